@@ -1,0 +1,46 @@
+import type { Secret } from '../secret.ts'
+
+/** Signing algorithms for assertions (RFC 7518 section 3.1, RFC 8037). */
+export type AssertionAlgorithm = 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
+
+/**
+ * A key that signs assertions: the shared secret's text for HS256, otherwise a private key as PKCS #8 PEM or as
+ * the JSON text of a private JWK.
+ */
+export interface SigningKey {
+  readonly algorithm: AssertionAlgorithm
+  readonly key: Secret
+  /** `kid` of the JOSE header. */
+  readonly keyId?: string | undefined
+}
+
+/** How a client proves who it is at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2). */
+export type ClientAuthentication =
+  | { readonly method: 'none' }
+  | { readonly method: 'client_secret_basic'; readonly secret: Secret }
+  | { readonly method: 'client_secret_post'; readonly secret: Secret }
+  | { readonly method: 'client_secret_jwt'; readonly secret: Secret; readonly audience?: string | undefined }
+  | { readonly method: 'private_key_jwt'; readonly key: SigningKey; readonly audience?: string | undefined }
+
+/** A provider's endpoints, as RFC 8414 names them. */
+export interface ServerMetadata {
+  readonly issuer?: string | undefined
+  readonly tokenEndpoint: string
+  readonly authorizationEndpoint?: string | undefined
+  /** RFC 9207: the provider always sends `iss` beside the code. */
+  readonly authorizationResponseIssSupported?: boolean | undefined
+}
+
+/** Where the provider is: an issuer to discover (RFC 8414, OpenID Connect Discovery) or its endpoints. */
+export type ProviderAddress =
+  | { readonly kind: 'issuer'; readonly issuer: string }
+  | { readonly kind: 'endpoints'; readonly metadata: ServerMetadata }
+
+/** Our registration at a provider. */
+export interface ClientRegistration {
+  readonly provider: ProviderAddress
+  readonly clientId: string
+  readonly authentication: ClientAuthentication
+  /** Allows plain http to hosts that are not a literal loopback address. Default false. */
+  readonly insecureHttp: boolean
+}

@@ -1,0 +1,61 @@
+import type { Secret } from '../secret.ts'
+
+/** A successful token response, RFC 6749 section 5.1, normalised. */
+export interface TokenResponse {
+  readonly accessToken: Secret
+  /** As the provider wrote it; `Bearer` in any case is given as `Bearer`, also when it was missing. */
+  readonly tokenType: string
+  /** Seconds, above zero; absent when the provider did not say or said something that is no lifetime. */
+  readonly expiresIn?: number | undefined
+  /** `exp` of an access token that is a JWT, UTC seconds: a hint, used only when `expiresIn` is absent. */
+  readonly jwtExpiresAt?: number | undefined
+  /** Absent when the provider sent none, null or an empty one: the old one stays good (RFC 6749 section 6). */
+  readonly refreshToken?: Secret | undefined
+  /** Granted scope; absent when it equals what was asked (RFC 6749 section 5.1). */
+  readonly scope?: readonly string[] | undefined
+  readonly idToken?: Secret | undefined
+  /** The whole answer as JSON text. */
+  readonly whole: Secret
+}
+
+/** Why something that arrived is not a token response. */
+export type UnusableReason =
+  | 'redirect'
+  | 'not_json'
+  | 'empty'
+  | 'too_large'
+  | 'cut'
+  | 'bad_encoding'
+  | 'no_access_token'
+  | 'bad_access_token'
+
+/** Why nothing arrived. */
+export type SilenceReason = 'refused' | 'name_not_found' | 'tls' | 'reset' | 'deadline' | 'insecure_http' | 'local'
+
+/** What came of one token request: a fact, not yet a judgement (that is grants/outcome.ts). */
+export type TokenAnswer =
+  | { readonly kind: 'tokens'; readonly status: number; readonly response: TokenResponse }
+  | {
+      readonly kind: 'error'
+      readonly status: number
+      /** RFC 6749 section 5.2 `error`, bounded to 100 printable characters. */
+      readonly error: string
+      /** Bounded to 500 printable characters. */
+      readonly description?: string | undefined
+      /** Seconds, from `Retry-After` read against the answer's own `Date`; never negative. */
+      readonly retryAfter?: number | undefined
+    }
+  | {
+      readonly kind: 'unusable'
+      readonly status: number
+      readonly reason: UnusableReason
+      readonly retryAfter?: number | undefined
+    }
+  | {
+      readonly kind: 'silence'
+      /** False only when it is certain that no byte of the request reached the provider. */
+      readonly sent: boolean
+      readonly reason: SilenceReason
+      /** What the system said, without secrets: `connect ECONNREFUSED 127.0.0.1:1`. */
+      readonly detail: string
+    }

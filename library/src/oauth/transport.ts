@@ -1,0 +1,45 @@
+import type { SilenceReason, UnusableReason } from './token-answer.ts'
+
+/** One HTTP request on the wire. */
+export interface WireRequest {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  /** Milliseconds for the whole of it: connect, send, wait, read. */
+  readonly deadline: number
+  readonly insecureHttp: boolean
+}
+
+/** What came back, whole. Redirects are answers like any other: nothing follows them. */
+export interface WireResponse {
+  readonly status: number
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  /** At most 64 KiB after decompression, valid UTF-8. */
+  readonly body: string
+}
+
+/** Sends one request and reads one bounded answer within one deadline. Throws {@link WireError} and nothing else. */
+export type Transport = (request: WireRequest) => Promise<WireResponse>
+
+/** No whole answer came. `sent` is false only when it is certain that the provider got no byte of the request. */
+export class WireError extends Error {
+  override readonly name = 'WireError'
+  readonly sent: boolean
+  readonly reason: SilenceReason | Extract<UnusableReason, 'too_large' | 'cut' | 'bad_encoding'>
+  /** HTTP status, where the head of an answer arrived. */
+  readonly status: number | undefined
+
+  constructor(
+    reason: WireError['reason'],
+    detail: string,
+    facts: { sent: boolean; status?: number; cause?: unknown },
+  ) {
+    super(detail, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.reason = reason
+    this.sent = facts.sent
+    this.status = facts.status
+  }
+}
