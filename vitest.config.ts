@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const source = ['evertoken:source', 'node', 'import', 'module', 'default']
@@ -8,6 +9,10 @@ export default defineConfig({
   test: {
     include: ['library/test/**/*.test.ts', 'server/test/**/*.test.ts', 'test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/interop/**'],
+    // Processes, not threads: tests change folders, send signals and open SQLite, which are a process's own.
+    pool: 'forks',
+    // Most files wait for child processes and sockets, so two at a time pay even on one core.
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
