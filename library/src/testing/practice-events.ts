@@ -1,0 +1,65 @@
+/** One consent or one key's use: the family of a refresh token and of every access token that came of it. */
+export interface Login {
+  readonly id: string
+  readonly clientId: string
+  readonly subject: string
+  readonly grantType: string
+  readonly scope: readonly string[]
+  readonly openedAt: number
+  readonly revoked?: string | undefined
+}
+
+export interface AccessToken {
+  readonly digest: string
+  readonly login: string
+  readonly scope: readonly string[]
+  /** `resource` of RFC 8707. */
+  readonly audience: readonly string[]
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+export interface RefreshToken {
+  readonly digest: string
+  readonly login: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** Digest of the refresh token that replaced it; a token with a child is used. */
+  readonly child?: string | undefined
+}
+
+export interface Code {
+  readonly digest: string
+  readonly clientId: string
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  /** As it stood in the authorization request; absent if it did not (RFC 6749 section 4.1.3). */
+  readonly redirectUri?: string | undefined
+  readonly codeChallenge: string
+  readonly expiresAt: number
+  /** The login that it was exchanged for; a code with a login is used. */
+  readonly login?: string | undefined
+}
+
+/**
+ * Everything that ever changes the state. Tokens and codes stand in it as digests; times are UTC milliseconds.
+ * What must not come apart (spending one token, issuing the next) is one event, and so one line of the journal.
+ */
+export type PracticeEvent =
+  | { type: 'opened'; at: number; version: 1 }
+  | { type: 'code_issued'; at: number; code: Code }
+  | {
+      type: 'tokens_issued'
+      at: number
+      /** The login, where this is its first token. */
+      opens?: Login | undefined
+      accessToken: AccessToken
+      refreshToken?: RefreshToken | undefined
+      /** Digests of what was given for them. */
+      spentCode?: string | undefined
+      spentRefreshToken?: string | undefined
+    }
+  | { type: 'login_revoked'; at: number; login: string; reason: string }
+  | { type: 'access_token_revoked'; at: number; digest: string }
+  | { type: 'assertion_accepted'; at: number; issuer: string; jti: string; expiresAt: number }

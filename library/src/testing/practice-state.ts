@@ -1,0 +1,112 @@
+import { Journal } from './journal.ts'
+import type { AccessToken, Code, Login, PracticeEvent, RefreshToken } from './practice-events.ts'
+
+// Often enough that a server under load keeps about one lifetime of access tokens, seldom enough to cost nothing.
+const eventsBetweenSweeps = 10_000
+
+/** The fold of the events. Only {@link PracticeState.commit} changes it: first the journal, then the memory. */
+export class PracticeState {
+  readonly #logins = new Map<string, Login>()
+  readonly #accessTokens = new Map<string, AccessToken>()
+  readonly #refreshTokens = new Map<string, RefreshToken>()
+  readonly #codes = new Map<string, Code>()
+  readonly #assertions = new Map<string, number>()
+  readonly #journal: Journal | undefined
+  #applied = 0
+
+  /** Replays the file's events, if there is a file. */
+  constructor(stateFile: string | undefined, now: number) {
+    if (stateFile === undefined) return
+    const { journal, events } = Journal.open(stateFile)
+    this.#journal = journal
+    for (const event of events) this.#apply(event)
+    if (events.length === 0) this.commit({ type: 'opened', at: now, version: 1 })
+  }
+
+  commit(event: PracticeEvent): void {
+    this.#journal?.append(event)
+    this.#apply(event)
+  }
+
+  close(): void {
+    this.#journal?.close()
+  }
+
+  login(id: string): Login | undefined {
+    return this.#logins.get(id)
+  }
+
+  loginsOf(subject: string): Login[] {
+    return [...this.#logins.values()].filter((login) => login.subject === subject && !login.revoked)
+  }
+
+  code(digest: string): Code | undefined {
+    return this.#codes.get(digest)
+  }
+
+  refreshToken(digest: string): RefreshToken | undefined {
+    return this.#refreshTokens.get(digest)
+  }
+
+  accessToken(digest: string): AccessToken | undefined {
+    return this.#accessTokens.get(digest)
+  }
+
+  assertionWasUsed(issuer: string, jti: string): boolean {
+    return this.#assertions.has(JSON.stringify([issuer, jti]))
+  }
+
+  #apply(event: PracticeEvent): void {
+    switch (event.type) {
+      case 'opened':
+        if (event.version !== 1) throw new Error(`journal version ${event.version} is not known`)
+        break
+      case 'code_issued':
+        this.#codes.set(event.code.digest, event.code)
+        break
+      case 'tokens_issued':
+        this.#applyIssue(event)
+        break
+      case 'login_revoked':
+        change(this.#logins, event.login, { revoked: event.reason })
+        break
+      case 'access_token_revoked':
+        this.#accessTokens.delete(event.digest)
+        break
+      case 'assertion_accepted':
+        this.#assertions.set(JSON.stringify([event.issuer, event.jti]), event.expiresAt)
+        break
+      default:
+        throw new Error(`unknown event ${JSON.stringify(event satisfies never)}`)
+    }
+    this.#applied += 1
+    if (this.#applied % eventsBetweenSweeps === 0) this.#sweep(event.at)
+  }
+
+  #applyIssue(event: Extract<PracticeEvent, { type: 'tokens_issued' }>): void {
+    const { opens, accessToken, refreshToken, spentCode, spentRefreshToken } = event
+    if (opens) this.#logins.set(opens.id, opens)
+    this.#accessTokens.set(accessToken.digest, accessToken)
+    if (refreshToken) this.#refreshTokens.set(refreshToken.digest, refreshToken)
+    if (spentCode) change(this.#codes, spentCode, { login: accessToken.login })
+    if (spentRefreshToken && refreshToken)
+      change(this.#refreshTokens, spentRefreshToken, { child: refreshToken.digest })
+  }
+
+  /** Forgets what time has made meaningless; used refresh tokens and codes stay, for their reuse means something. */
+  #sweep(now: number): void {
+    for (const [digest, token] of this.#accessTokens) {
+      if (token.expiresAt > now) continue
+      this.#accessTokens.delete(digest)
+      // These logins have no refresh token: with their one access token they are over.
+      const type = this.#logins.get(token.login)?.grantType
+      if (type !== undefined && type !== 'authorization_code') this.#logins.delete(token.login)
+    }
+    for (const [key, expiresAt] of this.#assertions) if (expiresAt <= now) this.#assertions.delete(key)
+  }
+}
+
+function change<Value extends object>(map: Map<string, Value>, key: string, members: Partial<Value>): void {
+  const value = map.get(key)
+  if (value !== undefined) map.set(key, { ...value, ...members })
+}
