@@ -1,0 +1,130 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EvertokenError } from '../errors.ts'
+import { type Answer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
+import type { Practice } from './exchange.ts'
+import { RequestCut, readExchange, respondRequest, targetOf } from './request-intake.ts'
+import type { OpenRecord, RequestRecord } from './request-record.ts'
+import { route } from './routes.ts'
+
+/** A whole request must have arrived by then; answers may take as long as a hook wants. */
+const requestTimeoutMs = 10_000
+
+/** What becomes of a connection: an answer, silence, or its end. Later faults of delivery are further members. */
+type Delivery = Answer | 'hang' | 'close'
+
+/** Binds the port before the issuer is known, because the issuer holds the port. */
+export async function listen(host: string, port: number): Promise<{ server: Server; port: number }> {
+  const server = createServer({
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: requestTimeoutMs / 2,
+    connectionsCheckingInterval: 1_000,
+    // Longer than a client's pool keeps a connection, so that the client is the one who closes.
+    keepAliveTimeout: 60_000,
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code !== 'EADDRINUSE') return error
+  return new EvertokenError('port_taken', `port ${port} on ${host} is taken`, {
+    advice: 'Choose another port, or 0 to let the system choose.',
+    cause: error,
+  })
+}
+
+/** Receive, delay, script or process, deliver: the life of every request. */
+export function serve(
+  server: Server,
+  practice: Practice,
+  requests: RequestRecord,
+  stopped: AbortSignal,
+): void {
+  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
+    void handle(message, response, practice, requests, stopped)
+  })
+}
+
+async function handle(
+  message: IncomingMessage,
+  response: ServerResponse,
+  practice: Practice,
+  requests: RequestRecord,
+  stopped: AbortSignal,
+): Promise<void> {
+  const path = targetOf(message).pathname.slice(0, 200)
+  // The record's readers would otherwise fill the record.
+  if (path.startsWith('/practice/')) return send(response, practicePage(path, practice, requests))
+  const record = requests.open(practice.now(), message.method ?? 'GET', path)
+  try {
+    deliver(await work(message, record, practice, stopped), response, record)
+  } catch (error) {
+    record.outcome = error instanceof RequestCut || stopped.aborted ? 'cut' : 'server_error'
+    record.reason = error instanceof Error ? error.message : String(error)
+    response.destroy()
+  }
+}
+
+async function work(
+  message: IncomingMessage,
+  record: OpenRecord,
+  practice: Practice,
+  stopped: AbortSignal,
+): Promise<Delivery> {
+  try {
+    const exchange = await readExchange(message, record)
+    const request = respondRequest(exchange)
+    const delay = practice.options.latency(request)
+    if (delay > 0) await sleep(delay, undefined, { signal: stopped })
+    const scripted = await practice.options.respond(request)
+    if (scripted === undefined) return await route(exchange, practice)
+    record.outcome = typeof scripted === 'string' ? scripted : 'scripted'
+    return typeof scripted === 'string' ? scripted : whole(scripted)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    record.outcome = error.error
+    record.reason = error.message
+    return errorAnswer(error)
+  }
+}
+
+function whole(scripted: {
+  status: number
+  headers?: Answer['headers'] | undefined
+  body?: Answer['body'] | undefined
+}): Answer {
+  return { status: scripted.status, headers: scripted.headers ?? {}, body: scripted.body ?? '' }
+}
+
+function deliver(delivery: Delivery, response: ServerResponse, record: OpenRecord): void {
+  if (delivery === 'hang') return
+  if (delivery === 'close') {
+    response.destroy()
+    return
+  }
+  record.status = delivery.status
+  send(response, delivery)
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+  response.writeHead(answer.status, answer.headers)
+  response.end(answer.body)
+}
+
+function practicePage(path: string, practice: Practice, requests: RequestRecord): Answer {
+  switch (path) {
+    case '/practice/requests':
+      return jsonAnswer(200, requests.all())
+    case '/practice/health': {
+      const { stateFile = null } = practice.options
+      return jsonAnswer(200, { practice: true, issuer: practice.issuer, pid: process.pid, stateFile })
+    }
+    default:
+      return jsonAnswer(404, { error: 'not_found' })
+  }
+}

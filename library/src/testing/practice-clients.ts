@@ -1,0 +1,112 @@
+import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+
+/** The grant types that the practice server knows, by the names of RFC 6749 and RFC 7523. */
+export const practiceGrantTypes = [
+  'client_credentials',
+  'authorization_code',
+  'refresh_token',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+] as const
+
+export type PracticeGrantType = (typeof practiceGrantTypes)[number]
+
+/** A key that verifies a JWT. */
+export interface PracticeKey {
+  readonly algorithm: 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
+  /** For HS256 the shared secret's text; otherwise a public key, as JWK, JSON text of a JWK, or PEM. */
+  readonly key: string | JsonWebKey
+  /** If given, the JWT's `kid` must be this. Default: any `kid` or none. */
+  readonly keyId?: string | undefined
+}
+
+/** How a client must authenticate (RFC 6749 section 2.3, RFC 7523 section 2.2); no other method is accepted from it. */
+export type PracticeClientAuthentication =
+  | { readonly method: 'none' }
+  | {
+      readonly method: 'client_secret_basic' | 'client_secret_post' | 'client_secret_jwt'
+      readonly secret: string
+    }
+  | ({ readonly method: 'private_key_jwt' } & PracticeKey)
+
+/** A client that is registered at the practice server (RFC 6749 section 2). */
+export interface PracticeClient {
+  readonly clientId: string
+  readonly authentication: PracticeClientAuthentication
+  /** Compared exactly, but for the port of `http://127.0.0.1` and `http://[::1]` (RFC 8252 section 7.3). Default none. */
+  readonly redirectUris?: readonly string[] | undefined
+  /** What it may use at the token endpoint. Default: `client_credentials`. */
+  readonly grantTypes?: readonly PracticeGrantType[] | undefined
+  /** The scope that it may ask for, and gets when it asks for none. Default: it gets whatever it asks for. */
+  readonly scope?: readonly string[] | undefined
+  /** Lifetime of its access tokens in seconds. Default: the server's. */
+  readonly accessTokenLifetime?: number | undefined
+}
+
+/** One whose signed assertions buy tokens (RFC 7523 section 2.1). Give one entry per key. */
+export interface PracticeAssertionIssuer extends PracticeKey {
+  /** `iss` of its assertions. */
+  readonly issuer: string
+}
+
+/** The clients that a practice server has when none are given; documented at `startPracticeServer`. */
+export const defaultClients: readonly PracticeClient[] = [
+  {
+    clientId: 'practice-service',
+    authentication: { method: 'client_secret_basic', secret: 'practice-service-secret' },
+    grantTypes: ['client_credentials', 'urn:ietf:params:oauth:grant-type:jwt-bearer'],
+  },
+  {
+    clientId: 'practice-app',
+    authentication: { method: 'none' },
+    redirectUris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth/callback'],
+    grantTypes: ['authorization_code', 'refresh_token'],
+  },
+  {
+    clientId: 'practice-web',
+    authentication: { method: 'client_secret_post', secret: 'practice-web-secret' },
+    redirectUris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth/callback'],
+    grantTypes: ['authorization_code', 'refresh_token'],
+  },
+]
+
+/** The assertion issuer that a practice server has when none is given. */
+export const defaultAssertionIssuers: readonly PracticeAssertionIssuer[] = [
+  { issuer: 'practice-issuer', algorithm: 'HS256', key: 'practice-issuer-secret-of-32-bytes-or-more' },
+]
+
+/** A {@link PracticeKey}, parsed. */
+export interface VerificationKey {
+  readonly algorithms: readonly string[]
+  readonly key: KeyObject
+  readonly keyId: string | undefined
+}
+
+// RFC 9864 renamed EdDSA with Ed25519 to `Ed25519`; both names are in use.
+const algorithmNames = {
+  HS256: ['HS256'],
+  RS256: ['RS256'],
+  ES256: ['ES256'],
+  EdDSA: ['EdDSA', 'Ed25519'],
+} satisfies Record<PracticeKey['algorithm'], string[]>
+
+/** Throws a `TypeError` that names the owner, and never shows the key, when the key cannot be used. */
+export function verificationKey(practiceKey: PracticeKey, owner: string): VerificationKey {
+  const { algorithm, key, keyId } = practiceKey
+  const algorithms = algorithmNames[algorithm]
+  if (algorithms === undefined) throw new TypeError(`${owner}: unknown algorithm ${String(algorithm)}`)
+  try {
+    return { algorithms, key: parseKey(algorithm, key), keyId }
+  } catch (cause) {
+    throw new TypeError(`${owner}: the ${algorithm} key cannot be read`, { cause })
+  }
+}
+
+function parseKey(algorithm: PracticeKey['algorithm'], key: string | JsonWebKey): KeyObject {
+  if (algorithm === 'HS256') {
+    if (typeof key !== 'string' || key === '') throw new TypeError('HS256 needs the text of a secret')
+    return createSecretKey(Buffer.from(key))
+  }
+  if (typeof key === 'string' && !key.trimStart().startsWith('{')) return createPublicKey(key)
+  const jwk = typeof key === 'string' ? (JSON.parse(key) as JsonWebKey) : key
+  return createPublicKey({ key: jwk, format: 'jwk' })
+}

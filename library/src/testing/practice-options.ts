@@ -1,0 +1,228 @@
+import {
+  defaultAssertionIssuers,
+  defaultClients,
+  type PracticeAssertionIssuer,
+  type PracticeClient,
+  type PracticeGrantType,
+  practiceGrantTypes,
+  type VerificationKey,
+  verificationKey,
+} from './practice-clients.ts'
+import { type Rotation, rotations } from './rotation.ts'
+
+/** Lifetimes in seconds. */
+export interface PracticeLifetimes {
+  /** Default 300. */
+  readonly accessToken?: number | undefined
+  /** Access token lifetime by client id; wins over the client's own. */
+  readonly byClient?: Readonly<Record<string, number>> | undefined
+  /** Of each refresh token; rotation starts it anew. Default 2,592,000 (30 days). */
+  readonly refreshToken?: number | undefined
+  /** Of an authorization code. Default 60. */
+  readonly code?: number | undefined
+}
+
+/** What the `respond` hook sees of a request, in clear: it is the test's own server. */
+export interface RespondRequest {
+  /** Counts from 1, as in the record. */
+  readonly number: number
+  readonly method: string
+  readonly path: string
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The query, and over it the form. */
+  readonly parameters: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Sent as it is in place of the real answer; `hang` never answers, `close` destroys the connection. */
+export type ScriptedResponse =
+  | {
+      readonly status: number
+      readonly headers?: Readonly<Record<string, string>> | undefined
+      readonly body?: string | Uint8Array | undefined
+    }
+  | 'hang'
+  | 'close'
+
+/** Options of `startPracticeServer`; all may be left out. */
+export interface PracticeServerOptions {
+  /** Default 0: the kernel chooses. */
+  readonly port?: number | undefined
+  /** Address to listen on. Default `127.0.0.1`. */
+  readonly host?: string | undefined
+  /** An origin that clients know it by, if that is not `http://host:port`. */
+  readonly issuer?: string | undefined
+  /** What happens to a refresh token that was used. Default `strict`. */
+  readonly rotation?: Rotation | undefined
+  readonly lifetimes?: PracticeLifetimes | undefined
+  /** Default: the clients documented at `startPracticeServer`. */
+  readonly clients?: readonly PracticeClient[] | undefined
+  /** Default: the issuer documented at `startPracticeServer`. */
+  readonly assertionIssuers?: readonly PracticeAssertionIssuer[] | undefined
+  /** Journal that survives the process; made with its folder if missing. One server at a time. Default: memory only. */
+  readonly stateFile?: string | undefined
+  /** UTC milliseconds. Default `Date.now`. */
+  readonly now?: (() => number) | undefined
+  /** Milliseconds that each request waits before it is processed. Default 0. */
+  readonly latency?: number | ((request: RespondRequest) => number) | undefined
+  /** Called before a request is processed; anything but `undefined` replaces the processing. */
+  readonly respond?:
+    | ((request: RespondRequest) => ScriptedResponse | undefined | Promise<ScriptedResponse | undefined>)
+    | undefined
+  /** How many requests the record keeps. Default 100,000. */
+  readonly recordLimit?: number | undefined
+}
+
+/** A {@link PracticeClient} with its defaults. */
+export interface ResolvedClient {
+  readonly clientId: string
+  readonly authentication: PracticeClient['authentication']
+  /** For the two methods with a JWT. */
+  readonly keys: readonly VerificationKey[]
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: ReadonlySet<PracticeGrantType>
+  readonly scope: readonly string[] | undefined
+  /** Seconds. */
+  readonly accessTokenLifetime: number
+}
+
+/** Every option, checked and with its default. */
+export interface ResolvedPracticeOptions {
+  readonly port: number
+  readonly host: string
+  readonly issuer: string | undefined
+  readonly rotation: Rotation
+  /** Seconds. */
+  readonly accessTokenLifetime: number
+  readonly refreshTokenLifetime: number
+  readonly codeLifetime: number
+  readonly clients: ReadonlyMap<string, ResolvedClient>
+  readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
+  readonly stateFile: string | undefined
+  readonly now: () => number
+  readonly latency: (request: RespondRequest) => number
+  readonly respond: NonNullable<PracticeServerOptions['respond']>
+  readonly recordLimit: number
+}
+
+const known = {
+  port: true,
+  host: true,
+  issuer: true,
+  rotation: true,
+  lifetimes: true,
+  clients: true,
+  assertionIssuers: true,
+  stateFile: true,
+  now: true,
+  latency: true,
+  respond: true,
+  recordLimit: true,
+} satisfies Record<keyof PracticeServerOptions, true>
+
+/** Throws a `TypeError` that says which value is wrong. */
+export function resolvePracticeOptions(options: PracticeServerOptions): ResolvedPracticeOptions {
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(known, name)) throw new TypeError(`unknown option ${name}`)
+  const { port = 0, rotation = 'strict', lifetimes = {}, latency = 0, issuer } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TypeError(`port must be from 0 to 65535, not ${port}`)
+  if (!rotations.includes(rotation))
+    throw new TypeError(`rotation must be ${rotations.join(' or ')}, not ${String(rotation)}`)
+  if (issuer !== undefined && !(URL.canParse(issuer) && new URL(issuer).origin === issuer))
+    throw new TypeError(
+      `issuer must be an origin without a path, such as http://practice:8080, not ${issuer}`,
+    )
+  const accessTokenLifetime = seconds('accessToken', lifetimes.accessToken ?? 300)
+  return Object.freeze({
+    port,
+    host: options.host ?? '127.0.0.1',
+    issuer,
+    rotation,
+    accessTokenLifetime,
+    refreshTokenLifetime: seconds('refreshToken', lifetimes.refreshToken ?? 2_592_000),
+    codeLifetime: seconds('code', lifetimes.code ?? 60),
+    clients: resolveClients(options.clients ?? defaultClients, accessTokenLifetime, lifetimes.byClient ?? {}),
+    assertionIssuers: resolveIssuers(options.assertionIssuers ?? defaultAssertionIssuers),
+    stateFile: options.stateFile,
+    now: options.now ?? Date.now,
+    latency: typeof latency === 'function' ? latency : () => latency,
+    respond: options.respond ?? (() => undefined),
+    recordLimit: options.recordLimit ?? 100_000,
+  })
+}
+
+function seconds(name: string, value: number): number {
+  if (!(Number.isFinite(value) && value > 0))
+    throw new TypeError(`the lifetime ${name} must be a number of seconds above 0, not ${value}`)
+  return value
+}
+
+function resolveClients(
+  clients: readonly PracticeClient[],
+  lifetime: number,
+  byClient: Readonly<Record<string, number>>,
+): ReadonlyMap<string, ResolvedClient> {
+  const resolved = new Map<string, ResolvedClient>()
+  for (const client of clients) {
+    const { clientId, authentication, grantTypes = ['client_credentials'] } = client
+    if (resolved.has(clientId)) throw new TypeError(`the client ${clientId} is given twice`)
+    for (const type of grantTypes)
+      if (!practiceGrantTypes.includes(type))
+        throw new TypeError(`client ${clientId}: unknown grant type ${type}`)
+    if (authentication.method === 'none' && grantTypes.includes('client_credentials'))
+      throw new TypeError(
+        `client ${clientId}: client_credentials needs an authentication (RFC 6749 section 4.4)`,
+      )
+    resolved.set(clientId, {
+      clientId,
+      authentication,
+      keys: clientKeys(client),
+      redirectUris: client.redirectUris ?? [],
+      grantTypes: new Set(grantTypes),
+      scope: client.scope,
+      accessTokenLifetime: seconds(
+        `of ${clientId}`,
+        byClient[clientId] ?? client.accessTokenLifetime ?? lifetime,
+      ),
+    })
+  }
+  for (const clientId of Object.keys(byClient))
+    if (!resolved.has(clientId))
+      throw new TypeError(`lifetimes.byClient names the unknown client ${clientId}`)
+  return resolved
+}
+
+function clientKeys({ clientId, authentication }: PracticeClient): readonly VerificationKey[] {
+  switch (authentication.method) {
+    case 'client_secret_jwt':
+      return [verificationKey({ algorithm: 'HS256', key: authentication.secret }, `client ${clientId}`)]
+    case 'private_key_jwt':
+      if (authentication.algorithm === 'HS256')
+        throw new TypeError(`client ${clientId}: private_key_jwt needs an asymmetric algorithm`)
+      return [verificationKey(authentication, `client ${clientId}`)]
+    case 'client_secret_basic':
+    case 'client_secret_post':
+      if (authentication.secret === '') throw new TypeError(`client ${clientId}: the secret is empty`)
+      return []
+    case 'none':
+      return []
+    default:
+      throw new TypeError(
+        `client ${clientId}: unknown authentication ${JSON.stringify(Object(authentication).method)}`,
+      )
+  }
+}
+
+function resolveIssuers(
+  issuers: readonly PracticeAssertionIssuer[],
+): ReadonlyMap<string, readonly VerificationKey[]> {
+  const keys = new Map<string, VerificationKey[]>()
+  for (const entry of issuers)
+    keys.set(entry.issuer, [
+      ...(keys.get(entry.issuer) ?? []),
+      verificationKey(entry, `assertion issuer ${entry.issuer}`),
+    ])
+  return keys
+}

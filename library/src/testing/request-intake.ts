@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http'
+import { OAuthError } from './answer.ts'
+import type { Exchange } from './exchange.ts'
+import type { RespondRequest } from './practice-options.ts'
+import type { OpenRecord } from './request-record.ts'
+
+/** Bytes of a request body; a token request with a large assertion needs a tenth of it. */
+export const bodyLimit = 64 * 1024
+
+/** The client went away before its request was whole. */
+export class RequestCut extends Error {
+  override readonly name = 'RequestCut'
+}
+
+export async function readExchange(message: IncomingMessage, record: OpenRecord): Promise<Exchange> {
+  const body = await readBody(message)
+  return {
+    method: message.method ?? 'GET',
+    path: record.path,
+    query: targetOf(message).searchParams,
+    headers: message.headers,
+    body,
+    remoteAddress: message.socket.remoteAddress ?? '',
+    record,
+  }
+}
+
+/** The request target as a URL; the base only completes it. */
+export function targetOf(message: IncomingMessage): URL {
+  const target = message.url ?? '/'
+  return URL.canParse(target, 'http://practice')
+    ? new URL(target, 'http://practice')
+    : new URL('http://practice/')
+}
+
+async function readBody(message: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of message as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > bodyLimit) throw tooLarge()
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (error instanceof OAuthError) throw error
+    throw new RequestCut('the request was cut', { cause: error })
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+function tooLarge(): OAuthError {
+  // Closing spares us the rest of the body.
+  return new OAuthError('invalid_request', `the request body is larger than ${bodyLimit} bytes`, {
+    status: 413,
+    headers: { connection: 'close' },
+  })
+}
+
+/** What the `respond` and `latency` hooks see of a request. */
+export function respondRequest(exchange: Exchange): RespondRequest {
+  const { record, method, path, headers, query, body } = exchange
+  const form = headers['content-type']?.includes('form') ? new URLSearchParams(body) : []
+  return {
+    number: record.number,
+    method,
+    path,
+    headers,
+    parameters: Object.fromEntries([...query, ...form]),
+    body,
+  }
+}
