@@ -29,6 +29,12 @@ export interface ServerMetadata {
   readonly authorizationEndpoint?: string | undefined
   /** RFC 9207: the provider always sends `iss` beside the code. */
   readonly authorizationResponseIssSupported?: boolean | undefined
+  /** RFC 7009. */
+  readonly revocationEndpoint?: string | undefined
+  /** RFC 7662. */
+  readonly introspectionEndpoint?: string | undefined
+  /** RFC 8628. */
+  readonly deviceAuthorizationEndpoint?: string | undefined
 }
 
 /** Where the provider is: an issuer to discover (RFC 8414, OpenID Connect Discovery) or its endpoints. */

@@ -30,7 +30,14 @@ export type UnusableReason =
   | 'bad_access_token'
 
 /** Why nothing arrived. */
-export type SilenceReason = 'refused' | 'name_not_found' | 'tls' | 'reset' | 'deadline' | 'insecure_http' | 'local'
+export type SilenceReason =
+  | 'refused'
+  | 'name_not_found'
+  | 'tls'
+  | 'reset'
+  | 'deadline'
+  | 'insecure_http'
+  | 'local'
 
 /** What came of one token request: a fact, not yet a judgement (that is grants/outcome.ts). */
 export type TokenAnswer =
@@ -50,6 +57,10 @@ export type TokenAnswer =
       readonly status: number
       readonly reason: UnusableReason
       readonly retryAfter?: number | undefined
+      /** A well-formed refresh token that came without a usable access token: the old one may be spent by now. */
+      readonly refreshToken?: Secret | undefined
+      /** The body as it came, where one came whole: the last trace of tokens that may stand in it. */
+      readonly whole?: Secret | undefined
     }
   | {
       readonly kind: 'silence'

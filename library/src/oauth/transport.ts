@@ -43,3 +43,14 @@ export class WireError extends Error {
     this.status = facts.status
   }
 }
+
+/** What a message needs from outside: the way out, the time, and patience. */
+export interface Wire {
+  readonly transport: Transport
+  /** UTC, milliseconds since 1970. */
+  readonly now: () => number
+  /** Milliseconds for the whole exchange. */
+  readonly deadline: number
+  /** That many random bytes. Default: the platform's cryptographic source. */
+  readonly random?: ((bytes: number) => Uint8Array) | undefined
+}
