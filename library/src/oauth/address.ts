@@ -1,0 +1,14 @@
+/** True for an address of this machine written literally: 127.0.0.0/8, `[::1]`, or the name `localhost`. */
+export function isLoopback(hostname: string): boolean {
+  // URL has already rewritten 127.1, 0x7f.1 and the like into four decimal numbers.
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+/**
+ * May credentials go to this address? https always; plain http only to a loopback address written literally, because
+ * a name may resolve to anything, or where `insecureHttp` allows it for this client.
+ */
+export function mayCarrySecrets(url: URL, insecureHttp: boolean): boolean {
+  if (url.protocol === 'https:') return true
+  return url.protocol === 'http:' && (insecureHttp || isLoopback(url.hostname))
+}

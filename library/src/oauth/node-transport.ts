@@ -1,0 +1,207 @@
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
+import { mayCarrySecrets } from './address.ts'
+import { decodeBody, largestBody } from './answer-body.ts'
+import { type Transport, WireError, type WireRequest } from './transport.ts'
+
+export interface NodeTransportOptions {
+  /** Milliseconds that an idle connection is kept. Default 2000. */
+  readonly idle?: number | undefined
+  /** Connections to one host at a time; further requests wait within their deadline. Default 64. */
+  readonly connections?: number | undefined
+  /** Certificate authorities (PEM) to trust instead of the machine's. */
+  readonly ca?: string | readonly string[] | undefined
+}
+
+const largestHead = 16_384
+/**
+ * Short, because servers close idle connections without asking (commonly after 5 s), and a request written into a
+ * connection that is being closed ends as "reset after sending": nobody knows whether the refresh token is spent. Two
+ * seconds keep the saving inside a burst and hardly ever meet a server that has just hung up.
+ */
+const defaultIdle = 2000
+
+/**
+ * The transport over node:http and node:https: connections kept alive, one deadline over everything, at most 64 KiB of
+ * answer and 16 KiB of headers, no redirects, plain http only where it may be.
+ */
+export function nodeTransport(options: NodeTransportOptions = {}): Transport & { close(): void } {
+  const shared = {
+    keepAlive: true,
+    timeout: options.idle ?? defaultIdle,
+    maxSockets: options.connections ?? 64,
+    scheduling: 'lifo',
+  } as const
+  const http = new HttpAgent(shared)
+  const https = new HttpsAgent({
+    ...shared,
+    minVersion: 'TLSv1.2',
+    ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
+  })
+  const transport: Transport = async (request) => {
+    const url = checkedUrl(request)
+    const { head, body } = await exchange(url, request, url.protocol === 'https:' ? https : http)
+    const status = head.statusCode as number
+    return { status, headers: flatHeaders(head), body: decodeBody(body, head.headers, status) }
+  }
+  return Object.assign(transport, {
+    close: () => {
+      http.destroy()
+      https.destroy()
+    },
+  })
+}
+
+function checkedUrl(request: WireRequest): URL {
+  const url = URL.parse(request.url)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw new WireError('local', 'no http address', { sent: false })
+  if (!mayCarrySecrets(url, request.insecureHttp))
+    throw new WireError('insecure_http', `plain http to ${url.host} refused`, { sent: false })
+  return url
+}
+
+interface RawAnswer {
+  readonly head: IncomingMessage
+  readonly body: Buffer
+}
+
+function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<RawAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>()
+  const progress: Progress = { connected: false, sent: false }
+  let settled = false
+  const settle = (result: RawAnswer | WireError): void => {
+    if (settled) return
+    settled = true
+    clearTimeout(timer)
+    if (result instanceof WireError) {
+      outgoing?.destroy()
+      reject(result)
+    } else resolve(result)
+  }
+  const fail = (reason: WireError['reason'], detail: string): void =>
+    settle(new WireError(reason, detail, progress))
+  const timer = setTimeout(
+    () => fail('deadline', `no whole answer from ${url.host} within ${request.deadline} ms`),
+    Math.min(Math.max(request.deadline, 0), 2 ** 31 - 1),
+  )
+
+  let outgoing: ClientRequest | undefined
+  try {
+    outgoing = open(url, request, agent)
+  } catch (error) {
+    fail('local', `the request cannot be made: ${codeOf(error)}`)
+    return promise
+  }
+  outgoing.on('socket', (socket) => watch(socket, outgoing?.reusedSocket === true, url, progress))
+  // Stays after the end: a connection that breaks while idle must not end the process.
+  outgoing.on('error', (error) => {
+    const { reason, detail } = judge(error, url, progress)
+    fail(reason, detail)
+  })
+  outgoing.on('response', (head) => {
+    progress.status = head.statusCode as number
+    collect(head, (body) => settle({ head, body }), fail)
+  })
+  outgoing.end(request.body)
+  return promise
+}
+
+function open(url: URL, request: WireRequest, agent: HttpAgent): ClientRequest {
+  const length = request.body === undefined ? {} : { 'content-length': Buffer.byteLength(request.body) }
+  return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    agent,
+    method: request.method,
+    headers: { 'accept-encoding': 'identity', ...request.headers, ...length },
+    maxHeaderSize: largestHead,
+  })
+}
+
+/** How far a request has come. `sent` is true as soon as a byte of it may have left. */
+interface Progress {
+  connected: boolean
+  sent: boolean
+  status?: number
+}
+
+function watch(socket: Socket, reused: boolean, url: URL, progress: Progress): void {
+  if (reused || (url.protocol === 'http:' && !socket.connecting)) {
+    progress.connected = true
+    progress.sent = true
+    return
+  }
+  socket.once('connect', () => {
+    progress.connected = true
+    if (url.protocol === 'http:') progress.sent = true
+  })
+  // Node holds the request back until the handshake is over and the certificate is checked.
+  socket.once('secureConnect', () => {
+    progress.sent = true
+  })
+}
+
+function collect(head: IncomingMessage, done: (body: Buffer) => void, fail: Fail): void {
+  const tooLarge = () => fail('too_large', `more than ${largestBody} bytes of answer`)
+  const cut = () => fail('cut', 'the answer ends too early')
+  if (Number(head.headers['content-length'] ?? 0) > largestBody) {
+    tooLarge()
+    return
+  }
+  const chunks: Buffer[] = []
+  let size = 0
+  head.on('data', (chunk: Buffer) => {
+    size += chunk.length
+    if (size > largestBody) tooLarge()
+    else chunks.push(chunk)
+  })
+  head.on('end', () => (head.complete ? done(Buffer.concat(chunks)) : cut()))
+  head.on('error', cut)
+  head.on('close', cut)
+}
+
+type Fail = (reason: WireError['reason'], detail: string) => void
+
+const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'])
+const ours = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EACCES', 'EPERM'])
+
+/** Built from codes and addresses alone: messages and fields of Node's errors may quote what was sent or received. */
+function judge(
+  error: Error,
+  url: URL,
+  progress: Progress,
+): { readonly reason: WireError['reason']; readonly detail: string } {
+  const code = codeOf(error)
+  const { syscall, address, port } = error as Partial<Record<'syscall' | 'address' | 'port', string>>
+  const where = address === undefined ? url.host : `${address}:${port}`
+  const detail = [syscall, code, where].filter((part) => part !== undefined).join(' ')
+  const reason = (): WireError['reason'] => {
+    if (progress.sent) {
+      if (code === 'HPE_HEADER_OVERFLOW') return 'too_large'
+      return code.startsWith('HPE_') ? 'cut' : 'reset'
+    }
+    if (refused.has(code)) return 'refused'
+    if (code === 'ENOTFOUND' || code.startsWith('EAI_')) return 'name_not_found'
+    if (ours.has(code)) return 'local'
+    if (code === 'ETIMEDOUT') return 'deadline'
+    return progress.connected ? 'tls' : 'reset'
+  }
+  return { reason: reason(), detail }
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : 'unknown'
+}
+
+function flatHeaders(head: IncomingMessage): Readonly<Record<string, string>> {
+  const flat = Object.create(null) as Record<string, string>
+  for (const [name, value] of Object.entries(head.headers))
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value
+  return flat
+}
