@@ -1,0 +1,164 @@
+import { calculatePKCECodeChallenge } from 'oauth4webapi'
+import { EvertokenError, InvalidScopeError, ProviderError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { printable } from './printable.ts'
+import { randomText } from './random-text.ts'
+import type { TokenAnswer } from './token-answer.ts'
+import { requestToken, type TokenRequestMessage } from './token-endpoint.ts'
+import type { Wire } from './transport.ts'
+
+export interface AuthorizationMessage extends TokenRequestMessage {
+  readonly redirectUri: string
+}
+
+/** Where to send the person, and what must be remembered until they are back. */
+export interface AuthorizationRequest {
+  readonly url: string
+  /** 256 bits; comes back with the code and says which request it answers. */
+  readonly state: string
+  /** RFC 7636; proves at the token endpoint that the code was asked for by us. */
+  readonly codeVerifier: Secret
+}
+
+/**
+ * Begins an authorization code grant (RFC 6749 section 4.1.1) with PKCE S256 (RFC 7636) and a random state.
+ *
+ * @throws EvertokenError `invalid_configuration` when the provider has no authorization endpoint.
+ * @throws TypeError when `parameters` names one that the protocol sets itself.
+ */
+export async function authorizationRequest(
+  server: ServerMetadata,
+  client: Pick<ClientRegistration, 'clientId'>,
+  message: AuthorizationMessage,
+  random?: Wire['random'],
+): Promise<AuthorizationRequest> {
+  const url = URL.parse(server.authorizationEndpoint ?? '')
+  if (url === null)
+    throw new EvertokenError('invalid_configuration', 'the provider has no authorization endpoint', {
+      advice: 'Name the issuer, or the authorization endpoint beside the token endpoint.',
+    })
+  const state = randomText(random)
+  const codeVerifier = randomText(random)
+  const own: Record<string, string> = {
+    response_type: 'code',
+    client_id: client.clientId,
+    redirect_uri: message.redirectUri,
+    state,
+    code_challenge: await calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: 'S256',
+  }
+  if (message.scope !== undefined && message.scope.length > 0) own.scope = message.scope.join(' ')
+  for (const [name, value] of Object.entries(message.parameters ?? {})) {
+    if (Object.hasOwn(own, name)) throw new TypeError(`the parameter ${name} is set by the protocol`)
+    url.searchParams.set(name, value)
+  }
+  for (const [name, value] of Object.entries(own)) url.searchParams.set(name, value)
+  for (const resource of [message.resource ?? []].flat()) url.searchParams.append('resource', resource)
+  return { url: url.href, state, codeVerifier: new Secret(codeVerifier) }
+}
+
+/** RFC 6749 appendix A.11; the bound is ours, several times the longest code seen. */
+const codeText = /^[\x20-\x7e]{1,8192}$/
+
+/**
+ * The state of a callback, to find the request it answers.
+ *
+ * @throws EvertokenError `state_missing`, also when it is there twice or unreasonably long.
+ */
+export function callbackState(callback: URL | URLSearchParams): string {
+  const states = (callback instanceof URL ? callback.searchParams : callback).getAll('state')
+  const [state] = states
+  if (states.length !== 1 || state === undefined || state === '' || state.length > 512)
+    throw new EvertokenError('state_missing', 'the callback carries no state', {
+      advice: 'Start the consent again from its link.',
+    })
+  return state
+}
+
+/**
+ * Reads what the provider sent the person back with (RFC 6749 section 4.1.2, RFC 9207) and gives the code.
+ *
+ * @param state the one of the request that this callback must answer.
+ * @throws EvertokenError `state_missing`, `state_unknown`, `issuer_mismatch` (RFC 9207), `consent_denied`
+ *   (`access_denied`), `invalid_request` (no code, a code beside an error, a parameter twice); InvalidScopeError;
+ *   ProviderError `provider_error` with the provider's own words for any other error.
+ */
+export function readCallback(
+  server: ServerMetadata,
+  callback: URL | URLSearchParams,
+  state: string,
+): { readonly code: Secret } {
+  const parameters = callback instanceof URL ? callback.searchParams : callback
+  if (!sameText(callbackState(parameters), state))
+    throw new EvertokenError('state_unknown', 'the callback answers another request', {
+      advice: 'Start the consent again from its link.',
+    })
+  // Judged before anything else is believed: another provider's error is none of ours either (mix-up).
+  checkIssuer(server, once(parameters, 'iss'))
+  const error = once(parameters, 'error')
+  const code = once(parameters, 'code')
+  if (error !== undefined && code !== undefined)
+    throw new EvertokenError('invalid_request', 'the callback carries both a code and an error')
+  if (error !== undefined) throw refusal(error, once(parameters, 'error_description'))
+  if (code === undefined || !codeText.test(code))
+    throw new EvertokenError('invalid_request', 'the callback carries no usable code')
+  return { code: new Secret(code) }
+}
+
+export interface AuthorizationCodeMessage extends TokenRequestMessage {
+  readonly code: Secret
+  /** The same as in the authorization request. */
+  readonly redirectUri: string
+  readonly codeVerifier: Secret
+}
+
+/** Exchanges a code for tokens, RFC 6749 section 4.1.3 and RFC 7636 section 4.5. A code works once. */
+export function authorizationCodeGrant(
+  server: ServerMetadata,
+  client: ClientRegistration,
+  message: AuthorizationCodeMessage,
+  wire: Wire,
+): Promise<TokenAnswer> {
+  const own = {
+    code: message.code,
+    redirect_uri: message.redirectUri,
+    code_verifier: message.codeVerifier,
+  }
+  return requestToken(server, client, 'authorization_code', own, message, wire)
+}
+
+function once(parameters: URLSearchParams, name: string): string | undefined {
+  const values = parameters.getAll(name)
+  if (values.length > 1)
+    throw new EvertokenError('invalid_request', `the callback carries ${name} more than once`)
+  return values[0]
+}
+
+function checkIssuer(server: ServerMetadata, issuer: string | undefined): void {
+  // Without a known issuer there is nothing to compare: a redirect URI of its own must then keep providers apart.
+  if (server.issuer === undefined) return
+  if (issuer === undefined && server.authorizationResponseIssSupported !== true) return
+  if (issuer === server.issuer) return
+  const claimed = issuer === undefined ? 'nobody' : printable(issuer, 200)
+  throw new EvertokenError('issuer_mismatch', `the callback comes from ${claimed}, not from ${server.issuer}`)
+}
+
+function refusal(error: string, description: string | undefined): EvertokenError {
+  const facts = {
+    error: printable(error, 100),
+    ...(description === undefined ? {} : { errorDescription: printable(description, 500) }),
+  }
+  if (error === 'access_denied')
+    return new ProviderError('consent_denied', 'the person or the provider denied consent', facts)
+  if (error === 'invalid_scope')
+    return new InvalidScopeError('invalid_scope', 'the provider refused the scope', facts)
+  return new ProviderError('provider_error', `the provider answered ${facts.error} instead of a code`, facts)
+}
+
+/** Takes the same time wherever the first difference is. */
+function sameText(one: string, other: string): boolean {
+  let difference = one.length ^ other.length
+  for (let at = 0; at < one.length; at++) difference |= one.charCodeAt(at) ^ other.charCodeAt(at)
+  return difference === 0
+}

@@ -1,0 +1,87 @@
+import * as oauth from 'oauth4webapi'
+import { EvertokenError } from '../errors.ts'
+import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { randomText } from './random-text.ts'
+import { importSigningKey } from './signing-key.ts'
+import type { Wire } from './transport.ts'
+
+/** Seconds: an assertion that authenticates one request need not live longer. */
+const assertionLifetime = 60
+
+/**
+ * How this client proves itself, as the function that oauth4webapi calls on a request before it is sent (RFC 6749
+ * section 2.3, RFC 7523 section 2.2).
+ *
+ * @throws EvertokenError `invalid_configuration` when a key cannot be read.
+ */
+export async function clientAuthentication(
+  server: ServerMetadata,
+  client: ClientRegistration,
+  wire: Pick<Wire, 'now' | 'random'>,
+): Promise<oauth.ClientAuth> {
+  const { authentication } = client
+  switch (authentication.method) {
+    case 'none':
+      return client.clientId === '' ? () => {} : oauth.None()
+    case 'client_secret_basic':
+      return basic(client.clientId, authentication.secret.reveal())
+    case 'client_secret_post':
+      return oauth.ClientSecretPost(authentication.secret.reveal())
+    case 'client_secret_jwt':
+      return oauth.ClientSecretJwt(authentication.secret.reveal(), {
+        [oauth.modifyAssertion]: shape(authentication.audience ?? audienceOf(server), wire),
+      })
+    case 'private_key_jwt': {
+      const { algorithm, keyId } = authentication.key
+      const key = await importSigningKey(authentication.key)
+      if (key instanceof Uint8Array)
+        throw new EvertokenError('invalid_configuration', 'private_key_jwt needs a private key, not HS256', {
+          advice: 'Use client_secret_jwt to sign with the client secret.',
+        })
+      return oauth.PrivateKeyJwt(keyId === undefined ? key : { key, kid: keyId }, {
+        [oauth.modifyAssertion]: shape(authentication.audience ?? audienceOf(server), wire, algorithm),
+      })
+    }
+    default: {
+      const never: never = authentication
+      throw new TypeError(`unknown client authentication ${(never as { method: string }).method}`)
+    }
+  }
+}
+
+/**
+ * The issuer, as RFC 7523bis wants it, so that no other server can use the assertion; the token endpoint (RFC 7523
+ * section 3) where no issuer is known.
+ */
+function audienceOf(server: ServerMetadata): string {
+  return server.issuer ?? server.tokenEndpoint
+}
+
+/** Puts our clock and randomness where oauth4webapi reads the machine's. */
+function shape(audience: string, wire: Pick<Wire, 'now' | 'random'>, algorithm?: string) {
+  return (header: Record<string, unknown>, payload: Record<string, unknown>): void => {
+    const issuedAt = Math.floor(wire.now() / 1000)
+    payload.aud = audience
+    payload.iat = issuedAt
+    payload.nbf = issuedAt
+    payload.exp = issuedAt + assertionLifetime
+    payload.jti = randomText(wire.random)
+    // oauth4webapi names Ed25519 as RFC 9864 does, which few servers know yet.
+    if (algorithm !== undefined) header.alg = algorithm
+  }
+}
+
+/**
+ * RFC 6749 section 2.3.1. oauth4webapi escapes `-`, `.`, `_` and `*` too, which is allowed, but servers that forget to
+ * decode then refuse every client id that is a UUID. The plain form encoding leaves those four alone.
+ */
+function basic(clientId: string, secret: string): oauth.ClientAuth {
+  const credentials = btoa(`${formEncode(clientId)}:${formEncode(secret)}`)
+  return (_server, _client, _body, headers) => {
+    headers.set('authorization', `Basic ${credentials}`)
+  }
+}
+
+function formEncode(text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1)
+}
