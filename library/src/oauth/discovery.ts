@@ -1,0 +1,122 @@
+import * as oauth from 'oauth4webapi'
+import { EvertokenError } from '../errors.ts'
+import { isLoopback, mayCarrySecrets } from './address.ts'
+import type { ServerMetadata } from './client.ts'
+import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
+import { printable } from './printable.ts'
+import { type Wire, WireError, type WireResponse } from './transport.ts'
+
+const namesEndpoints = 'Name the endpoints themselves instead of the issuer.'
+
+/**
+ * A provider's endpoints from its issuer: OpenID Connect Discovery 1.0 section 4 first, then RFC 8414 section 3. Each
+ * of the two requests has half of `wire.deadline`.
+ *
+ * @throws EvertokenError `discovery_failed`, `issuer_mismatch` (RFC 8414 section 3.3: the document must name exactly
+ *   the issuer that was asked), `insecure_http`, each with advice.
+ */
+export async function discover(
+  issuer: string,
+  options: { readonly insecureHttp: boolean },
+  wire: Wire,
+): Promise<ServerMetadata> {
+  const url = issuerUrl(issuer, options.insecureHttp)
+  let last = ''
+  for (const algorithm of ['oidc', 'oauth2'] as const) {
+    const response = await request(url, algorithm, options.insecureHttp, wire)
+    const document = response.status === 200 ? parseJson(response.body)?.value : undefined
+    if (isJsonObject(document)) return readMetadata(issuer, url, document, options.insecureHttp)
+    last = response.status === 200 ? 'something that is no JSON object' : `status ${response.status}`
+  }
+  throw new EvertokenError('discovery_failed', `${issuer} publishes no metadata (${last})`, {
+    advice: namesEndpoints,
+  })
+}
+
+function issuerUrl(issuer: string, insecureHttp: boolean): URL {
+  const url = URL.parse(issuer)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || /[?#]/.test(issuer))
+    throw new EvertokenError(
+      'discovery_failed',
+      'the issuer is no https address without query, fragment and user information',
+      { advice: 'An issuer looks like https://auth.example.com or https://auth.example.com/tenant.' },
+    )
+  if (!mayCarrySecrets(url, insecureHttp)) throw insecure(`the issuer ${issuer}`)
+  return url
+}
+
+async function request(
+  url: URL,
+  algorithm: 'oidc' | 'oauth2',
+  insecureHttp: boolean,
+  wire: Wire,
+): Promise<WireResponse> {
+  let response: WireResponse | undefined
+  try {
+    await oauth.discoveryRequest(url, {
+      algorithm,
+      headers: { 'user-agent': 'evertoken' },
+      [oauth.allowInsecureRequests]: url.protocol === 'http:',
+      [oauth.customFetch]: async (address, { headers }) => {
+        const deadline = wire.deadline / 2
+        response = await wire.transport({ method: 'GET', url: address, headers, deadline, insecureHttp })
+        return new Response(null)
+      },
+    })
+  } catch (error) {
+    const why = error instanceof WireError ? error.message : 'the transport failed in an unknown way'
+    throw new EvertokenError('discovery_failed', `no metadata from ${url.host}: ${why}`, {
+      advice: `Check the address and the network. ${namesEndpoints}`,
+      cause: error instanceof WireError ? error : undefined,
+    })
+  }
+  return response as WireResponse
+}
+
+function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHttp: boolean): ServerMetadata {
+  const named = member(document, 'issuer')
+  if (named !== issuer) {
+    const shown = typeof named === 'string' ? printable(named, 200) : 'nothing'
+    throw new EvertokenError('issuer_mismatch', `${issuer} calls itself ${shown}`, {
+      advice: 'The issuer must be written exactly as the provider writes it, down to the last slash.',
+    })
+  }
+  const endpoint = (name: string): string | undefined => {
+    const value = member(document, name)
+    if (value === undefined || value === null) return undefined
+    return readEndpoint(name, value, url, insecureHttp)
+  }
+  const tokenEndpoint = endpoint('token_endpoint')
+  if (tokenEndpoint === undefined)
+    throw new EvertokenError('discovery_failed', `${issuer} names no token endpoint`, {
+      advice: namesEndpoints,
+    })
+  return {
+    issuer,
+    tokenEndpoint,
+    authorizationEndpoint: endpoint('authorization_endpoint'),
+    authorizationResponseIssSupported:
+      member(document, 'authorization_response_iss_parameter_supported') === true,
+    revocationEndpoint: endpoint('revocation_endpoint'),
+    introspectionEndpoint: endpoint('introspection_endpoint'),
+    deviceAuthorizationEndpoint: endpoint('device_authorization_endpoint'),
+  }
+}
+
+function readEndpoint(name: string, value: unknown, issuer: URL, insecureHttp: boolean): string {
+  const url = typeof value === 'string' ? URL.parse(value) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw new EvertokenError('discovery_failed', `the provider's ${name} is no https address`, {
+      advice: namesEndpoints,
+    })
+  // An issuer elsewhere must not send our secrets to a plain port of this machine.
+  const local = isLoopback(issuer.hostname) && isLoopback(url.hostname)
+  if (url.protocol === 'http:' && !insecureHttp && !local) throw insecure(`the provider's ${name}`)
+  return url.href
+}
+
+function insecure(what: string): EvertokenError {
+  return new EvertokenError('insecure_http', `${what} is plain http`, {
+    advice: 'Use https. insecure_http: true on the client allows plain http where nobody can listen.',
+  })
+}
