@@ -1,0 +1,261 @@
+// What users get: both packages are built, packed and installed as npm does it, and used from there.
+
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { lockedRegistry, type Published } from './locked-registry.ts'
+
+const root = path.dirname(import.meta.dirname)
+const { version } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
+const temp = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'evertoken-packages-')))
+const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
+  ? { file: process.execPath, start: [process.env.npm_execpath] }
+  : { file: 'npm', start: [] }
+
+let env: NodeJS.ProcessEnv
+let packages: Record<'library' | 'server', Published>
+let registry: Awaited<ReturnType<typeof lockedRegistry>>
+let both: string
+let libraryOnly: string
+
+beforeAll(async () => {
+  env = cleanEnvironment()
+  const settings = await execute(npm.file, [...npm.start, 'config', 'get', 'registry', 'cache'])
+  const setting = (name: string) => new RegExp(`^${name} ?= ?(.*)$`, 'm').exec(settings.stdout)?.[1] ?? ''
+  useCache(setting('cache'))
+
+  packages = await packBoth()
+  const lockFile = path.join(root, 'package-lock.json')
+  registry = await lockedRegistry(lockFile, setting('registry'), Object.values(packages))
+  env.npm_config_registry = registry.url
+  ;[both, libraryOnly] = await Promise.all([
+    install('both', [`evertoken@${version}`, `@evertoken/server@${version}`]),
+    install('library-only', [`evertoken@${version}`]),
+  ])
+}, 120_000)
+
+afterAll(async () => {
+  await registry?.[Symbol.asyncDispose]()
+  fs.rmSync(temp, { recursive: true, force: true })
+})
+
+describe('the packed files', () => {
+  test('hold the built code, its types and sources, the README and the license, and nothing else', async () => {
+    for (const [name, { tarball }] of Object.entries(packages)) {
+      const { stdout } = await execute('tar', ['-tzf', tarball])
+      const files = stdout
+        .trim()
+        .split('\n')
+        .map((file) => file.replace(/^package\//, ''))
+      expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']))
+      const built = files.filter((file) => file.startsWith('dist/') && file.endsWith('.js'))
+      const sources = files.filter((file) => file.startsWith('src/') && file.endsWith('.ts'))
+      expect(built.map((file) => file.slice(5, -3)).sort()).toEqual(
+        sources.map((file) => file.slice(4, -3)).sort(),
+      )
+      expect(
+        files.filter((file) => !/^(dist|src)\/|^(package\.json|README\.md|LICENSE)$/.test(file)),
+      ).toEqual([])
+      expect(fs.existsSync(path.join(root, name, 'LICENSE')), 'copies stay out of the repository').toBe(false)
+    }
+  })
+})
+
+describe('with both packages installed', () => {
+  test('npx evertoken runs the command of the same version', async () => {
+    const npx = await execute('npx', ['evertoken', '--version'], { cwd: both })
+    expect(npx).toMatchObject({ code: 0, stdout: `${version}\n` })
+  })
+
+  test("the library's own file runs it too, in the same process, and passes its exit code on", async () => {
+    const command = path.join(both, 'node_modules/evertoken/dist/command.js')
+    const run = (...args: string[]) => execute(process.execPath, [command, ...args], { cwd: temp })
+    expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
+    expect((await run('no-such-command')).code).not.toBe(0)
+  })
+})
+
+describe('with only the library installed', () => {
+  const evertoken = (args: string[], changes: NodeJS.ProcessEnv = {}) =>
+    execute(path.join(libraryOnly, 'node_modules/.bin/evertoken'), args, {
+      cwd: libraryOnly,
+      env: { ...env, ...changes },
+    })
+
+  test('there is no web server', () => {
+    const installed = fs
+      .readdirSync(path.join(libraryOnly, 'node_modules'))
+      .filter((name) => !name.startsWith('.'))
+    expect(installed.sort()).toEqual(['evertoken', 'jose', 'oauth4webapi'])
+  })
+
+  test('the command says what is missing and both ways on, where nobody can be asked', async () => {
+    expect(await evertoken(['token', 'billing'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: [
+        `evertoken: server_package_missing: the command is in @evertoken/server@${version}, which is not installed.`,
+        `evertoken: Install it with \`npm install @evertoken/server@${version}\`, or set EVERTOKEN_NPX=yes to let npx fetch and run it.`,
+        '',
+      ].join('\n'),
+    })
+  })
+
+  test('EVERTOKEN_NPX=yes lets npx fetch the same version and run it', async () => {
+    const before = registry.requests.length
+    const { code, stdout, stderr } = await evertoken(['--version'], { EVERTOKEN_NPX: 'yes' })
+    expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: `${version}\n` })
+    expect(registry.requests.slice(before)).toContain('@evertoken/server')
+  }, 60_000)
+
+  test('npx gets every argument as it was, and its exit code is ours', async () => {
+    const folder = fs.mkdtempSync(path.join(temp, 'npx-'))
+    const script = `#!${process.execPath}\nconsole.log(JSON.stringify(process.argv.slice(2)))\nprocess.exit(7)\n`
+    fs.writeFileSync(path.join(folder, 'npx'), script, { mode: 0o755 })
+    const args = ['exec', '--', 'sh', '-c', 'echo "a  b" $HOME', '', '--json']
+    const { code, stdout } = await evertoken(args, {
+      EVERTOKEN_NPX: 'yes',
+      PATH: [folder, env.PATH].join(path.delimiter),
+    })
+    expect(JSON.parse(stdout)).toEqual(['--yes', `@evertoken/server@${version}`, ...args])
+    expect(code).toBe(7)
+  })
+
+  test('a server of another version is named and not used', async () => {
+    const project = fs.mkdtempSync(path.join(temp, 'other-version-'))
+    const other = path.join(project, 'node_modules/@evertoken/server')
+    fs.mkdirSync(other, { recursive: true })
+    const manifest = { name: '@evertoken/server', version: '99.0.0', bin: { evertoken: 'main.js' } }
+    fs.writeFileSync(path.join(other, 'package.json'), JSON.stringify(manifest))
+    fs.writeFileSync(path.join(other, 'main.js'), `console.log('the wrong one ran')`)
+    const command = path.join(libraryOnly, 'node_modules/evertoken/dist/command.js')
+    const { code, stdout, stderr } = await execute(process.execPath, [command, '--version'], { cwd: project })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain(
+      `@evertoken/server@99.0.0 is installed and is not used: this is evertoken@${version}.`,
+    )
+    expect(stderr).toContain('server_package_missing')
+  })
+
+  test('a program runs on plain Node, and its types compile', async () => {
+    const program = `
+      import { authorizedFetch, clientCredentials, EvertokenError, Keeper, tokenSource } from 'evertoken'
+      import { sqliteStore } from 'evertoken/sqlite'
+      const parts = { authorizedFetch, clientCredentials, EvertokenError, Keeper, tokenSource, sqliteStore }
+      const kinds: string[] = Object.values(parts).map((part) => typeof part)
+      console.log(new Set(kinds).size, kinds[0])
+    `
+    fs.writeFileSync(path.join(libraryOnly, 'program.ts'), program)
+    const compilerOptions = {
+      ...{ target: 'es2024', lib: ['es2024', 'esnext.disposable'], module: 'nodenext', strict: true },
+      ...{
+        types: ['node'],
+        typeRoots: [path.join(root, 'node_modules/@types')],
+        rootDir: '.',
+        outDir: 'out',
+      },
+    }
+    const project = JSON.stringify({ compilerOptions, files: ['program.ts'] })
+    fs.writeFileSync(path.join(libraryOnly, 'tsconfig.json'), project)
+    const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+    expect(await execute(process.execPath, [tsc, '-p', '.'], { cwd: libraryOnly })).toMatchObject({
+      code: 0,
+      stdout: '',
+    })
+    const ran = await execute(process.execPath, ['out/program.js'], { cwd: libraryOnly })
+    expect(ran).toEqual({ code: 0, stdout: '1 function\n', stderr: '' })
+  })
+})
+
+test('the command asks for the Node that the server needs', () => {
+  const { engines } = JSON.parse(fs.readFileSync(path.join(root, 'server/package.json'), 'utf8'))
+  const source = fs.readFileSync(path.join(root, 'library/src/command.ts'), 'utf8')
+  expect(engines.node).toBe(`>=${/oldestNode = '(.*)'/.exec(source)?.[1]}`)
+})
+
+/** Builds in a copy, so that nobody else's build in this folder is in the way, and none of ours in theirs. */
+async function packBoth() {
+  const copy = path.join(temp, 'repository')
+  for (const name of ['library', 'server']) {
+    for (const part of ['src', 'package.json', 'tsconfig.json']) {
+      fs.cpSync(path.join(root, name, part), path.join(copy, name, part), { recursive: true })
+    }
+  }
+  for (const file of ['tsconfig.json', 'README.md', 'LICENSE', 'scripts']) {
+    fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
+  }
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'))
+  linkModules(path.join(root, 'server/node_modules'), path.join(copy, 'server/node_modules'))
+  fs.symlinkSync(path.join(copy, 'library'), path.join(copy, 'server/node_modules/evertoken'))
+  linkModules(path.join(root, 'library/node_modules'), path.join(copy, 'library/node_modules'))
+
+  const built = await execute(process.execPath, [path.join(root, 'scripts/build.mjs'), copy])
+  expect(built).toMatchObject({ code: 0, stdout: '' })
+  const pack = async (name: string): Promise<Published> => {
+    const cwd = path.join(copy, name)
+    const packed = await execute(npm.file, [...npm.start, 'pack', '--json', '--pack-destination', temp], {
+      cwd,
+    })
+    expect(packed.code, packed.stderr).toBe(0)
+    const manifest = JSON.parse(fs.readFileSync(path.join(cwd, 'package.json'), 'utf8'))
+    const file = `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
+    return { manifest, tarball: path.join(temp, file) }
+  }
+  const [library, server] = await Promise.all([pack('library'), pack('server')])
+  return { library, server }
+}
+
+function linkModules(from: string, to: string) {
+  fs.mkdirSync(to)
+  for (const name of fs.existsSync(from) ? fs.readdirSync(from) : []) {
+    if (!name.startsWith('.')) fs.symlinkSync(path.join(from, name), path.join(to, name))
+  }
+}
+
+async function install(name: string, specs: string[]) {
+  const cwd = path.join(temp, name)
+  fs.mkdirSync(cwd)
+  fs.writeFileSync(path.join(cwd, 'package.json'), '{"private":true,"type":"module"}')
+  const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...specs]
+  const { code, stderr } = await execute(npm.file, [...npm.start, ...args], { cwd })
+  expect(code, stderr).toBe(0)
+  return cwd
+}
+
+/** As in a user's shell: nothing of the npm and the Node options that started this test. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(npm_(?!config_(user|global)config$)|NODE_OPTIONS$|NODE_ENV$|VITEST|EVERTOKEN_)/i.test(name),
+  )
+  const cleaned = Object.fromEntries(kept)
+  const noProxy = [process.env.NO_PROXY ?? process.env.no_proxy, '127.0.0.1'].filter(Boolean).join(',')
+  const PATH = [path.dirname(process.execPath), process.env.PATH].join(path.delimiter)
+  return { ...cleaned, PATH, NO_PROXY: noProxy, no_proxy: noProxy, npm_config_prefer_offline: 'true' }
+}
+
+/** npm's contents by hash are shared with the machine's cache; what npx installs is not. */
+function useCache(machineCache: string) {
+  const cache = path.join(temp, 'cache')
+  const contents = path.join(machineCache, '_cacache')
+  fs.mkdirSync(cache)
+  if (fs.existsSync(contents)) fs.symlinkSync(contents, path.join(cache, '_cacache'))
+  env.npm_config_cache = cache
+}
+
+async function execute(
+  file: string,
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+) {
+  const child = spawn(file, args, { cwd: temp, env, ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  return { code, stdout, stderr }
+}
