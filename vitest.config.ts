@@ -11,6 +11,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'test/interop/**'],
     // Processes, not threads: tests change folders, send signals and open SQLite, which are a process's own.
     pool: 'forks',
+    // So that what a test starts with its own arguments finds `evertoken` in library/src as well.
+    execArgv: ['--conditions=evertoken:source'],
     // Most files wait for child processes and sockets, so two at a time pay even on one core.
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 20_000,
