@@ -83,10 +83,11 @@ async function mayFetch(): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   const question = `evertoken's command is in ${server}@${version}. Fetch and run it with npx now? [Y/n] `
   // Ctrl-C and Ctrl-D end the question without an answer.
-  const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('no')))
+  const closed = new Promise<undefined>((resolve) => terminal.once('close', () => resolve(undefined)))
   const typed = await Promise.race([terminal.question(question), closed])
+  if (typed === undefined) process.stderr.write('\n')
   terminal.close()
-  return /^(y(es)?)?$/i.test(typed.trim())
+  return typed !== undefined && /^(y(es)?)?$/i.test(typed.trim())
 }
 
 /** Becomes npx as far as a Node program can: its streams, its signals, its exit code. */
