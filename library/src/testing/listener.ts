@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { EvertokenError } from '../errors.ts'
 import { type Answer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
 import type { Practice } from './exchange.ts'
@@ -28,6 +28,15 @@ export async function listen(host: string, port: number): Promise<{ server: Serv
     server.listen(port, host, resolve)
   })
   return { server, port: (server.address() as AddressInfo).port }
+}
+
+/**
+ * Gives clients in this process the turns of the event loop in which they learn that their idle connections are gone;
+ * else the first request after a stop or restart would be sent into a dead one.
+ */
+export async function peersNotice(): Promise<void> {
+  await nextTurn()
+  await nextTurn()
 }
 
 function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {

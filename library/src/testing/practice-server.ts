@@ -1,9 +1,10 @@
+import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { type ConsentDecision, consent } from './consent.ts'
 import type { Practice } from './exchange.ts'
 import { type Introspection, introspect } from './introspection.ts'
-import { listen, serve } from './listener.ts'
+import { listen, peersNotice, serve } from './listener.ts'
 import { type PracticeServerOptions, resolvePracticeOptions } from './practice-options.ts'
 import { PracticeState } from './practice-state.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
@@ -109,19 +110,22 @@ export class PracticeServer {
 
   /** Stops it and breaks every open connection, hanging requests included; again is the same. */
   stop(): Promise<void> {
-    this.#stopped ??= new Promise((resolve) => {
-      this.#stopping.abort()
-      this.#server.close(() => {
-        this.#practice.state.close()
-        resolve()
-      })
-      this.#server.closeAllConnections()
-    })
+    this.#stopped ??= this.#close()
     return this.#stopped
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort()
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+    this.#practice.state.close()
+    await peersNotice()
   }
 
   #revoke(login: string): void {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { peersNotice } from './listener.ts'
 import type { PracticeServerOptions } from './practice-options.ts'
 import type { PracticeRequest } from './request-record.ts'
 
@@ -46,7 +47,7 @@ export async function spawnPracticeServer(options: PracticeProcessOptions = {}):
     env: { ...process.env, [optionsVariable]: JSON.stringify(options) },
   })
   const { issuer, port, pid } = await ready(child)
-  const gone = once(child, 'exit').then(() => undefined)
+  const gone = once(child, 'exit').then(peersNotice)
   const end = (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal)
     return gone
