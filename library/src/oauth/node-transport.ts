@@ -100,12 +100,16 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
     return promise
   }
   outgoing.on('socket', (socket) => watch(socket, outgoing?.reusedSocket === true, url, progress))
+  let answer: IncomingMessage | undefined
   // Stays after the end: a connection that breaks while idle must not end the process.
   outgoing.on('error', (error) => {
+    // Bytes beyond a whole answer end the connection; the answer may hold a refresh token and is read all the same.
+    if (answer?.complete) return
     const { reason, detail } = judge(error, url, progress)
     fail(reason, detail)
   })
   outgoing.on('response', (head) => {
+    answer = head
     progress.status = head.statusCode as number
     collect(head, (body) => settle({ head, body }), fail)
   })
@@ -183,7 +187,7 @@ function judge(
   const reason = (): WireError['reason'] => {
     if (progress.sent) {
       if (code === 'HPE_HEADER_OVERFLOW') return 'too_large'
-      return code.startsWith('HPE_') ? 'cut' : 'reset'
+      return code.startsWith('HPE_') || progress.status !== undefined ? 'cut' : 'reset'
     }
     if (refused.has(code)) return 'refused'
     if (code === 'ENOTFOUND' || code.startsWith('EAI_')) return 'name_not_found'
