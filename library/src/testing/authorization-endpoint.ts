@@ -22,9 +22,9 @@ export function askForConsent(exchange: Exchange, practice: Practice): Answer {
 
 /** POST takes the decision; the authorization request stands in the query again and is checked again. */
 export function takeDecision(exchange: Exchange, practice: Practice): Answer {
-  const { origin } = exchange.headers
+  const { origin, host } = exchange.headers
   // A foreign page must not consent in the person's place; programs without a browser send no Origin.
-  if (origin !== undefined && origin !== practice.issuer)
+  if (origin !== undefined && origin !== practice.issuer && origin !== `http://${host}`)
     return refusalPage(
       exchange,
       new OAuthError('access_denied', 'the form was sent by another site', { status: 403 }),

@@ -10,11 +10,16 @@ export const practiceGrantTypes = [
 
 export type PracticeGrantType = (typeof practiceGrantTypes)[number]
 
+/** A public JWK (RFC 7517), by whichever library's type: those of Node, Web Crypto and jose do not fit each other. */
+export interface PracticeJwk {
+  readonly kty?: string | undefined
+}
+
 /** A key that verifies a JWT. */
 export interface PracticeKey {
   readonly algorithm: 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
   /** For HS256 the shared secret's text; otherwise a public key, as JWK, JSON text of a JWK, or PEM. */
-  readonly key: string | JsonWebKey
+  readonly key: string | PracticeJwk
   /** If given, the JWT's `kid` must be this. Default: any `kid` or none. */
   readonly keyId?: string | undefined
 }
@@ -101,12 +106,12 @@ export function verificationKey(practiceKey: PracticeKey, owner: string): Verifi
   }
 }
 
-function parseKey(algorithm: PracticeKey['algorithm'], key: string | JsonWebKey): KeyObject {
+function parseKey(algorithm: PracticeKey['algorithm'], key: string | PracticeJwk): KeyObject {
   if (algorithm === 'HS256') {
     if (typeof key !== 'string' || key === '') throw new TypeError('HS256 needs the text of a secret')
     return createSecretKey(Buffer.from(key))
   }
   if (typeof key === 'string' && !key.trimStart().startsWith('{')) return createPublicKey(key)
-  const jwk = typeof key === 'string' ? (JSON.parse(key) as JsonWebKey) : key
+  const jwk = (typeof key === 'string' ? JSON.parse(key) : key) as JsonWebKey
   return createPublicKey({ key: jwk, format: 'jwk' })
 }

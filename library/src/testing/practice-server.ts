@@ -18,6 +18,7 @@ export {
   type PracticeClient,
   type PracticeClientAuthentication,
   type PracticeGrantType,
+  type PracticeJwk,
   type PracticeKey,
 } from './practice-clients.ts'
 export type {
