@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
+import {
+  type PracticeServer,
+  type PracticeServerOptions,
+  startPracticeServer,
+} from '../../src/testing/practice-server.ts'
 import { asks, codeForm, login, post, refresh, tokensOf } from './requests.ts'
 
 let folder: string
@@ -19,10 +23,10 @@ afterEach(async () => {
 })
 
 /** Stops the server that runs, and starts the next on the same journal and port. */
-async function restart(): Promise<PracticeServer> {
+async function restart(options: PracticeServerOptions = {}): Promise<PracticeServer> {
   const port = server?.port ?? 0
   await server?.stop()
-  server = await startPracticeServer({ stateFile, port })
+  server = await startPracticeServer({ stateFile, port, ...options })
   return server
 }
 
@@ -48,6 +52,17 @@ test('a refresh token used before the restart kills the family after it', async 
   expect((await refresh(running, second.refresh)).json.error_description).toBe(
     'the login is revoked: refresh_token_reused',
   )
+})
+
+test('a token that rotated away stays dead when the server comes back without rotation', async () => {
+  let running = await restart()
+  const first = await login(running)
+  const second = tokensOf(await refresh(running, first.refresh))
+  running = await restart({ rotation: 'none' })
+  expect((await refresh(running, second.refresh)).json).not.toHaveProperty('refresh_token')
+  expect((await refresh(running, second.refresh)).status).toBe(200)
+  expect((await refresh(running, first.refresh)).json.error).toBe('invalid_grant')
+  expect((await refresh(running, second.refresh)).json.error).toBe('invalid_grant')
 })
 
 test('revocations and used assertions survive a restart', async () => {

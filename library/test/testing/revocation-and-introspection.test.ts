@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Practice } from '../../src/testing/exchange.ts'
+import { resolvePracticeOptions } from '../../src/testing/practice-options.ts'
 import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
+import { PracticeState } from '../../src/testing/practice-state.ts'
+import { route } from '../../src/testing/routes.ts'
 import { asks, basic, login, post, refresh, tokensOf } from './requests.ts'
 
 let server: PracticeServer
@@ -57,6 +61,35 @@ describe('introspection', () => {
       status: 400,
       json: { error: 'invalid_request' },
     })
+  })
+})
+
+describe('introspection from another machine', () => {
+  const practice = (): Practice => ({
+    options: resolvePracticeOptions({}),
+    state: new PracticeState(undefined, now),
+    issuer: 'http://practice.example',
+    tokenEndpoint: 'http://practice.example/token',
+    now: () => now,
+  })
+  const ask = (body: string, headers: Record<string, string> = {}) =>
+    route(
+      {
+        method: 'POST',
+        path: '/introspect',
+        query: new URLSearchParams(),
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body,
+        remoteAddress: '192.0.2.1',
+        record: { number: 1, at: now, method: 'POST', path: '/introspect', outcome: 'received' },
+      },
+      practice(),
+    )
+
+  test('needs a client that proves who it is', async () => {
+    expect((await ask('token=x')).status).toBe(401)
+    expect((await ask('token=x&client_id=practice-app')).status).toBe(401)
+    expect((await ask('token=x', basic('practice-service', 'practice-service-secret'))).status).toBe(200)
   })
 })
 
