@@ -1,4 +1,3 @@
-const values = new WeakMap<Secret, string>()
 const inspectSymbol = Symbol.for('nodejs.util.inspect.custom')
 
 /**
@@ -6,16 +5,18 @@ const inspectSymbol = Symbol.for('nodejs.util.inspect.custom')
  * error messages all show `[secret]`. Only {@link Secret.reveal} gives the text.
  */
 export class Secret {
+  readonly #text: string
+
   /** @param text the secret text; must not be empty. */
   constructor(text: string) {
     if (typeof text !== 'string' || text === '')
       throw new TypeError('a secret must be a string that is not empty')
-    values.set(this, text)
+    this.#text = text
   }
 
   /** The text itself, for the one place that needs it. */
   reveal(): string {
-    return values.get(this) as string
+    return this.#text
   }
 
   toString(): string {

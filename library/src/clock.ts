@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { uptime } from 'node:os'
+
+/** Time and waiting, passed in everywhere so that tests can own them. */
+export interface Clock {
+  /** UTC, milliseconds since 1970. Jumps when somebody sets it. */
+  now(): number
+  /** Milliseconds since this machine started, suspended time included. Never jumps. */
+  boot(): number
+  /** Changes whenever the machine starts anew, so that values of {@link Clock.boot} are comparable only within one. */
+  readonly bootId: string
+  /**
+   * Resolves after `ms` milliseconds, at once when `signal` aborts; never rejects. Keeps the process alive unless
+   * `background` is true.
+   */
+  sleep(
+    ms: number,
+    options?: { signal?: AbortSignal | undefined; background?: boolean | undefined },
+  ): Promise<void>
+}
+
+const readBootId = (): string => {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    // No boot id outside Linux: the minute in which the machine started tells starts apart well enough.
+    return `started-${Math.round((Date.now() / 1000 - uptime()) / 60)}`
+  }
+}
+
+let bootId: string | undefined
+
+/** The machine's own clocks. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  // os.uptime() counts suspend; performance.now() and process.hrtime() do not on Linux.
+  boot: () => uptime() * 1000,
+  get bootId() {
+    bootId ??= readBootId()
+    return bootId
+  },
+  sleep: (ms, { signal, background = false } = {}) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve()
+      const done = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1))
+      if (background) timer.unref()
+      signal?.addEventListener('abort', done, { once: true })
+    }),
+}
