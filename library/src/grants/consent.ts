@@ -1,0 +1,175 @@
+import { EvertokenError } from '../errors.ts'
+import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
+import { Secret } from '../secret.ts'
+import { type GrantDefinition, readDefinition } from './definition.ts'
+import { dueAt, type GrantRecord, ownToken } from './grant.ts'
+import { failureError, judge } from './outcome.ts'
+import { unknownGrant } from './reading.ts'
+import { type RefreshContext, sealAnswer } from './refresh.ts'
+
+/** A consent under way: where to send the person. */
+export interface ConsentRequest {
+  /** The provider's page, with everything it needs in the query. */
+  readonly url: string
+  /** UTC ms after which the answer is no longer taken. */
+  readonly expiresAt: number
+}
+
+export interface ConsentOptions {
+  /** Where the provider sends the person back to; exactly as registered there (RFC 9700 section 2.1). */
+  redirectUri: string
+  /**
+   * Ties the answer to the browser that began: whatever finishes must know the same text (a cookie's value). Where
+   * no browser of a stranger can reach the redirect URI, as with a loopback listener of one process, leave it out.
+   */
+  binding?: string | undefined
+}
+
+interface Remembered {
+  readonly state: string
+  readonly codeVerifier: string
+  readonly redirectUri: string
+  readonly binding: string
+}
+
+/** Begins or renews a person's consent to a grant (RFC 6749 section 4.1 with PKCE). */
+export async function beginConsent(
+  context: RefreshContext,
+  id: string,
+  { redirectUri, binding = '' }: ConsentOptions,
+): Promise<ConsentRequest> {
+  const { store, clock, timing } = context
+  const definition = await definitionOf(context, id)
+  if (definition.grantType !== 'authorization_code')
+    throw new EvertokenError(
+      'invalid_request',
+      `grant ${id} is of type ${definition.grantType}: nobody consents to it`,
+      { grant: id, advice: 'Only authorization_code grants need a login; the others go on by themselves.' },
+    )
+  const server = await context.serverOf(definition)
+  const { authorizationRequest } = await import('../oauth/authorization-code.ts')
+  const request: AuthorizationRequest = await authorizationRequest(server, definition.client, {
+    redirectUri,
+    scope: definition.scope,
+    resource: definition.resource,
+    parameters: definition.authorizationParameters ?? {},
+  })
+  const expiresAt = clock.now() + timing.consent
+  const remembered: Remembered = {
+    state: request.state,
+    codeVerifier: request.codeVerifier.reveal(),
+    redirectUri,
+    binding,
+  }
+  await store.putConsent({
+    stateHash: await sha256(request.state),
+    grant: id,
+    sealed: store.seal.seal(JSON.stringify(remembered), { grant: id, field: 'consent', fence: 0 }),
+    expiresAt,
+  })
+  return { url: request.url, expiresAt }
+}
+
+/**
+ * Takes the provider's answer, exchanges the code and makes the grant active. A state is good once, for ten minutes,
+ * and only together with the binding it was begun with.
+ *
+ * @throws EvertokenError `state_missing`, `state_unknown`, `consent_denied`, `issuer_mismatch`, and what the exchange
+ *   of the code may bring. The grant stays as it was.
+ */
+export async function finishConsent(
+  context: RefreshContext,
+  callback: URL | URLSearchParams,
+  binding = '',
+): Promise<GrantRecord> {
+  const { store, clock, timing, transport } = context
+  const { authorizationCodeGrant, callbackState, readCallback } = await import(
+    '../oauth/authorization-code.ts'
+  )
+  const state = callbackState(callback)
+  const consent = await store.takeConsent(await sha256(state))
+  if (consent === undefined || consent.expiresAt <= clock.now()) throw unknownState()
+  const id = consent.grant
+  const remembered = JSON.parse(
+    store.seal.open(consent.sealed, { grant: id, field: 'consent' }),
+  ) as Remembered
+  if ((await sha256(remembered.binding)) !== (await sha256(binding))) throw unknownState()
+
+  const definition = await definitionOf(context, id)
+  const server = await context.serverOf(definition)
+  const { code } = readCallback(server, callback, remembered.state)
+  const askedAt = clock.now()
+  const answer = await authorizationCodeGrant(
+    server,
+    definition.client,
+    {
+      code,
+      redirectUri: remembered.redirectUri,
+      codeVerifier: new Secret(remembered.codeVerifier),
+      resource: definition.resource,
+      parameters: definition.parameters,
+    },
+    { transport, now: clock.now, deadline: timing.deadline },
+  )
+  const outcome = judge(answer, 'strict')
+  if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })
+
+  return store.update(id, (record, { time }) => {
+    if (record === undefined) throw unknownGrant(id, store.location)
+    // A new consent is a new login: what the old one left behind is neither used nor believed any more.
+    const fence = record.fence + 1
+    const { token, refreshToken } = sealAnswer(
+      store,
+      record,
+      { fence },
+      definition,
+      undefined,
+      ownToken,
+      outcome.response,
+      { askedAt, assumed: timing.assumedLifetime },
+    )
+    const generation = 1 + record.tokens.reduce((highest, old) => Math.max(highest, old.generation), 0)
+    const renewed: GrantRecord = {
+      ...record,
+      status: { state: 'active' },
+      epoch: record.epoch + 1,
+      fence,
+      lease: undefined,
+      refreshToken,
+      previousRefreshToken: undefined,
+      tokens: [{ ...token, generation, fence }],
+      attempts: [],
+      updatedAt: clock.now(),
+    }
+    const next: GrantRecord = {
+      ...renewed,
+      schedule: {
+        dueAt: dueAt(renewed, clock.now(), time.at),
+        backoffUntil: 0,
+        failures: 0,
+        lastSuccessAt: clock.now(),
+      },
+    }
+    return { result: next, record: next }
+  })
+}
+
+async function definitionOf({ store }: RefreshContext, id: string): Promise<GrantDefinition> {
+  const record = await store.read(id)
+  if (record === undefined) throw unknownGrant(id, store.location)
+  return readDefinition(store.seal.open(record.definition, { grant: id, field: 'definition' }))
+}
+
+const unknownState = (): EvertokenError =>
+  new EvertokenError(
+    'state_unknown',
+    'this answer belongs to no consent under way: used, expired or foreign',
+    {
+      advice: 'Begin the consent again, and finish it in the same browser within ten minutes.',
+    },
+  )
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,291 @@
+import { EvertokenError } from '../errors.ts'
+import type { AssertionTemplate } from '../oauth/assertion.ts'
+import type {
+  AssertionAlgorithm,
+  ClientAuthentication,
+  ClientRegistration,
+  ProviderAddress,
+  SigningKey,
+} from '../oauth/client.ts'
+import { Secret } from '../secret.ts'
+import type { GrantType, ReplayClass } from './grant.ts'
+
+/** How a client authenticates, by the names of RFC 8414 `token_endpoint_auth_methods_supported`. */
+export type ClientAuthenticationMethod = ClientAuthentication['method']
+
+export interface SigningKeyOptions {
+  algorithm: AssertionAlgorithm
+  /** The shared secret for HS256; else a private key as PKCS #8 PEM or as the JSON text of a private JWK. */
+  key: string | Secret
+  /** `kid` in the JOSE header. */
+  keyId?: string | undefined
+}
+
+/** Our registration at a provider, as users write it. */
+export interface ClientOptions {
+  /** Issuer to discover (RFC 8414, OpenID Connect Discovery); else `tokenUrl`. */
+  issuer?: string | undefined
+  tokenUrl?: string | undefined
+  /** Only where a person consents. */
+  authorizationUrl?: string | undefined
+  clientId?: string | undefined
+  clientSecret?: string | Secret | undefined
+  /** Default: `private_key_jwt` with `signingKey`, `client_secret_basic` with a secret, else `none`. */
+  clientAuthentication?: ClientAuthenticationMethod | undefined
+  /** For `private_key_jwt`. */
+  signingKey?: SigningKeyOptions | undefined
+  /** `aud` of client assertions; default: what RFC 7523 asks for. */
+  clientAssertionAudience?: string | undefined
+  /** Allows plain http to a host that is not loopback. Default false. */
+  insecureHttp?: boolean | undefined
+}
+
+/** What every kind of grant may say. */
+export interface GrantOptions {
+  scope?: string | readonly string[] | undefined
+  /** RFC 8707. */
+  resource?: string | readonly string[] | undefined
+  /** Seconds before expiry at which a token is refreshed; never more than half its life. Default: by lifetime. */
+  refreshBefore?: number | undefined
+  /** What the provider does with a used refresh token; default `strict`, the safe one. */
+  replayClass?: ReplayClass | undefined
+  /** Seconds a token is taken to live where the provider does not say. Default 3300. */
+  assumedLifetime?: number | undefined
+  /** More parameters of the token request. */
+  parameters?: Readonly<Record<string, string>> | undefined
+  /** Names of members of the provider's answer to hand out beside the token. Never a token. */
+  metadata?: readonly string[] | undefined
+}
+
+export type ClientCredentialsOptions = ClientOptions & GrantOptions & { clientId: string }
+
+export interface JwtBearerOptions extends ClientOptions, GrantOptions {
+  assertion: {
+    /** `iss`. */
+    issuer: string
+    /** `sub`; default: the issuer. */
+    subject?: string | undefined
+    /** `aud`; default: the token endpoint. */
+    audience?: string | readonly string[] | undefined
+    /** Seconds from `iat` to `exp`. Default 300. */
+    lifetime?: number | undefined
+    /** Any claim, also in place of one above; null leaves one out. */
+    claims?: Readonly<Record<string, unknown>> | undefined
+    /** More members of the JOSE header. */
+    header?: Readonly<Record<string, unknown>> | undefined
+    key: SigningKeyOptions
+  }
+}
+
+export type AuthorizationCodeOptions = ClientOptions &
+  GrantOptions & {
+    clientId: string
+    /** More parameters of the authorization request: `prompt`, `access_type`. */
+    authorizationParameters?: Readonly<Record<string, string>> | undefined
+  }
+
+export type RefreshTokenOptions = ClientOptions &
+  GrantOptions & {
+    clientId: string
+    refreshToken: string | Secret
+  }
+
+/** Everything that is needed to obtain a grant's next token: options resolved once and frozen. */
+export interface GrantDefinition {
+  readonly grantType: GrantType
+  readonly client: ClientRegistration
+  readonly scope: readonly string[]
+  readonly resource: readonly string[]
+  readonly parameters: Readonly<Record<string, string>>
+  readonly metadata: readonly string[]
+  readonly replayClass: ReplayClass
+  /** Seconds. */
+  readonly refreshBefore?: number | undefined
+  /** Seconds. */
+  readonly assumedLifetime?: number | undefined
+  readonly assertion?: Omit<AssertionTemplate, 'audience'> & {
+    readonly audience?: AssertionTemplate['audience'] | undefined
+  }
+  readonly authorizationParameters?: Readonly<Record<string, string>> | undefined
+  /** The refresh token that an import begins with. */
+  readonly refreshToken?: Secret | undefined
+}
+
+const invalid = (message: string, advice?: string): EvertokenError =>
+  new EvertokenError('invalid_configuration', message, { advice })
+
+const secret = (value: string | Secret, what: string): Secret => {
+  if (value instanceof Secret) return value
+  if (typeof value !== 'string') throw new TypeError(`${what} must be a string`)
+  if (value.trim() === '')
+    throw new EvertokenError('empty_secret', `${what} is empty`, {
+      advice: 'Give the secret itself, or leave the setting out if there is none.',
+    })
+  return new Secret(value)
+}
+
+const url = (value: string, what: string): string => {
+  let parsed: URL
+  try {
+    parsed = new URL(value)
+  } catch {
+    throw invalid(`${what} is not a URL`, 'Write it whole: https://auth.example.com/oauth/token')
+  }
+  if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')
+    throw invalid(`${what} must be an https URL, not ${parsed.protocol}`)
+  if (parsed.username !== '' || parsed.password !== '')
+    throw invalid(
+      `${what} holds a user name or password`,
+      'Put the client id and secret into their settings.',
+    )
+  return value
+}
+
+const words = (value: string | readonly string[] | undefined): readonly string[] =>
+  Object.freeze(typeof value === 'string' ? value.split(/\s+/).filter(Boolean) : [...(value ?? [])])
+
+const seconds = (value: number | undefined, what: string): number | undefined => {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+    throw invalid(`${what} must be a number of seconds from 0 up, not ${String(value)}`)
+  return value
+}
+
+const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: string): SigningKey =>
+  Object.freeze({ algorithm, key: secret(key, `${what}.key`), keyId })
+
+function resolveProvider(options: ClientOptions): ProviderAddress {
+  if (options.issuer !== undefined && options.tokenUrl === undefined)
+    return { kind: 'issuer', issuer: url(options.issuer, 'issuer') }
+  if (options.tokenUrl === undefined)
+    throw invalid(
+      'neither issuer nor tokenUrl is given',
+      'Name the issuer to discover, or the token endpoint.',
+    )
+  return {
+    kind: 'endpoints',
+    metadata: {
+      issuer: options.issuer,
+      tokenEndpoint: url(options.tokenUrl, 'tokenUrl'),
+      authorizationEndpoint:
+        options.authorizationUrl === undefined
+          ? undefined
+          : url(options.authorizationUrl, 'authorizationUrl'),
+    },
+  }
+}
+
+function resolveAuthentication(options: ClientOptions): ClientAuthentication {
+  const { clientSecret, signingKey: key, clientAssertionAudience: audience } = options
+  const method: ClientAuthenticationMethod =
+    options.clientAuthentication ??
+    (key !== undefined ? 'private_key_jwt' : clientSecret !== undefined ? 'client_secret_basic' : 'none')
+  switch (method) {
+    case 'none':
+      return { method }
+    case 'client_secret_basic':
+    case 'client_secret_post':
+    case 'client_secret_jwt': {
+      if (clientSecret === undefined) throw invalid(`${method} needs a clientSecret`)
+      const held = secret(clientSecret, 'clientSecret')
+      return method === 'client_secret_jwt' ? { method, secret: held, audience } : { method, secret: held }
+    }
+    case 'private_key_jwt':
+      if (key === undefined) throw invalid('private_key_jwt needs a signingKey')
+      return { method, key: signingKey(key, 'signingKey'), audience }
+    default:
+      throw invalid(`clientAuthentication ${String(method satisfies never)} is not known`)
+  }
+}
+
+function resolve(
+  grantType: GrantType,
+  options: ClientOptions & GrantOptions,
+  more: Partial<GrantDefinition>,
+): GrantDefinition {
+  const definition: GrantDefinition = {
+    grantType,
+    client: Object.freeze({
+      provider: Object.freeze(resolveProvider(options)),
+      clientId: options.clientId ?? '',
+      authentication: Object.freeze(resolveAuthentication(options)),
+      insecureHttp: options.insecureHttp ?? false,
+    }),
+    scope: words(options.scope),
+    resource: words(options.resource),
+    parameters: Object.freeze({ ...options.parameters }),
+    metadata: Object.freeze([...(options.metadata ?? [])]),
+    replayClass: options.replayClass ?? 'strict',
+    refreshBefore: seconds(options.refreshBefore, 'refreshBefore'),
+    assumedLifetime: seconds(options.assumedLifetime, 'assumedLifetime'),
+    ...more,
+  }
+  if (definition.client.clientId === '' && grantType !== 'jwt_bearer') throw invalid('clientId is missing')
+  return Object.freeze(definition)
+}
+
+/** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration` or `empty_secret`. */
+export function clientCredentials(options: ClientCredentialsOptions): GrantDefinition {
+  return resolve('client_credentials', options, { replayClass: 'non_rotating' })
+}
+
+/** A service account that signs an assertion for each token (RFC 7523 section 2.1). */
+export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
+  const { issuer, subject, audience, lifetime = 300, claims = {}, header = {}, key } = options.assertion
+  if (typeof issuer !== 'string' || issuer === '') throw invalid('assertion.issuer is missing')
+  return resolve('jwt_bearer', options, {
+    replayClass: 'non_rotating',
+    assertion: Object.freeze({
+      issuer,
+      subject: subject ?? issuer,
+      audience,
+      lifetime: seconds(lifetime, 'assertion.lifetime') ?? 300,
+      claims: Object.freeze({ ...claims }),
+      header: Object.freeze({ ...header }),
+      key: signingKey(key, 'assertion.key'),
+    }),
+  })
+}
+
+/** A person's consent (RFC 6749 section 4.1 with PKCE). Pending until somebody has consented. */
+export function authorizationCode(options: AuthorizationCodeOptions): GrantDefinition {
+  if (options.issuer === undefined && options.authorizationUrl === undefined)
+    throw invalid('a consent needs an issuer or an authorizationUrl')
+  return resolve('authorization_code', options, {
+    authorizationParameters: Object.freeze({ ...options.authorizationParameters }),
+  })
+}
+
+/** A login that began elsewhere: its newest refresh token goes in, and from then on only evertoken spends it. */
+export function refreshToken(options: RefreshTokenOptions): GrantDefinition {
+  return resolve('refresh_token', options, { refreshToken: secret(options.refreshToken, 'refreshToken') })
+}
+
+/** The provider, for people: an issuer, or the host of the token endpoint. */
+export function providerName({ client: { provider } }: GrantDefinition): string {
+  return provider.kind === 'issuer' ? provider.issuer : new URL(provider.metadata.tokenEndpoint).host
+}
+
+const secretMember = '$secret'
+
+function reveal(value: unknown): unknown {
+  if (value instanceof Secret) return { [secretMember]: value.reveal() }
+  if (Array.isArray(value)) return value.map(reveal)
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, reveal(member)]))
+  return value
+}
+
+/** JSON text with the secrets in it: only ever for sealing. */
+export const writeDefinition = (definition: GrantDefinition): string => JSON.stringify(reveal(definition))
+
+/** The inverse of {@link writeDefinition}. */
+export function readDefinition(text: string): GrantDefinition {
+  return JSON.parse(text, (_name, value: unknown) => {
+    if (typeof value !== 'object' || value === null) return value
+    const held = (value as Record<string, unknown>)[secretMember]
+    return typeof held === 'string' && Object.keys(value).length === 1
+      ? new Secret(held)
+      : Object.freeze(value)
+  }) as GrantDefinition
+}

@@ -1,0 +1,53 @@
+import type { ErrorCode } from '../errors.ts'
+
+/** What a keeper tells of its own refreshes. Times are UTC ms. */
+export interface KeeperEvents {
+  /** A new token is committed and readable. */
+  refreshed: {
+    readonly grant: string
+    readonly scope: string
+    readonly resource: string
+    readonly generation: number
+    readonly expiresAt: number
+    readonly lifetime: number
+  }
+  /** A try failed; the grant is tried again by itself. */
+  failing: {
+    readonly grant: string
+    readonly code: ErrorCode
+    readonly message: string
+    readonly failures: number
+    readonly nextAttemptAt: number | undefined
+  }
+  /** The provider has refused for certain: a person has to consent again. */
+  reauthorization_required: { readonly grant: string; readonly reason: string }
+  /** A grant that had failed works again. */
+  recovered: { readonly grant: string; readonly failures: number }
+}
+
+export type KeeperEvent = keyof KeeperEvents
+
+type Listener<E extends KeeperEvent> = (facts: KeeperEvents[E]) => void
+
+/** Listeners by event. One that throws does not disturb the others or the refresh. */
+export class Listeners {
+  readonly #byEvent = new Map<KeeperEvent, Set<Listener<never>>>()
+
+  on<E extends KeeperEvent>(event: E, listener: Listener<E>): () => void {
+    const listeners = this.#byEvent.get(event) ?? new Set()
+    this.#byEvent.set(event, listeners)
+    listeners.add(listener as Listener<never>)
+    return () => void listeners.delete(listener as Listener<never>)
+  }
+
+  emit<E extends KeeperEvent>(event: E, facts: KeeperEvents[E]): void {
+    for (const listener of this.#byEvent.get(event) ?? [])
+      try {
+        ;(listener as Listener<E>)(facts)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+  }
+}

@@ -1,0 +1,256 @@
+import type { ErrorCode } from '../errors.ts'
+import { freshness, untilDue } from './schedule.ts'
+
+/** How a grant is obtained, and so how its next token is. */
+export type GrantType = 'client_credentials' | 'authorization_code' | 'refresh_token' | 'jwt_bearer'
+
+/**
+ * What a provider does when a used refresh token comes again. `strict`: it kills the login; also what is assumed of
+ * a provider nobody has measured. `non_rotating`: it works as before. The classes between (idempotent,
+ * last_child_wins, fork) belong here when their recovery exists.
+ */
+export type ReplayClass = 'strict' | 'non_rotating'
+
+/**
+ * Where a grant stands. Every change goes through a function of this folder, inside one transaction of the store.
+ *
+ *   pending ──consent──> active <──answer── suspect ──refused twice more──> reauthorization_required
+ *                        active ──refused──> suspect          any ──consent again──> active
+ *   active, suspect ──pause──> paused ──resume──> active      any ──does not decrypt──> quarantined
+ *
+ * Only active and suspect refresh. Those two and reauthorization_required serve a token that has not expired.
+ */
+export type GrantStatus =
+  | { readonly state: 'pending' }
+  | { readonly state: 'active' }
+  | { readonly state: 'suspect'; readonly refusals: number }
+  | { readonly state: 'reauthorization_required'; readonly reason: string; readonly since: number }
+  | { readonly state: 'paused' }
+  | { readonly state: 'quarantined'; readonly reason: string }
+
+export type GrantState = GrantStatus['state']
+
+/** Ciphertext; see seal.ts for what it is bound to. */
+export type Sealed = Uint8Array
+
+export interface HeldRefreshToken {
+  readonly sealed: Sealed
+  /** Keyed hash; two refresh tokens are the same when these are. */
+  readonly fingerprint: string
+  /** UTC ms. */
+  readonly receivedAt: number
+}
+
+/** One access token of a grant: the newest for its scope and resource. */
+export interface TokenRow {
+  /** The scope that was asked for, sorted and joined by spaces; empty for the grant's own. */
+  readonly scope: string
+  /** RFC 8707 resource that was asked for; empty for the grant's own. */
+  readonly resource: string
+  /** Counts the access tokens issued for this grant, scope and resource, from 1. */
+  readonly generation: number
+  readonly sealed: Sealed
+  readonly type: string
+  /** UTC ms, read before the request was sent. */
+  readonly obtainedAt: number
+  /** UTC ms. */
+  readonly expiresAt: number
+  /** Milliseconds. */
+  readonly lifetime: number
+  readonly lifetimeFrom: 'stated' | 'jwt' | 'assumed'
+  /** What was granted. */
+  readonly grantedScope: readonly string[]
+  /** Fence of its writer. */
+  readonly fence: number
+  /** UTC ms at which a reader reported that the API refused it. */
+  readonly rejectedAt?: number | undefined
+}
+
+/** A refresh that was begun and has no verdict yet. Written before anything is sent. */
+export interface Attempt {
+  readonly id: string
+  readonly fence: number
+  /** Fingerprint of the refresh token it spends; `none` where the grant has none. */
+  readonly parent: string
+  readonly owner: string
+  /** Store time of the moment before the send; absent proves that nothing left. */
+  readonly sentAt?: number | undefined
+  /** The boot in which `sentAt` was read. */
+  readonly boot: string
+  /** Nothing more can come from the process that sent it. */
+  readonly localDone: boolean
+}
+
+export interface Lease {
+  readonly owner: string
+  /** Store time. */
+  readonly until: number
+  readonly boot: string
+}
+
+export interface LastError {
+  readonly code: ErrorCode
+  readonly message: string
+  /** UTC ms. */
+  readonly at: number
+  /** The provider's own `error`, where it gave one. */
+  readonly error?: string | undefined
+  readonly status?: number | undefined
+}
+
+/** When a grant is next worked on, and how the last tries went. Kept apart from the sealed payload. */
+export interface Schedule {
+  /** Store time; null when nothing is to be done by itself. */
+  readonly dueAt: number | null
+  /** Store time before which only takeovers, manual refreshes and first rejections go ahead; 0 for none. */
+  readonly backoffUntil: number
+  /** Failures in a row. */
+  readonly failures: number
+  readonly lastError?: LastError | undefined
+  /** UTC ms. */
+  readonly lastAttemptAt?: number | undefined
+  /** UTC ms. */
+  readonly lastSuccessAt?: number | undefined
+  /** UTC ms of the last refresh made because an API refused a token. */
+  readonly lastRejectionAt?: number | undefined
+}
+
+/** One grant as the store holds it. Immutable: a change makes a new one, and equal parts stay the same objects. */
+export interface GrantRecord {
+  readonly id: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly grantType: GrantType
+  /** Host of the token endpoint, or the issuer: for people. */
+  readonly provider: string
+  readonly replayClass: ReplayClass
+  /** Milliseconds; replaces the default advisory window. */
+  readonly refreshBefore?: number | undefined
+  /** UTC ms. */
+  readonly createdAt: number
+  /** UTC ms of the last change a person made. */
+  readonly updatedAt: number
+  readonly definition: Sealed
+  /** Keyed hash of the definition: tells whether a configuration changed without opening it. */
+  readonly definitionFingerprint: string
+  readonly status: GrantStatus
+  /** Counts consents. */
+  readonly epoch: number
+  /** Only grows; whoever claims raises it, and an older one can no longer send. */
+  readonly fence: number
+  readonly lease?: Lease | undefined
+  readonly refreshToken?: HeldRefreshToken | undefined
+  readonly previousRefreshToken?: HeldRefreshToken | undefined
+  readonly schedule: Schedule
+  readonly tokens: readonly TokenRow[]
+  /** Attempts without a verdict. */
+  readonly attempts: readonly Attempt[]
+}
+
+/** Which of a grant's tokens. */
+export interface TokenKey {
+  readonly scope: string
+  readonly resource: string
+}
+
+export const ownToken: TokenKey = Object.freeze({ scope: '', resource: '' })
+
+/** The key for a scope and a resource as a caller writes them; order and repetition of scopes do not matter. */
+export function tokenKey(
+  scope?: string | readonly string[] | undefined,
+  resource?: string | undefined,
+): TokenKey {
+  if (scope === undefined && resource === undefined) return ownToken
+  const names = typeof scope === 'string' ? scope.split(' ') : (scope ?? [])
+  const sorted = [...new Set(names.filter((name) => name !== ''))].sort()
+  return { scope: sorted.join(' '), resource: resource ?? '' }
+}
+
+export const findToken = (record: GrantRecord, key: TokenKey): TokenRow | undefined =>
+  record.tokens.find((token) => token.scope === key.scope && token.resource === key.resource)
+
+/** Whether anything may be sent for this grant. */
+export function refreshes(status: GrantStatus): boolean {
+  switch (status.state) {
+    case 'active':
+    case 'suspect':
+      return true
+    case 'pending':
+    case 'reauthorization_required':
+    case 'paused':
+    case 'quarantined':
+      return false
+    default:
+      return status satisfies never
+  }
+}
+
+/** Whether a token that has not expired is handed out. */
+export function serves(status: GrantStatus): boolean {
+  switch (status.state) {
+    case 'active':
+    case 'suspect':
+    case 'reauthorization_required':
+      return true
+    case 'pending':
+    case 'paused':
+    case 'quarantined':
+      return false
+    default:
+      return status satisfies never
+  }
+}
+
+/** Fingerprint that attempts without a refresh token carry. */
+export const noRefreshToken = 'none'
+
+export const parentOf = (record: GrantRecord): string => record.refreshToken?.fingerprint ?? noRefreshToken
+
+/** How near the grant's own token is to its end; a grant without one counts as expired. */
+export function ownFreshness(record: GrantRecord, utc: number): ReturnType<typeof freshness> {
+  const own = findToken(record, ownToken)
+  return own === undefined ? 'expired' : freshness(own, record.refreshBefore, utc)
+}
+
+/** Store time at which the grant's own token is to be refreshed. */
+export function dueAt(record: GrantRecord, utc: number, storeNow: number): number {
+  const own = findToken(record, ownToken)
+  return own === undefined ? storeNow : storeNow + untilDue(own, record, utc)
+}
+
+/** An operator stops the grant: nothing is refreshed and nothing served until it is resumed. */
+export function pause(record: GrantRecord, utc: number): GrantRecord {
+  if (record.status.state === 'paused') return record
+  return {
+    ...record,
+    status: { state: 'paused' },
+    fence: record.fence + 1,
+    lease: undefined,
+    schedule: { ...record.schedule, dueAt: null },
+    updatedAt: utc,
+  }
+}
+
+/** The grant goes on where it stood; a token that is still good is served at once. */
+export function resume(record: GrantRecord, utc: number, storeNow: number): GrantRecord {
+  if (record.status.state !== 'paused') return record
+  return {
+    ...record,
+    status: { state: 'active' },
+    fence: record.fence + 1,
+    lease: undefined,
+    schedule: { ...record.schedule, dueAt: dueAt(record, utc, storeNow), backoffUntil: 0 },
+    updatedAt: utc,
+  }
+}
+
+/** A row of this grant does not decrypt: it is set aside until an operator decides. */
+export function quarantine(record: GrantRecord, reason: string, utc: number): GrantRecord {
+  return {
+    ...record,
+    status: { state: 'quarantined', reason },
+    fence: record.fence + 1,
+    lease: undefined,
+    schedule: { ...record.schedule, dueAt: null },
+    updatedAt: utc,
+  }
+}

@@ -1,0 +1,441 @@
+import { type Clock, systemClock } from '../clock.ts'
+import { EvertokenError } from '../errors.ts'
+import type { ServerMetadata } from '../oauth/client.ts'
+import type { Transport } from '../oauth/transport.ts'
+import { keyOf, type Why } from './attempt.ts'
+import { beginConsent, type ConsentOptions, type ConsentRequest, finishConsent } from './consent.ts'
+import { type GrantDefinition, readDefinition } from './definition.ts'
+import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
+import {
+  findToken,
+  type GrantRecord,
+  ownToken,
+  pause,
+  refreshes,
+  resume,
+  type TokenKey,
+  type TokenRow,
+  tokenKey,
+} from './grant.ts'
+import { failureError } from './outcome.ts'
+import { Reader } from './reader.ts'
+import { readingOf, unknownGrant } from './reading.ts'
+import { type RefreshContext, type Refreshed, refresh } from './refresh.ts'
+import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import type { GrantStore, Moment, StoreOpener } from './store.ts'
+import { type GrantSummary, summaryOf } from './summary.ts'
+import { defaultTiming, type Timing } from './timing.ts'
+import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
+import { TokenCache } from './token-cache.ts'
+
+export interface KeeperOptions {
+  /** Where grants live: `sqliteStore('tokens.db')`, `memoryStore()`. */
+  store: StoreOpener
+  /** Default: node:http with keep-alive. */
+  transport?: Transport | undefined
+  /** Default: the machine's. */
+  clock?: Clock | undefined
+  /** 0 to 1, for jitter. Default `Math.random`. */
+  random?: (() => number) | undefined
+  /** Other times than the defaults, in ms. */
+  timing?: Partial<Timing> | undefined
+}
+
+/** A refusal reported by whoever used the token. */
+export interface RejectionReport {
+  /** Of the token that was refused. */
+  generation: number
+  scope?: TokenRequest['scope']
+  resource?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+const metadataLife = 3_600_000
+
+/**
+ * Keeps grants alive and hands out their tokens. One keeper for a process; any number of processes on one store.
+ *
+ * ```ts
+ * await using keeper = await Keeper.open({ store: sqliteStore('tokens.db') })
+ * await keeper.add('billing', clientCredentials({ tokenUrl, clientId, clientSecret }))
+ * const token = await keeper.getToken('billing')
+ * ```
+ */
+export class Keeper implements AsyncDisposable {
+  readonly store: GrantStore
+  readonly clock: Clock
+  readonly timing: Timing
+  readonly #context: RefreshContext
+  readonly #cache: TokenCache
+  readonly #reader: Reader
+  readonly #listeners = new Listeners()
+  readonly #flights = new Map<string, Promise<Refreshed>>()
+  readonly #servers = new Map<string, { server: Promise<ServerMetadata>; until: number }>()
+  /** Why an answer in our hands could not be stored yet. */
+  readonly #troubles = new Map<string, unknown>()
+  #closing: Promise<void> | undefined
+
+  private constructor(store: GrantStore, transport: Transport, options: KeeperOptions) {
+    this.store = store
+    this.clock = options.clock ?? systemClock
+    this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
+    this.#context = {
+      store,
+      transport,
+      clock: this.clock,
+      random: options.random ?? Math.random,
+      timing: this.timing,
+      serverOf: (definition) => this.#serverOf(definition),
+      troubled: (id, error) => this.#tellTrouble(id, error),
+    }
+    this.#cache = new TokenCache(store, this.clock.now, this.timing.revalidate)
+    this.#reader = new Reader({
+      store,
+      clock: this.clock,
+      timing: this.timing,
+      cache: this.#cache,
+      refresh: (id, why) => this.#refresh(id, why),
+      trouble: (id) => this.#troubles.get(id),
+    })
+  }
+
+  /** Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, … */
+  static async open(options: KeeperOptions): Promise<Keeper> {
+    const transport = options.transport ?? (await import('../oauth/node-transport.ts')).nodeTransport()
+    return new Keeper(await options.store.open(), transport, options)
+  }
+
+  /**
+   * Puts a grant under a name. Nothing is sent yet: the first read or the worker obtains the first token.
+   *
+   * @throws EvertokenError `grant_exists`, `invalid_grant_id`.
+   */
+  async add(
+    id: string,
+    definition: GrantDefinition,
+    options: RegistrationOptions = {},
+  ): Promise<GrantSummary> {
+    checkGrantId(id)
+    return this.#change(id, (record, moment) => {
+      if (record !== undefined)
+        throw new EvertokenError('grant_exists', `there is a grant ${id} already`, {
+          grant: id,
+          advice: 'Choose another name, or remove it first.',
+        })
+      return newGrant(this.store, id, definition, options, this.clock.now(), moment)
+    })
+  }
+
+  /** The same, but a grant of that name takes over what changed and keeps its login and tokens where it can. */
+  async ensure(
+    id: string,
+    definition: GrantDefinition,
+    options: RegistrationOptions = {},
+  ): Promise<GrantSummary> {
+    checkGrantId(id)
+    const { seal } = this.store
+    return this.#change(id, (record, moment) => {
+      const utc = this.clock.now()
+      if (record === undefined) return newGrant(this.store, id, definition, options, utc, moment)
+      const fresh = newGrant(this.store, id, definition, options, utc, moment)
+      const sameLabels =
+        options.labels === undefined || JSON.stringify(record.labels) === JSON.stringify(options.labels)
+      if (sameLabels && fresh.definitionFingerprint === record.definitionFingerprint) return record
+      const before = readDefinition(seal.open(record.definition, { grant: id, field: 'definition' }))
+      return changedGrant(this.store, record, before, definition, options, utc, moment)
+    })
+  }
+
+  /**
+   * A token that works: from memory in the normal case, after a refresh when the present one will not do.
+   *
+   * @throws ReauthorizationRequiredError, ProviderError (`invalid_client`, `provider_unreachable`, …), EvertokenError
+   *   (`unknown_grant`, `grant_pending`, `grant_paused`, `token_unavailable`).
+   */
+  async getToken(id: string, request?: TokenRequest): Promise<AccessToken> {
+    if (request === undefined) {
+      const token = this.#cache.own(id)
+      if (token !== undefined) return token
+    }
+    return this.#reader.get(id, request ?? {})
+  }
+
+  /** The token in memory, if there is one that may be used this instant; never waits, never sends. */
+  peekToken(id: string, request?: Pick<TokenRequest, 'scope' | 'resource'>): AccessToken | undefined {
+    return request === undefined
+      ? this.#cache.own(id)
+      : this.#cache.at(id, tokenKey(request.scope, request.resource))
+  }
+
+  /** One grant as a source of tokens, for `authorizedFetch` and whatever else takes one. */
+  source(id: string, fixed: Pick<TokenRequest, 'scope' | 'resource'> = {}): TokenSource {
+    const same = fixed.scope === undefined && fixed.resource === undefined
+    return {
+      getToken: (request) => this.getToken(id, same ? request : { ...request, ...fixed }),
+      rejected: (report) => this.rejected(id, { ...report, ...fixed }),
+    }
+  }
+
+  /**
+   * A new token now, whatever the schedule says.
+   *
+   * @throws the stored failure, when no new token came.
+   */
+  async refresh(
+    id: string,
+    request: Pick<TokenRequest, 'scope' | 'resource' | 'signal'> = {},
+  ): Promise<AccessToken> {
+    const key = tokenKey(request.scope, request.resource)
+    const before = findToken(await this.#record(id), key)?.generation ?? 0
+    return this.#insisted(id, key, before, request)
+  }
+
+  /**
+   * Reports that an API refused a token. Of all who report one generation, one causes a refresh; all get the newer
+   * token. When there is none to be had, the present one comes back with the generation that was reported.
+   */
+  async rejected(id: string, { generation, scope, resource, signal }: RejectionReport): Promise<AccessToken> {
+    const key = tokenKey(scope, resource)
+    const request: TokenRequest = { scope, resource, signal }
+    const until = this.clock.boot() + this.timing.patience
+    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
+      signal?.throwIfAborted()
+      this.#cache.forget(id)
+      const present = findToken(await this.#record(id), key)
+      if (present?.generation !== generation) return this.getToken(id, request)
+      const result = await this.#refresh(id, { kind: 'rejected', key, generation })
+      // Held: another process took the same report; its token is worth waiting for.
+      if (result.kind !== 'held' || this.clock.boot() >= until) return this.getToken(id, request)
+      await this.clock.sleep(pause, { signal })
+    }
+  }
+
+  /** Refreshes the grant if it is due: what a worker does. */
+  tend(id: string): Promise<Refreshed> {
+    return this.#refresh(id, { kind: 'due' })
+  }
+
+  /** One grant, without secrets. Throws `unknown_grant`. */
+  async show(id: string): Promise<GrantSummary> {
+    return this.#summary(await this.#record(id))
+  }
+
+  /** Grants by name, at most `limit` (default 1000) after `after`. */
+  async list(page?: { after?: string | undefined; limit?: number | undefined }): Promise<GrantSummary[]> {
+    return (await this.store.list(page)).map((record) => this.#summary(record))
+  }
+
+  /** Stops refreshing and serving. An answer under way is still kept. Throws `invalid_request` when it does neither. */
+  async pause(id: string): Promise<GrantSummary> {
+    return this.#existing(id, (record) => {
+      if (!refreshes(record.status) && record.status.state !== 'paused')
+        throw new EvertokenError(
+          'invalid_request',
+          `grant ${id} is ${record.status.state}: nothing to pause`,
+          {
+            grant: id,
+          },
+        )
+      return pause(record, this.clock.now())
+    })
+  }
+
+  /** Ends a pause; the grant is refreshed when it is due, at once if that has passed. */
+  async resume(id: string): Promise<GrantSummary> {
+    return this.#existing(id, (record, { time }) => resume(record, this.clock.now(), time.at))
+  }
+
+  /** Forgets the grant and every token of it. Nothing is said to the provider. */
+  async remove(id: string): Promise<void> {
+    await this.store.update(id, (record) => {
+      if (record === undefined) throw unknownGrant(id, this.store.location)
+      return { result: undefined, record: null }
+    })
+    this.#cache.forget(id)
+  }
+
+  /** Begins a person's consent; send them to the `url`. */
+  beginConsent(id: string, options: ConsentOptions): Promise<ConsentRequest> {
+    return beginConsent(this.#context, id, options)
+  }
+
+  /** Finishes it with the URL the provider sent the person back to. */
+  async finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
+    const record = await finishConsent(this.#context, callback, binding)
+    this.#cache.forget(record.id)
+    this.#tellRefreshed(record, findToken(record, ownToken) as TokenRow)
+    return this.#summary(record)
+  }
+
+  /** Listens; gives back how to stop. Only this process's own refreshes are told. */
+  on<E extends KeeperEvent>(event: E, listener: (facts: KeeperEvents[E]) => void): () => void {
+    return this.#listeners.on(event, listener)
+  }
+
+  /** Waits for refreshes under way, then closes the store. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await Promise.allSettled(this.#flights.values())
+      await this.store.close()
+    })()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** One flight per grant: whoever comes while it is under way takes its result, if it answers what was asked. */
+  async #refresh(id: string, why: Why): Promise<Refreshed> {
+    const key = keyOf(why)
+    for (let flight = this.#flights.get(id); flight !== undefined; flight = this.#flights.get(id)) {
+      const result = await flight
+      if (
+        result.kind === 'refreshed' &&
+        result.token.scope === key.scope &&
+        result.token.resource === key.resource
+      )
+        return result
+    }
+    const flight = this.#fly(id, why)
+    this.#flights.set(id, flight)
+    return flight
+  }
+
+  async #fly(id: string, why: Why): Promise<Refreshed> {
+    try {
+      const result = await refresh(this.#context, id, why)
+      if (result.kind === 'refreshed' || result.kind === 'failed') this.#cache.forget(id)
+      this.#tell(id, result)
+      return result
+    } finally {
+      this.#flights.delete(id)
+    }
+  }
+
+  #tell(id: string, result: Refreshed): void {
+    if (result.kind === 'refreshed') {
+      this.#tellRefreshed(result.record, result.token)
+      const { failuresBefore } = result
+      if (failuresBefore > 0) this.#listeners.emit('recovered', { grant: id, failures: failuresBefore })
+    } else if (result.kind === 'failed') {
+      const { record, outcome } = result
+      if (record?.status.state === 'reauthorization_required')
+        this.#listeners.emit('reauthorization_required', { grant: id, reason: record.status.reason })
+      else
+        this.#listeners.emit('failing', {
+          grant: id,
+          code: outcome.failure.code,
+          message: outcome.failure.message,
+          failures: record?.schedule.failures ?? 0,
+          nextAttemptAt: record === undefined ? undefined : this.#summary(record).nextAttemptAt,
+        })
+    }
+  }
+
+  #tellRefreshed(record: GrantRecord, { scope, resource, generation, expiresAt, lifetime }: TokenRow): void {
+    this.#listeners.emit('refreshed', { grant: record.id, scope, resource, generation, expiresAt, lifetime })
+  }
+
+  #tellTrouble(id: string, error: unknown): void {
+    if (error === undefined) {
+      this.#troubles.delete(id)
+      return
+    }
+    this.#troubles.set(id, error)
+    const known = error instanceof EvertokenError
+    this.#listeners.emit('failing', {
+      grant: id,
+      code: known ? error.code : 'store_unavailable',
+      message: `the new token cannot be stored yet: ${error instanceof Error ? error.message : String(error)}`,
+      failures: 0,
+      nextAttemptAt: undefined,
+    })
+  }
+
+  /** The token that came of a refresh somebody insisted on; the error, when none did. */
+  async #insisted(
+    id: string,
+    key: TokenKey,
+    generation: number,
+    request: TokenRequest,
+  ): Promise<AccessToken> {
+    const until = this.clock.boot() + this.timing.patience
+    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
+      request.signal?.throwIfAborted()
+      const result = await this.#refresh(id, { kind: 'manual', key })
+      switch (result.kind) {
+        case 'refreshed':
+        case 'fresh':
+          return this.getToken(id, request)
+        case 'failed':
+          throw failureError(id, { ...result.outcome.failure, at: this.clock.now() })
+        case 'dead': {
+          const reading = readingOf(await this.#record(id), key, 0, this.clock.now())
+          if (reading.kind === 'refuse') throw reading.error
+          const reason = (await this.show(id)).reason ?? 'it does not refresh'
+          throw new EvertokenError('reauthorization_required', `grant ${id}: ${reason}`, { grant: id })
+        }
+        case 'backoff':
+        case 'held': {
+          const now = findToken(await this.#record(id), key)?.generation ?? 0
+          if (now > generation) return this.getToken(id, request)
+          if (result.kind === 'backoff' || this.clock.boot() >= until)
+            throw new EvertokenError(
+              'token_unavailable',
+              `grant ${id}: an earlier refresh is still without an answer, and sending it again now could end the login`,
+              { grant: id, advice: 'Wait: it is settled by itself before the present token expires.' },
+            )
+          await this.clock.sleep(pause, { signal: request.signal })
+          break
+        }
+        default:
+          return result satisfies never
+      }
+    }
+  }
+
+  async #change(
+    id: string,
+    decide: (record: GrantRecord | undefined, moment: Moment) => GrantRecord,
+  ): Promise<GrantSummary> {
+    const record = await this.store.update(id, (before, moment) => {
+      const next = decide(before, moment)
+      return next === before ? { result: next } : { result: next, record: next }
+    })
+    this.#cache.forget(id)
+    return this.#summary(record)
+  }
+
+  #existing(id: string, decide: (record: GrantRecord, moment: Moment) => GrantRecord): Promise<GrantSummary> {
+    return this.#change(id, (record, moment) => {
+      if (record === undefined) throw unknownGrant(id, this.store.location)
+      return decide(record, moment)
+    })
+  }
+
+  async #record(id: string): Promise<GrantRecord> {
+    const record = await this.store.read(id)
+    if (record === undefined) throw unknownGrant(id, this.store.location)
+    return record
+  }
+
+  #summary(record: GrantRecord): GrantSummary {
+    return summaryOf(record, this.clock.now(), this.store.time())
+  }
+
+  /** Endpoints, discovered at most once an hour for one issuer; a failed discovery is not remembered. */
+  async #serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
+    const { provider, insecureHttp } = client
+    if (provider.kind === 'endpoints') return provider.metadata
+    const known = this.#servers.get(provider.issuer)
+    if (known !== undefined && this.clock.boot() < known.until) return known.server
+    const { transport } = this.#context
+    const { discover } = await import('../oauth/discovery.ts')
+    const wire = { transport, now: this.clock.now, deadline: this.timing.deadline }
+    const server = discover(provider.issuer, { insecureHttp }, wire)
+    this.#servers.set(provider.issuer, { server, until: this.clock.boot() + metadataLife })
+    server.catch(() => this.#servers.delete(provider.issuer))
+    return server
+  }
+}

@@ -1,0 +1,195 @@
+import {
+  type ErrorCode,
+  type EvertokenError,
+  InvalidGrantError,
+  InvalidScopeError,
+  ProviderError,
+  ReauthorizationRequiredError,
+} from '../errors.ts'
+import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
+import type { LastError, ReplayClass } from './grant.ts'
+
+/** What is stored of a failure, and what a reader's error is made of. */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly error?: string | undefined
+  readonly status?: number | undefined
+  /** Seconds. */
+  readonly retryAfter?: number | undefined
+}
+
+/**
+ * What an answer means for the grant (refresh-protocol: error taxonomy).
+ *
+ * - `ok`: commit it.
+ * - `not_sent`, `refused`: the refresh token was not spent; only this attempt is over.
+ * - `rejected`: the provider says the refresh token, key or consent is dead; `person` when it says so for certain.
+ * - `ambiguous`: the refresh token may be spent; the attempt stays without a verdict.
+ */
+export type Outcome =
+  | { readonly verdict: 'ok'; readonly response: TokenResponse }
+  | { readonly verdict: 'not_sent' | 'refused' | 'ambiguous'; readonly failure: Failure }
+  | { readonly verdict: 'rejected'; readonly failure: Failure; readonly person: boolean }
+
+/** OpenID Connect Core section 3.1.2.6: only a person can go on from here. */
+const needsPerson = new Set([
+  'interaction_required',
+  'login_required',
+  'consent_required',
+  'account_selection_required',
+  'mfa_required',
+])
+const clientRefused = new Set(['invalid_client', 'unauthorized_client'])
+const rateWords = new Set(['slow_down', 'too_many_requests', 'rate_limit_exceeded'])
+const serverTrouble = new Set(['server_error', 'temporarily_unavailable'])
+/** 425 and 429 say that the request was not processed. */
+const notProcessed = new Set([425, 429])
+
+const said = (error: string, description: string | undefined): string =>
+  description === undefined ? error : `${error}: ${description}`
+
+type ErrorAnswer = Extract<TokenAnswer, { kind: 'error' }>
+
+function judgeError(answer: ErrorAnswer, replayClass: ReplayClass): Outcome {
+  const { error, status, retryAfter } = answer
+  const words = said(error, answer.description)
+  const failure = (code: ErrorCode, message: string): Failure => ({
+    code,
+    message,
+    error,
+    status,
+    retryAfter,
+  })
+  if (error === 'invalid_grant')
+    return {
+      verdict: 'rejected',
+      person: false,
+      failure: failure('invalid_grant', `the provider refused the grant (${words})`),
+    }
+  if (needsPerson.has(error))
+    return {
+      verdict: 'rejected',
+      person: true,
+      failure: failure('reauthorization_required', `the provider asks for a person (${words})`),
+    }
+  if (clientRefused.has(error))
+    return {
+      verdict: 'refused',
+      failure: failure(
+        'invalid_client',
+        `the provider refused the client (${words}); the grant is untouched`,
+      ),
+    }
+  if (error === 'invalid_scope')
+    return {
+      verdict: 'refused',
+      failure: failure('invalid_scope', `the provider refused the scope (${words})`),
+    }
+  if (rateWords.has(error) || notProcessed.has(status))
+    return {
+      verdict: 'refused',
+      failure: failure('provider_error', `the provider asks to slow down (${words})`),
+    }
+  if (serverTrouble.has(error) || status >= 500 || status === 408)
+    return troubled(status, failure('provider_error', `the provider is in trouble (${words})`), replayClass)
+  return { verdict: 'refused', failure: failure('provider_error', `the provider refused (${words})`) }
+}
+
+/**
+ * A 503 with Retry-After was turned away at the door. Strict logins do not bet on that: a front end may say it after
+ * the token was consumed behind it.
+ */
+function troubled(status: number, failure: Failure, replayClass: ReplayClass): Outcome {
+  const turnedAway = status === 503 && failure.retryAfter !== undefined && replayClass === 'non_rotating'
+  return { verdict: turnedAway ? 'refused' : 'ambiguous', failure }
+}
+
+/** Judges one answer. Pure: the same answer always means the same. */
+export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
+  switch (answer.kind) {
+    case 'tokens':
+      return { verdict: 'ok', response: answer.response }
+    case 'error':
+      return judgeError(answer, replayClass)
+    case 'unusable': {
+      const { status, retryAfter, reason } = answer
+      if (reason === 'redirect')
+        return {
+          verdict: 'refused',
+          failure: {
+            code: 'provider_redirect',
+            message: `the token endpoint answered with a redirect (status ${status}), which is never followed`,
+            status,
+          },
+        }
+      const failure: Failure = {
+        code: 'provider_answer_unusable',
+        message: `the token endpoint answered status ${status} with something that is no token response (${reason})`,
+        status,
+        retryAfter,
+      }
+      if (notProcessed.has(status)) return { verdict: 'refused', failure }
+      if (status >= 500 || status === 408) return troubled(status, failure, replayClass)
+      // A success nobody can read was most likely one for the provider; a refusal nobody can read was none.
+      return { verdict: status >= 200 && status < 300 ? 'ambiguous' : 'refused', failure }
+    }
+    case 'silence': {
+      const code: ErrorCode =
+        answer.reason === 'insecure_http'
+          ? 'insecure_http'
+          : answer.reason === 'deadline'
+            ? 'provider_timeout'
+            : 'provider_unreachable'
+      return {
+        verdict: answer.sent ? 'ambiguous' : 'not_sent',
+        failure: { code, message: `no answer from the token endpoint (${answer.detail})` },
+      }
+    }
+    default:
+      return answer satisfies never
+  }
+}
+
+const advice: Partial<Record<ErrorCode, string>> = {
+  invalid_client:
+    'Check the client id, the secret and how the client authenticates; the grant goes on by itself once they are right.',
+  invalid_grant: 'If it stays refused, consent again: evertoken login, or POST …/connect on the broker.',
+  invalid_scope: 'Ask for a scope that was granted, or consent again with the wider scope.',
+  provider_error: "See the provider's words; evertoken tries again by itself.",
+  provider_unreachable:
+    'Check the token URL, the name service and the network; evertoken tries again by itself.',
+  provider_timeout: 'The provider took too long; evertoken tries again by itself.',
+  provider_answer_unusable:
+    'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.',
+  provider_redirect: 'Put the final address of the token endpoint into the configuration.',
+  insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
+}
+
+/** The error a reader gets for a stored failure. */
+export function failureError(grant: string, last: LastError, more = ''): EvertokenError {
+  const message = `grant ${grant}: ${last.message}${more}`
+  const facts = {
+    grant,
+    status: last.status,
+    error: last.error,
+    advice: advice[last.code],
+  }
+  switch (last.code) {
+    case 'invalid_grant':
+      return new InvalidGrantError('invalid_grant', message, facts)
+    case 'invalid_scope':
+      return new InvalidScopeError('invalid_scope', message, facts)
+    case 'reauthorization_required':
+      return new ReauthorizationRequiredError('reauthorization_required', message, facts)
+    default:
+      return new ProviderError(last.code, message, facts)
+  }
+}
+
+/** Failures that waiting a moment may mend; the others need somebody to change something. */
+export const mayMend = (code: ErrorCode): boolean =>
+  code === 'provider_error' ||
+  code === 'provider_unreachable' ||
+  code === 'provider_timeout' ||
+  code === 'provider_answer_unusable'

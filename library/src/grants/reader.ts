@@ -1,0 +1,191 @@
+import type { Clock } from '../clock.ts'
+import { EvertokenError } from '../errors.ts'
+import type { Why } from './attempt.ts'
+import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
+import { failureError, mayMend } from './outcome.ts'
+import { readingOf, unknownGrant } from './reading.ts'
+import type { Refreshed } from './refresh.ts'
+import type { GrantStore } from './store.ts'
+import type { Timing } from './timing.ts'
+import type { AccessToken, TokenRequest } from './token.ts'
+import type { TokenCache } from './token-cache.ts'
+
+export interface ReaderContext {
+  readonly store: GrantStore
+  readonly clock: Clock
+  readonly timing: Timing
+  readonly cache: TokenCache
+  /** One flight per grant in this process. */
+  readonly refresh: (id: string, why: Why) => Promise<Refreshed>
+  /** Why a new token that is in our hands could not be stored, if that is so. */
+  readonly trouble: (id: string) => unknown
+}
+
+/** Hands out tokens: from the store, and by waiting for a refresh when the present one will not do. */
+export class Reader {
+  readonly #context: ReaderContext
+  /** Who waits for a newer token than which: however many readers wait, one of them asks. */
+  readonly #renewals = new Map<string, Promise<EvertokenError | undefined>>()
+
+  constructor(context: ReaderContext) {
+    this.#context = context
+  }
+
+  async get(id: string, request: TokenRequest): Promise<AccessToken> {
+    const { cache, clock, timing } = this.#context
+    const key = tokenKey(request.scope, request.resource)
+    const minTtl = (request.minTtl ?? 0) * 1000
+    if (minTtl === 0) {
+      const known = cache.revalidated(id, key)
+      if (known !== undefined) return known
+    }
+    for (let first = true; ; first = false) {
+      request.signal?.throwIfAborted()
+      const { record, version } = await this.#read(id)
+      const reading = readingOf(record, key, minTtl, clock.now())
+      switch (reading.kind) {
+        case 'refuse':
+          throw reading.error
+        case 'serve':
+          if (reading.soon) this.#renewBehind(id, key, reading.row)
+          return this.#served(record, reading.row, version, reading.stale)
+        case 'renew': {
+          // At most one refresh for one read: what is not better then is the best there is.
+          if (!first && reading.row !== undefined) return this.#served(record, reading.row, version, true)
+          const patience = reading.row === undefined ? timing.patience : timing.mandatoryWait
+          const renewal = this.#renew(id, key, reading.generation)
+          const error = await inTime(renewal, clock, patience, request.signal)
+          if (error === undefined) break
+          if (reading.row !== undefined && reading.row.expiresAt > clock.now())
+            return this.#served(record, reading.row, version, true)
+          throw error === 'late' ? await this.#unavailable(id) : error
+        }
+        default:
+          return reading satisfies never
+      }
+    }
+  }
+
+  async #read(id: string): Promise<{ record: GrantRecord; version: number | undefined }> {
+    const { store, cache } = this.#context
+    // Before the row, so that a write in between is seen by the next comparison.
+    const version = store.version()
+    const record = await store.read(id)
+    if (record !== undefined) return { record, version }
+    cache.forget(id)
+    throw unknownGrant(id, store.location)
+  }
+
+  #served(record: GrantRecord, row: TokenRow, version: number | undefined, stale: boolean): AccessToken {
+    const token = this.#context.cache.keep(record.id, row, record.refreshBefore, version)
+    return stale ? token.markedStale() : token
+  }
+
+  #renewBehind(id: string, key: TokenKey, row: TokenRow): void {
+    // A reader with a good token is not told of a failure here: it is stored, and every status shows it.
+    this.#renew(id, key, row.generation).catch(() => undefined)
+  }
+
+  /** Resolves once there may be a newer token than `generation`, or with the reason why there is none. */
+  #renew(id: string, key: TokenKey, generation: number): Promise<EvertokenError | undefined> {
+    const place = `${id}\n${key.scope}\n${key.resource}`
+    const waiting = this.#renewals.get(place)
+    if (waiting !== undefined) return waiting
+    const renewal = this.#renewal(id, key, generation).finally(() => this.#renewals.delete(place))
+    this.#renewals.set(place, renewal)
+    return renewal
+  }
+
+  async #renewal(id: string, key: TokenKey, generation: number): Promise<EvertokenError | undefined> {
+    const { clock, store, refresh, timing } = this.#context
+    const until = clock.boot() + timing.patience
+    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
+      const result = await refresh(id, { kind: 'wanted', key, generation })
+      const left = until - clock.boot()
+      switch (result.kind) {
+        case 'refreshed':
+        case 'fresh':
+        case 'dead':
+          return undefined
+        case 'failed': {
+          const { failure } = result.outcome
+          if (!mayMend(failure.code)) return failureError(id, { ...failure, at: clock.now() })
+          break
+        }
+        case 'held':
+          if (left <= 0) return this.#unavailable(id)
+          await this.#whileHeld(id, key, generation, Math.min(left, 100), pause)
+          break
+        case 'backoff': {
+          const wait = result.until - store.time().at
+          const last = (await store.read(id))?.schedule.lastError
+          if (wait > left || (last !== undefined && !mayMend(last.code))) return this.#unavailable(id)
+          await clock.sleep(Math.max(wait, 1))
+          break
+        }
+        default:
+          return result satisfies never
+      }
+    }
+  }
+
+  /** Another process is at it: looks at the row, which locks nobody out, until it is done or `longest` has passed. */
+  async #whileHeld(
+    id: string,
+    key: TokenKey,
+    generation: number,
+    longest: number,
+    pause: number,
+  ): Promise<void> {
+    const { clock, store } = this.#context
+    const until = clock.boot() + longest
+    do {
+      await clock.sleep(pause)
+      const record = await store.read(id)
+      const row = record === undefined ? undefined : findToken(record, key)
+      if (record?.lease === undefined || (row?.generation ?? 0) > generation) return
+    } while (clock.boot() < until)
+  }
+
+  async #unavailable(id: string): Promise<EvertokenError> {
+    const { store } = this.#context
+    const cause = this.#context.trouble(id)
+    if (cause !== undefined)
+      return new EvertokenError('store_unavailable', `grant ${id}: the new token cannot be stored yet`, {
+        grant: id,
+        cause,
+        advice: 'It is used as soon as it is stored; see the cause.',
+      })
+    const record = await store.read(id)
+    if (record === undefined) return unknownGrant(id, store.location)
+    const { lastError, backoffUntil } = record.schedule
+    if (lastError === undefined)
+      return new EvertokenError(
+        'token_unavailable',
+        `grant ${id}: no token in time; another process is at it, or the provider is slow`,
+        { grant: id, advice: `Ask again; if it stays so, look at evertoken show ${id} and at the provider.` },
+      )
+    const wait = Math.ceil((backoffUntil - store.time().at) / 1000)
+    return failureError(id, lastError, wait > 0 ? `; next try in ${wait} s` : '')
+  }
+}
+
+/** `late` when `ms` pass first. An abort rejects with the signal's reason; the work itself goes on. */
+async function inTime<T>(
+  work: Promise<T>,
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<T | 'late'> {
+  const over = new AbortController()
+  const timer = clock
+    .sleep(ms, { signal: signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]) })
+    .then(() => 'late' as const)
+  try {
+    const first = await Promise.race([work, timer])
+    signal?.throwIfAborted()
+    return first
+  } finally {
+    over.abort()
+  }
+}

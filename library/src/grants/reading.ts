@@ -1,0 +1,71 @@
+import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
+import { findToken, type GrantRecord, type TokenKey, type TokenRow } from './grant.ts'
+import { windows } from './schedule.ts'
+
+/** What a reader is to get. */
+export type Reading =
+  /** This token now; `soon`: it is in its advisory window, so a refresh is to run behind the reader's back. */
+  | { readonly kind: 'serve'; readonly row: TokenRow; readonly stale: boolean; readonly soon: boolean }
+  /** A newer one is to be waited for; `row` is what to fall back on, if it has not expired. */
+  | { readonly kind: 'renew'; readonly generation: number; readonly row: TokenRow | undefined }
+  | { readonly kind: 'refuse'; readonly error: EvertokenError }
+
+/** Decides for a reader who wants a token that still lives `minTtl` ms. Pure. */
+export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, utc: number): Reading {
+  const row = findToken(record, key)
+  const left = row === undefined ? 0 : row.expiresAt - utc
+  const { status, id } = record
+  switch (status.state) {
+    case 'active':
+    case 'suspect': {
+      if (row === undefined || left <= 0)
+        return { kind: 'renew', generation: row?.generation ?? 0, row: undefined }
+      const { advisory, mandatory } = windows(row.lifetime, record.refreshBefore)
+      // More than half of a life is not insisted on: it would make every read a refresh.
+      const wanted = Math.min(minTtl, row.lifetime / 2)
+      if (left <= Math.max(mandatory, wanted)) return { kind: 'renew', generation: row.generation, row }
+      return { kind: 'serve', row, stale: left < minTtl, soon: left <= advisory }
+    }
+    case 'reauthorization_required':
+      if (row !== undefined && left > 0) return { kind: 'serve', row, stale: left < minTtl, soon: false }
+      return { kind: 'refuse', error: reauthorizationRequired(id, status.reason) }
+    case 'pending':
+      return {
+        kind: 'refuse',
+        error: new EvertokenError('grant_pending', `grant ${id} waits for a person's consent`, {
+          grant: id,
+          advice: `Run evertoken login ${id}, or POST /v1/grants/${id}/connect on the broker.`,
+        }),
+      }
+    case 'paused':
+      return {
+        kind: 'refuse',
+        error: new EvertokenError('grant_paused', `grant ${id} is paused`, {
+          grant: id,
+          advice: `evertoken resume ${id} lets it go on.`,
+        }),
+      }
+    case 'quarantined':
+      return {
+        kind: 'refuse',
+        error: new EvertokenError('grant_quarantined', `grant ${id} is set aside: ${status.reason}`, {
+          grant: id,
+          advice: 'Restore the store from a backup, or remove the grant and add it again.',
+        }),
+      }
+    default:
+      return status satisfies never
+  }
+}
+
+const reauthorizationRequired = (id: string, reason: string): EvertokenError =>
+  new ReauthorizationRequiredError('reauthorization_required', `grant ${id} needs a new consent: ${reason}`, {
+    grant: id,
+    advice: `Run evertoken login ${id}, or POST /v1/grants/${id}/connect on the broker; the grant keeps its name.`,
+  })
+
+export const unknownGrant = (id: string, location: string): EvertokenError =>
+  new EvertokenError('unknown_grant', `there is no grant ${JSON.stringify(id)} in ${location}`, {
+    grant: id,
+    advice: 'evertoken list shows the names there are; evertoken add makes one.',
+  })

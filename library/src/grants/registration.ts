@@ -1,0 +1,171 @@
+import { EvertokenError } from '../errors.ts'
+import { type GrantDefinition, providerName, writeDefinition } from './definition.ts'
+import {
+  type GrantRecord,
+  type GrantStatus,
+  type HeldRefreshToken,
+  noRefreshToken,
+  refreshes,
+} from './grant.ts'
+import type { GrantStore, Moment } from './store.ts'
+
+export interface RegistrationOptions {
+  /** For filters and policy. At most 32, names and values up to 200 characters. */
+  labels?: Readonly<Record<string, string>> | undefined
+}
+
+const idShape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** Throws `invalid_grant_id` unless it can stand in a URL, a file name and a shell without quoting. */
+export function checkGrantId(id: string): void {
+  if (typeof id === 'string' && idShape.test(id)) return
+  throw new EvertokenError(
+    'invalid_grant_id',
+    `${JSON.stringify(String(id).slice(0, 200))} cannot name a grant`,
+    {
+      advice: 'Use letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128.',
+    },
+  )
+}
+
+function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(labels)
+  const fine =
+    entries.length <= 32 &&
+    entries.every(
+      ([name, value]) =>
+        typeof value === 'string' && name !== '' && name.length <= 200 && value.length <= 200,
+    )
+  if (fine) return Object.freeze({ ...labels })
+  throw new EvertokenError('invalid_configuration', 'labels are at most 32 short texts by name')
+}
+
+/** The definition as it is stored: an imported refresh token is the grant's, not the definition's. */
+const stored = ({ refreshToken: _, ...definition }: GrantDefinition): GrantDefinition => definition
+
+/** Tokens are minted from what the definition holds, without a login to lose. */
+const mints = ({ grantType }: GrantDefinition): boolean =>
+  grantType === 'client_credentials' || grantType === 'jwt_bearer'
+
+const needsConsent = (definition: GrantDefinition): boolean => definition.grantType === 'authorization_code'
+
+function imported(
+  store: GrantStore,
+  id: string,
+  definition: GrantDefinition,
+  fence: number,
+  utc: number,
+): HeldRefreshToken | undefined {
+  const token = definition.refreshToken?.reveal()
+  if (token === undefined) return undefined
+  return {
+    sealed: store.seal.seal(token, { grant: id, field: 'refresh_token', fence }),
+    fingerprint: store.seal.fingerprint(token),
+    receivedAt: utc,
+  }
+}
+
+/** The parts of a record that a definition decides. */
+function described(
+  store: GrantStore,
+  id: string,
+  definition: GrantDefinition,
+  fence: number,
+): Pick<
+  GrantRecord,
+  'grantType' | 'provider' | 'replayClass' | 'refreshBefore' | 'definition' | 'definitionFingerprint'
+> {
+  return {
+    grantType: definition.grantType,
+    provider: providerName(definition),
+    replayClass: definition.replayClass,
+    refreshBefore: definition.refreshBefore === undefined ? undefined : definition.refreshBefore * 1000,
+    definition: store.seal.seal(writeDefinition(stored(definition)), {
+      grant: id,
+      field: 'definition',
+      fence,
+    }),
+    definitionFingerprint: store.seal.fingerprint(writeDefinition(definition)),
+  }
+}
+
+/** A grant seen for the first time: due at once, or pending until a person consents. */
+export function newGrant(
+  store: GrantStore,
+  id: string,
+  definition: GrantDefinition,
+  options: RegistrationOptions,
+  utc: number,
+  { time }: Moment,
+): GrantRecord {
+  const pending = needsConsent(definition)
+  const status: GrantStatus = pending ? { state: 'pending' } : { state: 'active' }
+  return {
+    id,
+    labels: checkLabels(options.labels ?? {}),
+    ...described(store, id, definition, 1),
+    createdAt: utc,
+    updatedAt: utc,
+    status,
+    epoch: pending ? 0 : 1,
+    fence: 1,
+    refreshToken: imported(store, id, definition, 1, utc),
+    schedule: { dueAt: pending ? null : time.at, backoffUntil: 0, failures: 0 },
+    tokens: [],
+    attempts: [],
+  }
+}
+
+const loginOf = (definition: GrantDefinition): string =>
+  JSON.stringify([definition.grantType, definition.client.provider, definition.client.clientId])
+
+const wantedOf = ({ scope, resource, parameters, assertion }: GrantDefinition): string =>
+  JSON.stringify([scope, resource, parameters, assertion])
+
+/**
+ * A grant whose definition changed, typically in evertoken.yaml. The same login goes on with the tokens it has; a
+ * new secret is tried at once; another scope or assertion needs another token; another client is another login.
+ */
+export function changedGrant(
+  store: GrantStore,
+  record: GrantRecord,
+  before: GrantDefinition,
+  definition: GrantDefinition,
+  options: RegistrationOptions,
+  utc: number,
+  moment: Moment,
+): GrantRecord {
+  if (loginOf(before) !== loginOf(definition)) {
+    const anew = newGrant(store, record.id, definition, options, utc, moment)
+    return { ...anew, fence: record.fence + 1, epoch: record.epoch + 1, createdAt: record.createdAt }
+  }
+  const fence = record.fence + 1
+  const received = imported(store, record.id, definition, fence, utc)
+  const held = record.refreshToken
+  const sameTokens = wantedOf(before) === wantedOf(definition)
+  const { state } = record.status
+  // What was refused was the old key or token: the new one has not been asked about.
+  const anotherChance =
+    (state === 'suspect' || state === 'reauthorization_required') &&
+    (received !== undefined || mints(definition))
+  const status: GrantStatus = anotherChance ? { state: 'active' } : record.status
+  return {
+    ...record,
+    ...described(store, record.id, definition, fence),
+    labels: checkLabels(options.labels ?? record.labels),
+    fence,
+    lease: undefined,
+    refreshToken: received ?? held,
+    tokens: sameTokens || held !== undefined ? record.tokens : [],
+    // Without a refresh token an answer to the old definition is not the new one's.
+    attempts:
+      held === undefined ? record.attempts.filter((open) => open.parent !== noRefreshToken) : record.attempts,
+    status,
+    schedule: {
+      ...record.schedule,
+      dueAt: refreshes(status) ? moment.time.at : record.schedule.dueAt,
+      backoffUntil: 0,
+    },
+    updatedAt: utc,
+  }
+}

@@ -1,0 +1,69 @@
+import {
+  findToken,
+  type GrantRecord,
+  type GrantState,
+  type GrantType,
+  type LastError,
+  ownToken,
+} from './grant.ts'
+import { freshness } from './schedule.ts'
+import type { StoreTime } from './store.ts'
+
+/** What anybody may know of a grant: never a token, never a secret. Times are UTC ms. */
+export interface GrantSummary {
+  readonly id: string
+  readonly state: GrantState
+  /** Why it is in that state, where there is something to say. */
+  readonly reason?: string | undefined
+  readonly grantType: GrantType
+  readonly provider: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** Of the grant's own access token. */
+  readonly expiresAt?: number | undefined
+  readonly freshness: 'fresh' | 'advisory' | 'mandatory' | 'expired' | 'none'
+  readonly generation: number
+  /** What was granted. */
+  readonly scope: readonly string[]
+  /** How the lifetime is known. */
+  readonly lifetimeFrom?: 'stated' | 'jwt' | 'assumed' | undefined
+  readonly lastRefreshAt?: number | undefined
+  readonly lastAttemptAt?: number | undefined
+  /** Failures in a row. */
+  readonly failures: number
+  readonly lastError?: LastError | undefined
+  readonly nextAttemptAt?: number | undefined
+  /** A refresh was sent and nobody knows what became of it. */
+  readonly unresolved: boolean
+  /** Tokens held for other scopes or resources. */
+  readonly otherTokens: number
+}
+
+/** The summary of a record at a moment of both clocks. */
+export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): GrantSummary {
+  const own = findToken(record, ownToken)
+  const { status, schedule } = record
+  return {
+    id: record.id,
+    state: status.state,
+    reason: 'reason' in status ? status.reason : undefined,
+    grantType: record.grantType,
+    provider: record.provider,
+    labels: record.labels,
+    createdAt: record.createdAt,
+    updatedAt: record.updatedAt,
+    expiresAt: own?.expiresAt,
+    freshness: own === undefined ? 'none' : freshness(own, record.refreshBefore, utc),
+    generation: own?.generation ?? 0,
+    scope: own?.grantedScope ?? [],
+    lifetimeFrom: own?.lifetimeFrom,
+    lastRefreshAt: schedule.lastSuccessAt,
+    lastAttemptAt: schedule.lastAttemptAt,
+    failures: schedule.failures,
+    lastError: schedule.lastError,
+    nextAttemptAt: schedule.dueAt === null ? undefined : utc + Math.max(0, schedule.dueAt - time.at),
+    unresolved: record.attempts.some((attempt) => attempt.sentAt !== undefined),
+    otherTokens: record.tokens.length - (own === undefined ? 0 : 1),
+  }
+}

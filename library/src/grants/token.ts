@@ -1,0 +1,78 @@
+const inspectSymbol = Symbol.for('nodejs.util.inspect.custom')
+
+export interface TokenFacts {
+  readonly type: string
+  readonly expiresAt: number
+  readonly scope: readonly string[]
+  readonly generation: number
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly stale: boolean
+}
+
+/**
+ * An access token as a reader gets it. `value` is the only way to the text: printing, serialising or logging the
+ * object shows everything but that.
+ */
+export class AccessToken {
+  readonly #value: string
+  /** `Bearer`, or what else the provider said (RFC 6749 section 7.1). */
+  readonly type: string
+  /** UTC, milliseconds since 1970. */
+  readonly expiresAt: number
+  /** What was granted. */
+  readonly scope: readonly string[]
+  /** Counts the tokens issued for this grant, scope and resource; name it when you report a refusal. */
+  readonly generation: number
+  /** Members of the provider's answer that the grant allows to be handed out. */
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** True when it is the best there is but not what was asked for: it ends sooner than `minTtl`. */
+  readonly stale: boolean
+
+  constructor(value: string, facts: TokenFacts) {
+    this.#value = value
+    this.type = facts.type
+    this.expiresAt = facts.expiresAt
+    this.scope = facts.scope
+    this.generation = facts.generation
+    this.metadata = facts.metadata
+    this.stale = facts.stale
+    Object.freeze(this)
+  }
+
+  /** The token itself, for the header of a request and nothing else. */
+  get value(): string {
+    return this.#value
+  }
+
+  /** The same token, marked as not living as long as was asked. */
+  markedStale(): AccessToken {
+    return this.stale ? this : new AccessToken(this.value, { ...this, stale: true })
+  }
+
+  [inspectSymbol](): string {
+    return `AccessToken ${JSON.stringify(this)}`
+  }
+}
+
+/** What a reader may ask of a token. */
+export interface TokenRequest {
+  /** Seconds the token must still live; never more than half its life is insisted on. Default 0. */
+  minTtl?: number | undefined
+  /** A narrower scope than the grant's own (RFC 6749 section 6); default: the grant's. */
+  scope?: string | readonly string[] | undefined
+  /** RFC 8707. */
+  resource?: string | undefined
+  /** Stops waiting; a refresh under way goes on. */
+  signal?: AbortSignal | undefined
+}
+
+/** Anything that gives access tokens. Safe for any number of concurrent callers. */
+export interface TokenSource {
+  getToken(request?: TokenRequest): Promise<AccessToken>
+  /** Reports that an API refused this generation; resolves with a newer token, or with the same one if there is none. */
+  rejected(report: {
+    generation: number
+    scope?: TokenRequest['scope']
+    resource?: string | undefined
+  }): Promise<AccessToken>
+}
