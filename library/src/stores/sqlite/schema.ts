@@ -1,0 +1,89 @@
+/**
+ * Migrations by number. One that was released is never changed: its checksum is in every store (see migrations.ts).
+ * What the worker looks for (`schedule`) is apart from what is sealed (`grants`), so that finding due work touches
+ * narrow rows only.
+ */
+export const migrations: readonly { readonly name: string; readonly sql: string }[] = [
+  {
+    name: 'grants, their schedule, tokens and attempts; consents; API keys',
+    sql: `
+CREATE TABLE grants (
+  id TEXT PRIMARY KEY,
+  labels TEXT NOT NULL,
+  grant_type TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  replay_class TEXT NOT NULL,
+  refresh_before INTEGER,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  definition BLOB NOT NULL,
+  definition_fingerprint TEXT NOT NULL,
+  status TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  refresh_token BLOB, refresh_token_fingerprint TEXT, refresh_token_received_at INTEGER,
+  previous_refresh_token BLOB, previous_fingerprint TEXT, previous_received_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedule (
+  grant_id TEXT PRIMARY KEY REFERENCES grants (id) ON DELETE CASCADE,
+  due_at INTEGER,
+  backoff_until INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  last_error TEXT,
+  last_attempt_at INTEGER,
+  last_success_at INTEGER,
+  last_rejection_at INTEGER,
+  fence INTEGER NOT NULL,
+  owner TEXT,
+  lease_until INTEGER,
+  lease_boot TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedule_due ON schedule (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX schedule_owner ON schedule (owner) WHERE owner IS NOT NULL;
+
+CREATE TABLE tokens (
+  grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+  scope TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  sealed BLOB NOT NULL,
+  type TEXT NOT NULL,
+  obtained_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  lifetime INTEGER NOT NULL,
+  lifetime_from TEXT NOT NULL,
+  granted_scope TEXT NOT NULL,
+  fence INTEGER NOT NULL,
+  rejected_at INTEGER,
+  PRIMARY KEY (grant_id, scope, resource)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+  id TEXT NOT NULL,
+  fence INTEGER NOT NULL,
+  parent TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  sent_at INTEGER,
+  boot TEXT NOT NULL,
+  local_done INTEGER NOT NULL,
+  PRIMARY KEY (grant_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE consents (
+  state_hash TEXT PRIMARY KEY,
+  grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+  sealed BLOB NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY,
+  label TEXT NOT NULL,
+  rights TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+  },
+]

@@ -1,0 +1,188 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { Attempt, GrantRecord, HeldRefreshToken, TokenRow } from '../../grants/grant.ts'
+import { type Row, recordFrom } from './rows.ts'
+
+/** STRICT columns take whole numbers only; a millisecond more or less is nothing here. */
+const whole = (value: number | null | undefined): number | null =>
+  value === null || value === undefined ? null : Math.round(value)
+
+const held = (token: HeldRefreshToken | undefined): SQLInputValue[] =>
+  token === undefined ? [null, null, null] : [token.sealed, token.fingerprint, whole(token.receivedAt)]
+
+const grantValues = (record: GrantRecord): SQLInputValue[] => [
+  JSON.stringify(record.labels),
+  record.grantType,
+  record.provider,
+  record.replayClass,
+  whole(record.refreshBefore),
+  whole(record.createdAt),
+  whole(record.updatedAt),
+  record.definition,
+  record.definitionFingerprint,
+  JSON.stringify(record.status),
+  record.epoch,
+  ...held(record.refreshToken),
+  ...held(record.previousRefreshToken),
+]
+
+const grantColumns = [
+  'labels',
+  'grant_type',
+  'provider',
+  'replay_class',
+  'refresh_before',
+  'created_at',
+  'updated_at',
+  'definition',
+  'definition_fingerprint',
+  'status',
+  'epoch',
+  'refresh_token',
+  'refresh_token_fingerprint',
+  'refresh_token_received_at',
+  'previous_refresh_token',
+  'previous_fingerprint',
+  'previous_received_at',
+]
+
+const scheduleValues = ({ schedule, fence, lease }: GrantRecord): SQLInputValue[] => [
+  whole(schedule.dueAt),
+  whole(schedule.backoffUntil),
+  schedule.failures,
+  schedule.lastError === undefined ? null : JSON.stringify(schedule.lastError),
+  whole(schedule.lastAttemptAt),
+  whole(schedule.lastSuccessAt),
+  whole(schedule.lastRejectionAt),
+  fence,
+  lease?.owner ?? null,
+  whole(lease?.until),
+  lease?.boot ?? null,
+]
+
+const scheduleColumns = [
+  'due_at',
+  'backoff_until',
+  'failures',
+  'last_error',
+  'last_attempt_at',
+  'last_success_at',
+  'last_rejection_at',
+  'fence',
+  'owner',
+  'lease_until',
+  'lease_boot',
+]
+
+const insert = (table: string, key: string, columns: readonly string[]): string =>
+  `INSERT INTO ${table} (${[key, ...columns].join(', ')}) VALUES (${'?, '.repeat(columns.length)}?)`
+const update = (table: string, key: string, columns: readonly string[]): string =>
+  `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`
+
+/** Every statement on grants, prepared when first needed: a process that only reads prepares three. */
+export class Statements {
+  readonly #database: DatabaseSync
+  readonly #prepared = new Map<string, StatementSync>()
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+  }
+
+  sql(text: string): StatementSync {
+    let statement = this.#prepared.get(text)
+    if (statement === undefined) {
+      statement = this.#database.prepare(text)
+      this.#prepared.set(text, statement)
+    }
+    return statement
+  }
+
+  load(id: string): GrantRecord | undefined {
+    const row = this.sql('SELECT * FROM grants JOIN schedule ON grant_id = id WHERE id = ?').get(id)
+    if (row === undefined) return undefined
+    return recordFrom(
+      row as Row,
+      this.sql('SELECT * FROM tokens WHERE grant_id = ?').all(id) as Row[],
+      this.sql('SELECT * FROM attempts WHERE grant_id = ? ORDER BY fence').all(id) as Row[],
+    )
+  }
+
+  page(after: string, limit: number): GrantRecord[] {
+    const ids = this.sql('SELECT id FROM grants WHERE id > ? ORDER BY id LIMIT ?').all(after, limit)
+    return ids.flatMap(({ id }) => this.load(String(id)) ?? [])
+  }
+
+  remove(id: string): void {
+    this.sql('DELETE FROM grants WHERE id = ?').run(id)
+  }
+
+  /** Writes what differs: equal parts of two records are the same objects. */
+  save(before: GrantRecord | undefined, after: GrantRecord): void {
+    const { id } = after
+    if (before === undefined) {
+      this.sql(insert('grants', 'id', grantColumns)).run(id, ...grantValues(after))
+      this.sql(insert('schedule', 'grant_id', scheduleColumns)).run(id, ...scheduleValues(after))
+    } else {
+      if (grantPartDiffers(before, after))
+        this.sql(update('grants', 'id', grantColumns)).run(...grantValues(after), id)
+      this.sql(update('schedule', 'grant_id', scheduleColumns)).run(...scheduleValues(after), id)
+    }
+    this.#saveTokens(id, before?.tokens ?? [], after.tokens)
+    this.#saveAttempts(id, before?.attempts ?? [], after.attempts)
+  }
+
+  #saveTokens(id: string, before: readonly TokenRow[], after: readonly TokenRow[]): void {
+    if (before === after) return
+    for (const old of before)
+      if (!after.some((token) => token.scope === old.scope && token.resource === old.resource))
+        this.sql('DELETE FROM tokens WHERE grant_id = ? AND scope = ? AND resource = ?').run(
+          id,
+          old.scope,
+          old.resource,
+        )
+    for (const token of after)
+      if (!before.includes(token))
+        this.sql('INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
+          id,
+          token.scope,
+          token.resource,
+          token.generation,
+          token.sealed,
+          token.type,
+          whole(token.obtainedAt),
+          whole(token.expiresAt),
+          whole(token.lifetime),
+          token.lifetimeFrom,
+          JSON.stringify(token.grantedScope),
+          token.fence,
+          whole(token.rejectedAt),
+        )
+  }
+
+  #saveAttempts(id: string, before: readonly Attempt[], after: readonly Attempt[]): void {
+    if (before === after) return
+    for (const old of before)
+      if (!after.some((attempt) => attempt.id === old.id))
+        this.sql('DELETE FROM attempts WHERE grant_id = ? AND id = ?').run(id, old.id)
+    for (const attempt of after)
+      if (!before.includes(attempt))
+        this.sql('INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(
+          id,
+          attempt.id,
+          attempt.fence,
+          attempt.parent,
+          attempt.owner,
+          whole(attempt.sentAt),
+          attempt.boot,
+          attempt.localDone ? 1 : 0,
+        )
+  }
+}
+
+const grantPartDiffers = (before: GrantRecord, after: GrantRecord): boolean =>
+  before.labels !== after.labels ||
+  before.status !== after.status ||
+  before.epoch !== after.epoch ||
+  before.updatedAt !== after.updatedAt ||
+  before.definition !== after.definition ||
+  before.refreshToken !== after.refreshToken ||
+  before.previousRefreshToken !== after.previousRefreshToken
