@@ -1,0 +1,48 @@
+export { type Clock, systemClock } from './clock.ts'
+export {
+  ConfigurationError,
+  type ErrorCode,
+  EvertokenError,
+  errorCodes,
+  InvalidGrantError,
+  InvalidScopeError,
+  ProviderError,
+  ReauthorizationRequiredError,
+} from './errors.ts'
+export type { ConsentOptions, ConsentRequest } from './grants/consent.ts'
+export {
+  type AuthorizationCodeOptions,
+  authorizationCode,
+  type ClientAuthenticationMethod,
+  type ClientCredentialsOptions,
+  type ClientOptions,
+  clientCredentials,
+  type GrantDefinition,
+  type GrantOptions,
+  type JwtBearerOptions,
+  jwtBearer,
+  type RefreshTokenOptions,
+  refreshToken,
+  type SigningKeyOptions,
+} from './grants/definition.ts'
+export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
+export type { GrantState, GrantType, ReplayClass } from './grants/grant.ts'
+export { Keeper, type KeeperOptions, type RejectionReport } from './grants/keeper.ts'
+export type { RegistrationOptions } from './grants/registration.ts'
+export type { ApiKey, GrantStore, StoreOpener } from './grants/store.ts'
+export type { GrantSummary } from './grants/summary.ts'
+export { defaultTiming, type Timing } from './grants/timing.ts'
+export { AccessToken, type TokenRequest, type TokenSource } from './grants/token.ts'
+export { nodeTransport } from './oauth/node-transport.ts'
+export type { Transport, WireRequest, WireResponse } from './oauth/transport.ts'
+export { loggedTransport } from './oauth/wire-log.ts'
+export { Secret } from './secret.ts'
+export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
+export { type AuthorizedFetchOptions, authorizedFetch } from './use/authorized-fetch.ts'
+export {
+  type RefreshingTokenSource,
+  type SavedTokens,
+  type TokenSourceOptions,
+  tokenSource,
+} from './use/token-source.ts'
+export { Worker, type WorkerOptions } from './worker/worker.ts'
