@@ -1,3 +1,10 @@
+/** An http or https address, or `undefined`: never one with user information, which makes one host look like another. */
+export function webAddress(text: string): URL | undefined {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) return undefined
+  return url.username === '' && url.password === '' ? url : undefined
+}
+
 /** True for an address of this machine written literally: 127.0.0.0/8, `[::1]`, or the name `localhost`. */
 export function isLoopback(hostname: string): boolean {
   // URL has already rewritten 127.1, 0x7f.1 and the like into four decimal numbers.

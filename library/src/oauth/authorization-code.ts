@@ -1,6 +1,7 @@
 import { calculatePKCECodeChallenge } from 'oauth4webapi'
 import { EvertokenError, InvalidScopeError, ProviderError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { printable } from './printable.ts'
 import { randomText } from './random-text.ts'
@@ -33,8 +34,8 @@ export async function authorizationRequest(
   message: AuthorizationMessage,
   random?: Wire['random'],
 ): Promise<AuthorizationRequest> {
-  const url = URL.parse(server.authorizationEndpoint ?? '')
-  if (url === null)
+  const url = webAddress(server.authorizationEndpoint ?? '')
+  if (url === undefined)
     throw new EvertokenError('invalid_configuration', 'the provider has no authorization endpoint', {
       advice: 'Name the issuer, or the authorization endpoint beside the token endpoint.',
     })

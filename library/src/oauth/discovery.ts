@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { EvertokenError } from '../errors.ts'
-import { isLoopback, mayCarrySecrets } from './address.ts'
+import { isLoopback, mayCarrySecrets, webAddress } from './address.ts'
 import type { ServerMetadata } from './client.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
@@ -34,8 +34,8 @@ export async function discover(
 }
 
 function issuerUrl(issuer: string, insecureHttp: boolean): URL {
-  const url = URL.parse(issuer)
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || /[?#]/.test(issuer))
+  const url = webAddress(issuer)
+  if (url === undefined || /[?#]/.test(issuer))
     throw new EvertokenError(
       'discovery_failed',
       'the issuer is no https address without query, fragment and user information',
@@ -104,8 +104,8 @@ function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHt
 }
 
 function readEndpoint(name: string, value: unknown, issuer: URL, insecureHttp: boolean): string {
-  const url = typeof value === 'string' ? URL.parse(value) : null
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+  const url = typeof value === 'string' ? webAddress(value) : undefined
+  if (url === undefined)
     throw new EvertokenError('discovery_failed', `the provider's ${name} is no https address`, {
       advice: namesEndpoints,
     })

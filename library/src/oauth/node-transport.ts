@@ -6,7 +6,7 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
-import { mayCarrySecrets } from './address.ts'
+import { mayCarrySecrets, webAddress } from './address.ts'
 import { decodeBody, largestBody } from './answer-body.ts'
 import { type Transport, WireError, type WireRequest } from './transport.ts'
 
@@ -59,9 +59,8 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
 }
 
 function checkedUrl(request: WireRequest): URL {
-  const url = URL.parse(request.url)
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
-    throw new WireError('local', 'no http address', { sent: false })
+  const url = webAddress(request.url)
+  if (url === undefined) throw new WireError('local', 'no http address', { sent: false })
   if (!mayCarrySecrets(url, request.insecureHttp))
     throw new WireError('insecure_http', `plain http to ${url.host} refused`, { sent: false })
   return url

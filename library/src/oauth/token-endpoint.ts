@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import type { Secret } from '../secret.ts'
-import { mayCarrySecrets } from './address.ts'
+import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import type { TokenAnswer } from './token-answer.ts'
@@ -87,9 +87,9 @@ export async function requestToken(
 }
 
 function tokenEndpoint(server: ServerMetadata): URL {
-  const url = URL.parse(server.tokenEndpoint)
-  if (url === null || url.username !== '' || url.password !== '')
-    throw new TypeError('the token endpoint must be an absolute URL without user information')
+  const url = webAddress(server.tokenEndpoint)
+  if (url === undefined)
+    throw new TypeError('the token endpoint must be an http address without user information')
   return url
 }
 

@@ -3,15 +3,19 @@ import { isJsonObject, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
 import { type Transport, WireError } from './transport.ts'
 
-/** Values that may be read by anybody; every other value is a fingerprint. */
+/** Values that may be read by anybody, once the secrets of the exchange are taken out of them. */
 const shown = new Set(
   (
     'grant_type response_type scope resource audience token_type expires_in refresh_token_expires_in error ' +
-    'issuer token_endpoint authorization_endpoint revocation_endpoint introspection_endpoint client_id ' +
-    'code_challenge_method client_assertion_type requested_token_type subject_token_type issued_token_type ' +
-    'accept accept-encoding content-type content-length content-encoding user-agent date retry-after cache-control'
+    'error_description issuer token_endpoint authorization_endpoint revocation_endpoint introspection_endpoint ' +
+    'client_id code_challenge_method client_assertion_type requested_token_type subject_token_type ' +
+    'issued_token_type accept accept-encoding content-type content-length content-encoding user-agent date ' +
+    'retry-after cache-control'
   ).split(' '),
 )
+
+/** Looking for shorter values, such as a 1, would only garble what is shown. */
+const shortestSecret = 4
 
 /**
  * A transport that tells what goes over the wire (`EVERTOKEN_LOG=wire`): method, host and path, parameters and
@@ -22,37 +26,28 @@ const shown = new Set(
  */
 export function loggedTransport(transport: Transport, write: (line: string) => void): Transport {
   const key = randomBytes(32)
-  const fingerprint = (value: string): string =>
-    `‹${createHmac('sha256', key).update(value).digest('hex').slice(0, 8)}›`
-  const value = (name: string, text: string): string => {
-    if (shown.has(name)) return printable(text, 300)
-    const [, scheme, rest] = /^(Basic|Bearer) (.+)$/s.exec(text) ?? []
-    if (scheme !== undefined && rest !== undefined) return `${scheme} ${fingerprint(rest)}`
-    return text === '' ? '' : fingerprint(text)
-  }
-  const pairs = (entries: Iterable<readonly [string, string]>): string =>
-    [...entries].map(([name, text]) => `${printable(name, 60)}=${value(name, text)}`).join(' ')
-  const members = (body: unknown): string =>
-    isJsonObject(body)
-      ? pairs(Object.entries(body).map(([name, part]) => [name, part === null ? '' : textOf(part)]))
-      : `body=${fingerprint(textOf(body))}`
-
+  const fingerprint = (text: string): string =>
+    `‹${createHmac('sha256', key).update(text).digest('hex').slice(0, 8)}›`
   let count = 0
   return async (request) => {
     const id = `wire ${++count}`
     const url = URL.parse(request.url)
-    const query = pairs(url?.searchParams ?? [])
+    const exchange = new Exchange(fingerprint)
+    // All of the request before the first line: its secrets are known before anything is shown.
+    const parts = [
+      url?.searchParams ?? [],
+      Object.entries(request.headers),
+      new URLSearchParams(request.body),
+    ]
+    for (const part of parts) exchange.learn(part)
+    const [query, headers, body] = parts.map((part) => exchange.show(part))
     write(`${id} > ${request.method} ${url?.host ?? '?'}${url?.pathname ?? ''}${query && ` ?${query}`}`)
-    write(`${id} > headers ${pairs(Object.entries(request.headers))}`)
-    if (request.body !== undefined) write(`${id} > ${pairs(new URLSearchParams(request.body))}`)
+    write(`${id} > headers ${headers}`)
+    if (request.body !== undefined) write(`${id} > ${body}`)
     try {
       const response = await transport(request)
-      write(`${id} < ${response.status} ${pairs(Object.entries(response.headers))}`)
-      const json = parseJson(response.body)
-      const size = `${response.body.length} characters`
-      write(
-        `${id} < ${json === undefined ? `${size}, no JSON: ${fingerprint(response.body)}` : members(json.value)}`,
-      )
+      write(`${id} < ${response.status} ${exchange.show(Object.entries(response.headers))}`)
+      write(`${id} < ${exchange.showBody(response.body)}`)
       return response
     } catch (error) {
       const said =
@@ -63,6 +58,44 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
   }
 }
 
+type Pairs = Iterable<readonly [string, string]>
+
+/** One request and its answer, and the secrets that were sent: providers quote them in errors and elsewhere. */
+class Exchange {
+  readonly #fingerprint: (text: string) => string
+  readonly #secrets: string[] = []
+
+  constructor(fingerprint: (text: string) => string) {
+    this.#fingerprint = fingerprint
+  }
+
+  learn(pairs: Pairs): void {
+    for (const [name, text] of pairs)
+      if (!shown.has(name) && text.length >= shortestSecret)
+        this.#secrets.push(text, text.replace(/^\w+ /, ''))
+  }
+
+  show(pairs: Pairs): string {
+    return [...pairs]
+      .map(([name, text]) => `${printable(name, 60, this.#secrets)}=${this.#value(name, text)}`)
+      .join(' ')
+  }
+
+  showBody(text: string): string {
+    const body = parseJson(text)?.value
+    if (isJsonObject(body)) return this.show(Object.entries(body).map(([name, part]) => [name, textOf(part)]))
+    return `${text.length} characters, no JSON object: ${this.#fingerprint(text)}`
+  }
+
+  #value(name: string, text: string): string {
+    if (shown.has(name)) return printable(text, 300, this.#secrets)
+    const [, scheme, rest] = /^(Basic|Bearer) (.+)$/s.exec(text) ?? []
+    if (scheme !== undefined && rest !== undefined) return `${scheme} ${this.#fingerprint(rest)}`
+    return text === '' ? '' : this.#fingerprint(text)
+  }
+}
+
 function textOf(value: unknown): string {
+  if (value === null) return ''
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

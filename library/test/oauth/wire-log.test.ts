@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import type { Transport } from '../../src/oauth/transport.ts'
+import { WireError } from '../../src/oauth/transport.ts'
+import { loggedTransport } from '../../src/oauth/wire-log.ts'
+import { failure, post } from './servers.ts'
+
+const secrets = /hunter2|rt-old|rt-new|at-1|client-1:|Y2xpZW50|person@|deep-secret|state-1|cookie=1/
+const answer = {
+  status: 200,
+  headers: { 'content-type': 'application/json', 'set-cookie': 'cookie=1', 'retry-after': '5' },
+  body: JSON.stringify({
+    access_token: 'at-1',
+    token_type: 'Bearer',
+    expires_in: 3600,
+    refresh_token: 'rt-new',
+    scope: 'read write',
+    email: 'person@example.com',
+    nested: { refresh_token: 'deep-secret' },
+    error: null,
+  }),
+}
+const request = post('https://provider.example/token?tenant=acme&state=state-1&key=hunter2', {
+  headers: { authorization: 'Basic Y2xpZW50', 'content-type': 'x' },
+  body: 'grant_type=refresh_token&refresh_token=rt-old&scope=read',
+})
+
+async function logged(transport: Transport, times = 1): Promise<string> {
+  const lines: string[] = []
+  const send = loggedTransport(transport, (line) => lines.push(line))
+  for (let time = 0; time < times; time++) await send(request).catch(() => {})
+  expect(lines.every((line) => !line.includes('\n'))).toBe(true)
+  return lines.join('\n')
+}
+
+test('shows the exchange, every value that is not known to be harmless as a fingerprint', async () => {
+  const text = await logged(async () => answer)
+  expect(text).not.toMatch(secrets)
+  const print = '‹[0-9a-f]{8}›'
+  expect(text).toMatch(
+    new RegExp(`POST provider\\.example/token \\?tenant=${print} state=${print} key=${print}`),
+  )
+  expect(text).toMatch(new RegExp(`authorization=Basic ${print}`))
+  expect(text).toMatch(new RegExp(`grant_type=refresh_token refresh_token=${print} scope=read`))
+  expect(text).toMatch(new RegExp(`< 200 content-type=application/json set-cookie=${print} retry-after=5`))
+  expect(text).toMatch(
+    new RegExp(
+      `access_token=${print} token_type=Bearer expires_in=3600 refresh_token=${print} scope=read write`,
+    ),
+  )
+})
+
+test('the same secret has the same fingerprint, in this process only', async () => {
+  const print = (text: string) => [...text.matchAll(/refresh_token=‹(\w+)›/g)].map((match) => match[1])
+  const [sentFirst, newFirst, sentAgain] = print(await logged(async () => answer, 2))
+  expect(sentFirst).toBe(sentAgain)
+  expect(sentFirst).not.toBe(newFirst)
+  const [elsewhere] = print(await logged(async () => answer))
+  expect(elsewhere).not.toBe(sentFirst)
+})
+
+test.each(['at-1 is no JSON', '["at-1"]', '"at-1"', ''])('the body %j is not shown', async (body) => {
+  expect(await logged(async () => ({ ...answer, body }))).not.toMatch(secrets)
+})
+
+test('a secret that was sent is not shown where the provider quotes it', async () => {
+  const body = JSON.stringify({
+    error: 'hunter2',
+    error_description: 'the token rt-old of Y2xpZW50 is used',
+    scope: 'state-1',
+    'rt-old': 1,
+  })
+  const text = await logged(async () => ({ ...answer, status: 400, body }))
+  expect(text).not.toMatch(secrets)
+  expect(text).toContain(
+    'error=[secret] error_description=the token [secret] of [secret] is used scope=[secret]',
+  )
+})
+
+test('a value on the list cannot break the line or colour the terminal', async () => {
+  const body = JSON.stringify({ error: 'x\r\n\u001b[31mforged', 'na\nme': 1 })
+  expect(await logged(async () => ({ ...answer, body }))).toContain('error=x [31mforged na me=')
+})
+
+test('answers and failures come through unchanged', async () => {
+  expect(
+    await loggedTransport(
+      async () => answer,
+      () => {},
+    )(request),
+  ).toBe(answer)
+  const broken: Transport = async () => {
+    throw new WireError('reset', 'read ECONNRESET', { sent: true })
+  }
+  expect(await failure(loggedTransport(broken, () => {})(request))).toMatchObject({
+    reason: 'reset',
+    sent: true,
+  })
+  expect(await logged(broken)).toContain('! reset, sent=true: read ECONNRESET')
+})
