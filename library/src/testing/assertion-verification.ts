@@ -49,16 +49,12 @@ export async function verifyAssertion(
   if (iat !== undefined && iat > seconds + iatLeewaySeconds)
     throw new AssertionRefused('the assertion was issued in the future')
   if (typeof jti !== 'string' || jti === '') throw new AssertionRefused('the assertion has no jti')
-  const refuseSecondUse = (): void => {
-    if (practice.state.assertionWasUsed(issuer, jti))
-      throw new AssertionRefused('the assertion was used before (jti)')
-  }
-  refuseSecondUse()
   return {
     subject: sub,
     spend() {
-      // Again, because another request with the same assertion may have come first since.
-      refuseSecondUse()
+      // Here and not before: whatever was awaited since, another request with the same assertion may have come first.
+      if (practice.state.assertionWasUsed(issuer, jti))
+        throw new AssertionRefused('the assertion was used before (jti)')
       practice.state.commit({ type: 'assertion_accepted', at: now, issuer, jti, expiresAt: exp * 1000 })
     },
   }
