@@ -140,24 +140,30 @@ describe('with only the library installed', () => {
     expect(stderr).toContain('server_package_missing')
   })
 
-  test('a program runs on plain Node, and its types compile', async () => {
+  test('a program compiles with the types, and gets its tokens on plain Node', async () => {
     const program = `
-      import { authorizedFetch, clientCredentials, EvertokenError, Keeper, tokenSource } from 'evertoken'
+      import { clientCredentials, Keeper, tokenSource } from 'evertoken'
       import { sqliteStore } from 'evertoken/sqlite'
-      const parts = { authorizedFetch, clientCredentials, EvertokenError, Keeper, tokenSource, sqliteStore }
-      const kinds: string[] = Object.values(parts).map((part) => typeof part)
-      console.log(new Set(kinds).size, kinds[0])
+      import { startPracticeServer } from 'evertoken/testing'
+
+      const provider = await startPracticeServer()
+      const login = clientCredentials({
+        tokenUrl: provider.tokenEndpoint,
+        clientId: 'practice-service',
+        clientSecret: 'practice-service-secret',
+      })
+      const source = tokenSource(login)
+      const keeper = await Keeper.open({ store: sqliteStore('tokens.db') })
+      await keeper.add('billing', login)
+      const tokens = [await source.getToken(), await keeper.getToken('billing'), await keeper.getToken('billing')]
+      const kinds: string[] = tokens.map((token) => token.type)
+      console.log(kinds.join(), new Set(tokens.map((token) => token.value)).size, provider.requests.length)
+      await Promise.all([source.close(), keeper.close(), provider.stop()])
     `
     fs.writeFileSync(path.join(libraryOnly, 'program.ts'), program)
-    const compilerOptions = {
-      ...{ target: 'es2024', lib: ['es2024', 'esnext.disposable'], module: 'nodenext', strict: true },
-      ...{
-        types: ['node'],
-        typeRoots: [path.join(root, 'node_modules/@types')],
-        rootDir: '.',
-        outDir: 'out',
-      },
-    }
+    const target = { target: 'es2024', lib: ['es2024', 'esnext.disposable'], module: 'nodenext' }
+    const nodeTypes = { types: ['node'], typeRoots: [path.join(root, 'node_modules/@types')] }
+    const compilerOptions = { ...target, ...nodeTypes, strict: true, rootDir: '.', outDir: 'out' }
     const project = JSON.stringify({ compilerOptions, files: ['program.ts'] })
     fs.writeFileSync(path.join(libraryOnly, 'tsconfig.json'), project)
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
@@ -166,7 +172,7 @@ describe('with only the library installed', () => {
       stdout: '',
     })
     const ran = await execute(process.execPath, ['out/program.js'], { cwd: libraryOnly })
-    expect(ran).toEqual({ code: 0, stdout: '1 function\n', stderr: '' })
+    expect(ran).toEqual({ code: 0, stdout: 'Bearer,Bearer,Bearer 2 2\n', stderr: '' })
   })
 })
 
