@@ -5,8 +5,9 @@ import {
   type IncomingMessage,
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import type { Socket } from 'node:net'
+import type { LookupFunction, Socket } from 'node:net'
 import { mayCarrySecrets, webAddress } from './address.ts'
+import { AddressCheck, addressRefused } from './address-check.ts'
 import { decodeBody, largestBody } from './answer-body.ts'
 import { type Transport, WireError, type WireRequest } from './transport.ts'
 
@@ -15,6 +16,13 @@ export interface NodeTransportOptions {
   readonly idle?: number | undefined
   /** Connections to one host at a time; further requests wait within their deadline. Default 64. */
   readonly connections?: number | undefined
+  /**
+   * Refuses addresses that are not on the public internet, and loopback reached through a name. Default false, because
+   * providers in one's own network are common. Link-local addresses, where clouds hand out their keys, are refused always.
+   */
+  readonly publicOnly?: boolean | undefined
+  /** Resolves names. Default: the system's resolver. */
+  readonly lookup?: LookupFunction | undefined
   /** Certificate authorities (PEM) to trust instead of the machine's. */
   readonly ca?: string | readonly string[] | undefined
 }
@@ -32,7 +40,9 @@ const defaultIdle = 2000
  * answer and 16 KiB of headers, no redirects, plain http only where it may be.
  */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport & { close(): void } {
+  const check = new AddressCheck(options.publicOnly ?? false, options.lookup)
   const shared = {
+    lookup: check.lookup,
     keepAlive: true,
     timeout: options.idle ?? defaultIdle,
     maxSockets: options.connections ?? 64,
@@ -45,7 +55,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
     ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
   })
   const transport: Transport = async (request) => {
-    const url = checkedUrl(request)
+    const url = checkedUrl(request, check)
     const { head, body } = await exchange(url, request, url.protocol === 'https:' ? https : http)
     const status = head.statusCode as number
     return { status, headers: flatHeaders(head), body: decodeBody(body, head.headers, status) }
@@ -58,11 +68,13 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
   })
 }
 
-function checkedUrl(request: WireRequest): URL {
+function checkedUrl(request: WireRequest, check: AddressCheck): URL {
   const url = webAddress(request.url)
   if (url === undefined) throw new WireError('local', 'no http address', { sent: false })
   if (!mayCarrySecrets(url, request.insecureHttp))
     throw new WireError('insecure_http', `plain http to ${url.host} refused`, { sent: false })
+  if (check.refusesHost(url.hostname))
+    throw new WireError('local', `${addressRefused} ${url.host}`, { sent: false })
   return url
 }
 
@@ -134,7 +146,8 @@ interface Progress {
 }
 
 function watch(socket: Socket, reused: boolean, url: URL, progress: Progress): void {
-  if (reused || (url.protocol === 'http:' && !socket.connecting)) {
+  // A socket that failed at once, for want of a descriptor say, comes here destroyed and was never connected.
+  if (reused || (url.protocol === 'http:' && !socket.connecting && !socket.destroyed)) {
     progress.connected = true
     progress.sent = true
     return
@@ -171,7 +184,16 @@ function collect(head: IncomingMessage, done: (body: Buffer) => void, fail: Fail
 type Fail = (reason: WireError['reason'], detail: string) => void
 
 const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'])
-const ours = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EACCES', 'EPERM'])
+const ours = new Set([
+  addressRefused,
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EACCES',
+  'EPERM',
+])
 
 /** Built from codes and addresses alone: messages and fields of Node's errors may quote what was sent or received. */
 function judge(

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { failure, httpServer, listening, post, rawServer, transportForTest } from './servers.ts'
@@ -125,6 +127,24 @@ test('nobody listens: refused, not sent, and the message names only the address'
     status: undefined,
     message: `connect ECONNREFUSED 127.0.0.1:${port}`,
   })
+})
+
+test('no file descriptor left: local, not sent', async () => {
+  const program = `
+    import { openSync } from 'node:fs'
+    import { createServer } from 'node:net'
+    import { nodeTransport } from '${new URL('../../src/oauth/node-transport.ts', import.meta.url).href}'
+    const server = createServer().listen(0, '127.0.0.1', async () => {
+      const url = 'http://127.0.0.1:' + server.address().port + '/'
+      try { for (;;) openSync('/dev/null') } catch {}
+      const request = { method: 'POST', url, headers: {}, body: 'a=1', deadline: 1000, insecureHttp: false }
+      const error = await nodeTransport()(request).catch((reason) => reason)
+      process.stdout.write([error.reason, error.sent, error.message.replace(/:.*/, '')].join())
+      process.exit()
+    })`
+  const node = [process.execPath, '--input-type=module', '--no-warnings', '-e', program]
+  const { stdout } = await promisify(execFile)('sh', ['-c', 'ulimit -n 64 && exec "$0" "$@"', ...node])
+  expect(stdout).toBe('local,false,connect EMFILE 127.0.0.1')
 })
 
 test('a name that does not resolve: name_not_found, not sent', async () => {
