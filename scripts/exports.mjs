@@ -16,7 +16,7 @@ for (const name of ['library', 'server']) {
     if (!fs.existsSync(file))
       problems.push(`${name}/package.json names ${path.relative(folder, file)}: no such file`)
   }
-  for (const bin of bins) {
+  for (const bin of bins.filter(fs.existsSync)) {
     if (!fs.readFileSync(bin, 'utf8').startsWith('#!/usr/bin/env node\n')) problems.push(`${bin}: no #! line`)
   }
   for (const [entry, target] of Object.entries(manifest.exports)) {
