@@ -75,8 +75,12 @@ export class Keeper implements AsyncDisposable {
   readonly #troubles = new Map<string, unknown>()
   #closing: Promise<void> | undefined
 
-  private constructor(store: GrantStore, transport: Transport, options: KeeperOptions) {
+  /** Ends what this keeper opened itself, beyond the store. */
+  readonly #release: () => void
+
+  private constructor(store: GrantStore, transport: Transport, release: () => void, options: KeeperOptions) {
     this.store = store
+    this.#release = release
     this.clock = options.clock ?? systemClock
     this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
     this.#context = {
@@ -101,8 +105,11 @@ export class Keeper implements AsyncDisposable {
 
   /** Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, … */
   static async open(options: KeeperOptions): Promise<Keeper> {
-    const transport = options.transport ?? (await import('../oauth/node-transport.ts')).nodeTransport()
-    return new Keeper(await options.store.open(), transport, options)
+    const store = await options.store.open()
+    if (options.transport !== undefined) return new Keeper(store, options.transport, () => undefined, options)
+    const { nodeTransport } = await import('../oauth/node-transport.ts')
+    const transport = nodeTransport()
+    return new Keeper(store, transport, () => transport.close(), options)
   }
 
   /**
@@ -277,6 +284,7 @@ export class Keeper implements AsyncDisposable {
     this.#closing ??= (async () => {
       await Promise.allSettled(this.#flights.values())
       await this.store.close()
+      this.#release()
     })()
     return this.#closing
   }
