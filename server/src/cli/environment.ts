@@ -1,7 +1,6 @@
 import { homedir } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
-import { type Clock, systemClock } from 'evertoken'
 
 /** Everything that a command may know of the process it runs in; the commands themselves touch no `process`. */
 export interface Environment {
@@ -15,7 +14,6 @@ export interface Environment {
   /** For everything that is said to a person. */
   readonly stderr: Writable
   readonly isTerminal: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
-  readonly clock: Clock
   /**
    * Aborts at the first SIGINT or SIGTERM; its reason is an {@link Interruption}. What serves until then returns, and
    * the process ends with 0; what was cut short throws the reason, and it ends with 128 + the signal's number. A second
@@ -64,7 +62,6 @@ export function processEnvironment(signal: AbortSignal): Environment {
         return isatty(2)
       },
     },
-    clock: systemClock,
     signal,
   }
 }
