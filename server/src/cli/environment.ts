@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
+import type { Clock } from 'evertoken'
 
 /** Everything that a command may know of the process it runs in; the commands themselves touch no `process`. */
 export interface Environment {
@@ -14,6 +15,7 @@ export interface Environment {
   /** For everything that is said to a person. */
   readonly stderr: Writable
   readonly isTerminal: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
+  readonly clock: Clock
   /**
    * Aborts at the first SIGINT or SIGTERM; its reason is an {@link Interruption}. What serves until then returns, and
    * the process ends with 0; what was cut short throws the reason, and it ends with 128 + the signal's number. A second
@@ -33,8 +35,14 @@ export class Interruption extends Error {
   }
 }
 
+/** Without the clock, which is the library's: loading that takes longer than `evertoken token` may. */
+export type ClocklessEnvironment = Omit<Environment, 'clock'>
+
+export const withClock = (environment: ClocklessEnvironment, clock: Clock): Environment =>
+  Object.create(environment, { clock: { value: clock } }) as Environment
+
 /** The environment of this process. Streams are opened when they are first asked for, which costs milliseconds. */
-export function processEnvironment(signal: AbortSignal): Environment {
+export function processEnvironment(signal: AbortSignal): ClocklessEnvironment {
   return {
     env: process.env,
     cwd: process.cwd(),
