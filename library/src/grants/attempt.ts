@@ -258,16 +258,21 @@ function afterRejection(
   person: boolean,
   failure: Failure,
   utc: number,
+  now: number,
   timing: Timing,
-): { status: GrantStatus; after: number | null } {
+): { status: GrantStatus; next: number | null } {
+  // Refusals close together are one opinion: somebody refreshing by hand does not make it certain any sooner.
+  if (status.state === 'suspect' && now < status.countsFrom && !person)
+    return { status, next: status.countsFrom }
   const refusals = status.state === 'suspect' ? status.refusals + 1 : 1
   const after = timing.confirmations[refusals - 1]
   if (person || after === undefined)
     return {
       status: { state: 'reauthorization_required', reason: failure.message, since: utc },
-      after: null,
+      next: null,
     }
-  return { status: { state: 'suspect', refusals }, after }
+  const countsFrom = now + after
+  return { status: { state: 'suspect', refusals, countsFrom }, next: countsFrom }
 }
 
 /** An attempt that brought no token is judged and its failure stored. */
@@ -321,22 +326,24 @@ export function settle(
       case 'refused':
         return failed
       case 'rejected': {
-        const { status, after } = afterRejection(
+        if (!refreshes(failed.status)) return failed
+        const person = outcome.verdict === 'rejected' && outcome.person
+        const { status, next: again } = afterRejection(
           failed.status,
-          outcome.verdict === 'rejected' && outcome.person,
+          person,
           failure,
           by.utc,
+          time.at,
           by.timing,
         )
-        if (!refreshes(failed.status)) return failed
         return {
           ...failed,
           status,
           attempts: others.filter((open) => open.parent !== attempt.parent),
           schedule: {
             ...failed.schedule,
-            dueAt: after === null ? null : time.at + after,
-            backoffUntil: after === null ? 0 : time.at + after,
+            dueAt: again,
+            backoffUntil: again ?? 0,
           },
         }
       }

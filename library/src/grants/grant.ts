@@ -23,7 +23,8 @@ export type ReplayClass = 'strict' | 'non_rotating'
 export type GrantStatus =
   | { readonly state: 'pending' }
   | { readonly state: 'active' }
-  | { readonly state: 'suspect'; readonly refusals: number }
+  /** Another refusal counts from store time `countsFrom` on. */
+  | { readonly state: 'suspect'; readonly refusals: number; readonly countsFrom: number }
   | { readonly state: 'reauthorization_required'; readonly reason: string; readonly since: number }
   | { readonly state: 'paused' }
   | { readonly state: 'quarantined'; readonly reason: string }

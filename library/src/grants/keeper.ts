@@ -279,10 +279,15 @@ export class Keeper implements AsyncDisposable {
     return this.#listeners.on(event, listener)
   }
 
-  /** Waits for refreshes under way, then closes the store. Idempotent. */
+  /** Waits for refreshes under way, at most as long as a lease lasts, then closes the store. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await Promise.allSettled(this.#flights.values())
+      const over = new AbortController()
+      await Promise.race([
+        Promise.allSettled(this.#flights.values()),
+        this.clock.sleep(this.timing.lease, { signal: over.signal }),
+      ])
+      over.abort()
       await this.store.close()
       this.#release()
     })()

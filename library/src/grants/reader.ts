@@ -35,10 +35,8 @@ export class Reader {
     const { cache, clock, timing } = this.#context
     const key = tokenKey(request.scope, request.resource)
     const minTtl = (request.minTtl ?? 0) * 1000
-    if (minTtl === 0) {
-      const known = cache.revalidated(id, key)
-      if (known !== undefined) return known
-    }
+    const known = cache.at(id, key) ?? cache.revalidated(id, key)
+    if (known !== undefined && known.expiresAt - clock.now() > minTtl) return known
     for (let first = true; ; first = false) {
       request.signal?.throwIfAborted()
       const { record, version } = await this.#read(id)
