@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Secret } from 'evertoken'
+import { readDocument } from './document.ts'
+import type { Environment } from './environment.ts'
+import { type DescribedGrant, describedGrant } from './grant-description.ts'
+import { listenAddress, publicOrigin } from './listen-address.ts'
+import { nearestKey } from './nearest-key.ts'
+import { fault } from './origin.ts'
+import { type ConfigurationFile, configurationSchema } from './schema.ts'
+import { fileSecret, type Written } from './secret-file.ts'
+import { checkOptions } from './validation.ts'
+
+/** Everything `evertoken.yaml` decides, with defaults filled in, paths absolute, secrets read. Frozen. */
+export interface Configuration {
+  /** Absolute path of the file. */
+  readonly file: string
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Own origin as browsers see it, without a slash at the end. */
+  readonly publicUrl: string
+  readonly store: {
+    readonly kind: 'sqlite'
+    /** Absolute. */
+    readonly file: string
+    /** The first encrypts; files are absolute and are made on first use. */
+    readonly keys: readonly { readonly id: string; readonly file: string }[]
+  }
+  /** PEM texts, or null where the broker speaks plain http. */
+  readonly tls: { readonly cert: string; readonly key: Secret } | null
+  readonly behindTlsProxy: boolean
+  /** In the order of the file. */
+  readonly grants: readonly ConfiguredGrant[]
+}
+
+export interface ConfiguredGrant extends DescribedGrant {
+  readonly id: string
+}
+
+/** The same default as `sqliteStore` has, said here so that nothing past this file guesses. */
+const defaultKeyId = 'k1'
+const defaultStore = 'sqlite:.evertoken/evertoken.db'
+
+/**
+ * Reads `evertoken.yaml`. `${NAME}` in any text is replaced from the environment. Stops at the first mistake.
+ *
+ * @throws ConfigurationError with `file` and, where it is about one place in it, `line`: `invalid_configuration`,
+ *   `unknown_key`, `missing_environment_variable`, `empty_secret`, `key_file_unreadable`, `key_file_too_open`,
+ *   `invalid_grant_id`.
+ */
+export function readConfiguration(file: string, environment: Environment): Configuration {
+  const document = readDocument(file, environment)
+  checkOptions(configurationSchema, document.value, document.origin)
+  const options = document.value as ConfigurationFile
+  const folder = path.dirname(path.resolve(file))
+  const written: Written = { ...document.origin, folder }
+  const listen = listenAddress(options.listen, written)
+  const tls = options.tls === undefined ? null : readTls(options.tls, written, folder)
+  return Object.freeze({
+    file: path.resolve(file),
+    listen,
+    publicUrl: publicOrigin(options.public_url, listen, tls !== null, written),
+    store: storeOf(options, written, folder),
+    tls,
+    behindTlsProxy: options.behind_tls_proxy ?? false,
+    grants: grantsOf(options, written),
+  })
+}
+
+function storeOf(options: ConfigurationFile, written: Written, folder: string): Configuration['store'] {
+  const [, scheme, place = ''] = /^([a-z]+):(.*)$/.exec(options.store ?? defaultStore) ?? []
+  if (scheme !== 'sqlite' || place === '')
+    throw fault(written, ['store'], 'expected sqlite: and the path of a file', {
+      advice:
+        scheme === 'postgres' || scheme === 'postgresql'
+          ? 'This version keeps grants in SQLite only.'
+          : `For example ${defaultStore}.`,
+    })
+  const file = path.resolve(folder, place)
+  const keys = options.encryption?.keys.map((key) => ({ id: key.id, file: path.resolve(folder, key.file) }))
+  const ids = new Set<string>()
+  for (const [index, { id }] of (keys ?? []).entries()) {
+    if (ids.has(id))
+      throw fault(
+        written,
+        ['encryption', 'keys', String(index), 'id'],
+        `there are two keys with the id ${id}`,
+      )
+    ids.add(id)
+  }
+  const used = keys ?? [{ id: defaultKeyId, file: `${file}.key` }]
+  return Object.freeze({ kind: 'sqlite', file, keys: Object.freeze(used.map((key) => Object.freeze(key))) })
+}
+
+function readTls(
+  tls: NonNullable<ConfigurationFile['tls']>,
+  written: Written,
+  folder: string,
+): NonNullable<Configuration['tls']> {
+  const file = path.resolve(folder, tls.cert)
+  let cert: string
+  try {
+    cert = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw fault(written, ['tls', 'cert'], `the certificate file ${file} cannot be read`, {
+      cause,
+      advice: 'Check that it exists and that this user may read it.',
+    })
+  }
+  return Object.freeze({ cert, key: fileSecret(path.resolve(folder, tls.key), written, ['tls', 'key']) })
+}
+
+function grantsOf(options: ConfigurationFile, written: Written): readonly ConfiguredGrant[] {
+  const clients = options.clients ?? {}
+  const grants = Object.entries(options.grants ?? {}).map(([id, { client: name, ...grant }]) => {
+    const client = Object.hasOwn(clients, name) ? clients[name] : undefined
+    if (client === undefined) throw unknownClient(id, name, Object.keys(clients), written)
+    const places = { grant: ['grants', id], client: ['clients', name] }
+    return Object.freeze({ id, ...describedGrant(grant, client, written, places) })
+  })
+  return Object.freeze(grants)
+}
+
+function unknownClient(id: string, name: string, known: readonly string[], written: Written): Error {
+  const meant = nearestKey(name, known)
+  return fault(written, ['grants', id, 'client'], `there is no client ${JSON.stringify(name)}`, {
+    advice:
+      meant !== undefined
+        ? `Did you mean ${meant}?`
+        : known.length === 0
+          ? 'Describe it under clients.'
+          : `The clients are ${known.join(', ')}.`,
+  })
+}

@@ -1,0 +1,187 @@
+import {
+  authorizationCode,
+  type ClientOptions,
+  clientCredentials,
+  EvertokenError,
+  type GrantDefinition,
+  type GrantOptions,
+  jwtBearer,
+  refreshToken,
+  type SigningKeyOptions,
+} from 'evertoken'
+import { fault, type Path } from './origin.ts'
+import {
+  type ClientDescription,
+  describedGrantSchema,
+  type GrantDescription,
+  requestedGrantSchema,
+} from './schema.ts'
+import { givenSecret, type Written } from './secret-file.ts'
+import { checkOptions } from './validation.ts'
+
+/** A description read: what the keeper's `add` and `ensure` take. */
+export interface DescribedGrant {
+  readonly definition: GrantDefinition
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface DescriptionOptions {
+  /** The folder from which `…_file` keys count. Without it there are no such keys: a request reads no files of ours. */
+  folder?: string | undefined
+}
+
+/**
+ * Reads a grant with its client in place, by the keys of evertoken.yaml:
+ * `{ client: { provider, client_id, … }, grant_type, scope, labels, … }`.
+ *
+ * @throws ConfigurationError `unknown_key`, `invalid_configuration`, `empty_secret`, `key_file_unreadable`,
+ *   `key_file_too_open`; the message names the key.
+ */
+export function definitionFromOptions(options: unknown, { folder }: DescriptionOptions = {}): DescribedGrant {
+  checkOptions(folder === undefined ? requestedGrantSchema : describedGrantSchema, options, {})
+  const { client, ...grant } = options as GrantDescription & { client: ClientDescription }
+  return describedGrant(grant, client, { folder }, { grant: [], client: ['client'] })
+}
+
+/** For the broker: how a grant is described in a request, and how that is read. */
+export const grantDescription = Object.freeze({
+  schema: requestedGrantSchema,
+  read: (options: unknown): DescribedGrant => definitionFromOptions(options),
+})
+
+/** Where a grant and its client stand in what was written. */
+export interface Places {
+  readonly grant: Path
+  readonly client: Path
+}
+
+/** Makes the definition of options that have been held against their schema. */
+export function describedGrant(
+  grant: GrantDescription,
+  client: ClientDescription,
+  written: Written,
+  places: Places,
+): DescribedGrant {
+  checkBelongs(grant, written, places.grant)
+  const options = { ...clientOptions(client, written, places.client), ...grantOptions(grant, client) }
+  const clientId = client.client_id ?? ''
+  const define = (): GrantDefinition => {
+    switch (grant.grant_type) {
+      case 'client_credentials':
+        return clientCredentials({ ...options, clientId })
+      case 'authorization_code':
+        return authorizationCode({
+          ...options,
+          clientId,
+          authorizationParameters: grant.authorization_parameters,
+        })
+      case 'refresh_token': {
+        const token = givenSecret(grant, 'refresh_token', written, places.grant)
+        if (token === undefined) throw missing('refresh_token', grant, written, places.grant)
+        return refreshToken({ ...options, clientId, refreshToken: token })
+      }
+      case 'jwt_bearer': {
+        const { assertion } = grant
+        if (assertion === undefined) throw missing('assertion', grant, written, places.grant)
+        const place = [...places.grant, 'assertion', 'key']
+        return jwtBearer({
+          ...options,
+          clientId,
+          assertion: { ...assertion, key: signingKey(assertion.key, written, place) },
+        })
+      }
+      default:
+        return grant.grant_type satisfies never
+    }
+  }
+  try {
+    return Object.freeze({ definition: define(), labels: Object.freeze({ ...grant.labels }) })
+  } catch (error) {
+    throw placed(error, written, places)
+  }
+}
+
+function clientOptions(client: ClientDescription, written: Written, place: Path): ClientOptions {
+  const { provider } = client
+  const address =
+    typeof provider === 'string'
+      ? { issuer: provider }
+      : {
+          issuer: provider.issuer,
+          tokenUrl: provider.token_url,
+          authorizationUrl: provider.authorization_url,
+        }
+  return {
+    ...address,
+    clientSecret: givenSecret(client, 'client_secret', written, place),
+    clientAuthentication: client.client_authentication,
+    signingKey: client.signing_key && signingKey(client.signing_key, written, [...place, 'signing_key']),
+    clientAssertionAudience: client.client_assertion_audience,
+    insecureHttp: client.insecure_http,
+  }
+}
+
+/** What a client says of its grants holds where the grant itself says nothing. */
+const grantOptions = (grant: GrantDescription, client: ClientDescription): GrantOptions => ({
+  scope: grant.scope,
+  resource: grant.resource,
+  refreshBefore: grant.refresh_before ?? client.refresh_before,
+  replayClass: grant.replay_class ?? client.replay_class,
+  assumedLifetime: grant.assumed_lifetime ?? client.assumed_lifetime,
+  parameters: grant.parameters,
+  metadata: grant.metadata,
+})
+
+type SigningKeyDescription = NonNullable<ClientDescription['signing_key']>
+
+function signingKey(key: SigningKeyDescription, written: Written, place: Path): SigningKeyOptions {
+  const held = givenSecret(key, 'key', written, place)
+  if (held === undefined)
+    throw fault(written, place, `neither key${written.folder === undefined ? '' : ' nor key_file'} is given`)
+  return { algorithm: key.algorithm, key: held, keyId: key.key_id }
+}
+
+/** Keys that only one type of grant has: elsewhere they would be silently without effect. */
+const belongs = {
+  assertion: 'jwt_bearer',
+  authorization_parameters: 'authorization_code',
+  refresh_token: 'refresh_token',
+  refresh_token_file: 'refresh_token',
+} as const satisfies Partial<Record<keyof GrantDescription, GrantDescription['grant_type']>>
+
+function checkBelongs(grant: GrantDescription, written: Written, place: Path): void {
+  for (const [key, type] of Object.entries(belongs))
+    if (Object.hasOwn(grant, key) && grant.grant_type !== type)
+      throw fault(written, [...place, key], `only a grant of type ${type} has this, not ${grant.grant_type}`)
+}
+
+const missing = (key: string, grant: GrantDescription, written: Written, place: Path): Error =>
+  fault(written, place, `${key} is missing: a grant of type ${grant.grant_type} needs it`)
+
+/** Option names as the library says them, and as they are written here. */
+const names: Readonly<Record<string, string>> = {
+  tokenUrl: 'token_url',
+  authorizationUrl: 'authorization_url',
+  clientId: 'client_id',
+  clientSecret: 'client_secret',
+  clientAuthentication: 'client_authentication',
+  signingKey: 'signing_key',
+  refreshBefore: 'refresh_before',
+  assumedLifetime: 'assumed_lifetime',
+  refreshToken: 'refresh_token',
+}
+
+const inClient = /\b(issuer|token_url|authorization_url|client_\w+|signing_key)\b/
+
+/** The library's own complaint, with where the reason was written. */
+function placed(error: unknown, written: Written, places: Places): unknown {
+  if (!(error instanceof EvertokenError) || 'line' in error) return error
+  const ours = (text: string): string => text.replaceAll(/\b[a-z]+[A-Z]\w*\b/g, (name) => names[name] ?? name)
+  const message = ours(error.message)
+  const place = inClient.test(message) ? places.client : places.grant
+  return fault(written, place, message, {
+    code: error.code,
+    advice: error.advice === undefined ? undefined : ours(error.advice),
+    cause: error,
+  })
+}

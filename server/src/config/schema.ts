@@ -1,0 +1,217 @@
+import { type Static, type TProperties, Type } from 'typebox'
+
+/** Keys that are not named here are errors, never ignored. */
+const keys = <P extends TProperties>(properties: P, description?: string) =>
+  Type.Object(properties, { additionalProperties: false, ...(description && { description }) })
+
+const oneOf = <const T extends string>(values: readonly T[], description: string) =>
+  Type.Unsafe<T>({ type: 'string', enum: values, description })
+
+const text = (description: string) => Type.String({ minLength: 1, description })
+/** `writeOnly`: never repeated in a message, and an empty one is an error of its own. */
+const secret = (description: string) => Type.String({ writeOnly: true, description })
+const file = (description: string) => Type.String({ minLength: 1, description })
+const url = (description: string) => Type.String({ format: 'uri', description })
+const seconds = (description: string) => Type.Number({ minimum: 0, maximum: 10 ** 10, description })
+const texts = (description: string) => Type.Union([Type.String(), Type.Array(Type.String())], { description })
+const named = (description: string) =>
+  Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description,
+  })
+const anything = (description: string) =>
+  Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: {}, description })
+
+const algorithm = oneOf(['HS256', 'RS256', 'ES256', 'EdDSA'], 'Signing algorithm (RFC 7518, RFC 8037).')
+const keyText = secret('PKCS #8 PEM or the JSON text of a private JWK; for HS256 the shared secret.')
+const keyFile = file('A file that holds the key alone, mode 0600; a relative path counts from this file.')
+const keyId = text('`kid` in the JOSE header.')
+
+const signingKey = keys(
+  {
+    algorithm,
+    key: Type.Optional(keyText),
+    key_file: Type.Optional(keyFile),
+    key_id: Type.Optional(keyId),
+  },
+  'The key that signs.',
+)
+
+const tuning = {
+  refresh_before: Type.Optional(
+    seconds('Seconds before expiry at which a token is refreshed; never more than half its life.'),
+  ),
+  replay_class: Type.Optional(
+    oneOf(
+      ['strict', 'non_rotating'],
+      'What the provider does when a used refresh token comes again; default strict.',
+    ),
+  ),
+  assumed_lifetime: Type.Optional(
+    seconds('Seconds a token is taken to live where the provider does not say; default 3300.'),
+  ),
+}
+
+const provider = Type.Union(
+  [
+    url('Issuer to discover (RFC 8414, OpenID Connect Discovery).'),
+    keys(
+      {
+        issuer: Type.Optional(url('Issuer; with token_url only compared, never asked.')),
+        token_url: Type.Optional(url('Token endpoint.')),
+        authorization_url: Type.Optional(url('Authorization endpoint; only where a person consents.')),
+      },
+      'The endpoints themselves.',
+    ),
+  ],
+  { description: 'The authorization server: an issuer URL, or its endpoints.' },
+)
+
+const client = keys(
+  {
+    provider,
+    client_id: Type.Optional(text('Client id (RFC 6749 section 2.2).')),
+    client_secret: Type.Optional(secret('Client secret.')),
+    client_secret_file: Type.Optional(
+      file('A file that holds the client secret alone, mode 0600; a relative path counts from this file.'),
+    ),
+    client_authentication: Type.Optional(
+      oneOf(
+        ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+        'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, else none.',
+      ),
+    ),
+    signing_key: Type.Optional(signingKey),
+    client_assertion_audience: Type.Optional(
+      text('`aud` of client assertions; default: what RFC 7523 asks for.'),
+    ),
+    insecure_http: Type.Optional(
+      Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),
+    ),
+    ...tuning,
+  },
+  'Our registration at a provider.',
+)
+
+export type ClientDescription = Static<typeof client>
+
+const grant = {
+  grant_type: oneOf(
+    ['client_credentials', 'authorization_code', 'refresh_token', 'jwt_bearer'],
+    'How the grant is obtained; refresh_token imports a login that began elsewhere.',
+  ),
+  scope: Type.Optional(texts('Scope: a list, or one text with spaces.')),
+  resource: Type.Optional(texts('Resource indicators (RFC 8707).')),
+  ...tuning,
+  labels: Type.Optional(named('For filters and policy; at most 32.')),
+  parameters: Type.Optional(named('More parameters of the token request.')),
+  metadata: Type.Optional(
+    Type.Array(Type.String(), {
+      description: "Members of the provider's answer to hand out beside the token.",
+    }),
+  ),
+  authorization_parameters: Type.Optional(
+    named('More parameters of the authorization request: prompt, access_type.'),
+  ),
+  refresh_token: Type.Optional(secret('The newest refresh token of a login that is imported.')),
+  refresh_token_file: Type.Optional(
+    file('A file that holds the refresh token alone, mode 0600; a relative path counts from this file.'),
+  ),
+  assertion: Type.Optional(
+    keys(
+      {
+        issuer: text('`iss`.'),
+        subject: Type.Optional(text('`sub`; default: the issuer.')),
+        audience: Type.Optional(texts('`aud`; default: the token endpoint.')),
+        lifetime: Type.Optional(seconds('Seconds from `iat` to `exp`; default 300.')),
+        claims: Type.Optional(anything('Any claim, also in place of one above; null leaves one out.')),
+        header: Type.Optional(anything('More members of the JOSE header.')),
+        key: signingKey,
+      },
+      'The signed assertion of a jwt_bearer grant (RFC 7523).',
+    ),
+  ),
+}
+
+const grantSchema = keys(grant)
+
+/** A grant as it is written, whose client may stand elsewhere. */
+export type GrantDescription = Static<typeof grantSchema>
+
+/** A grant with its client in place, as the command's options give it. */
+export const describedGrantSchema = keys({ client, ...grant }, 'A grant and its client.')
+
+/** The same for a request: nobody may have the broker read a file of its own, so it knows no `…_file` keys. */
+export const requestedGrantSchema = withoutFiles(describedGrantSchema)
+
+function withoutFiles<T>(schema: T): T {
+  if (Array.isArray(schema)) return schema.map(withoutFiles) as T
+  if (typeof schema !== 'object' || schema === null) return schema
+  const members = Object.entries(schema).filter(([name]) => !name.endsWith('_file'))
+  return Object.fromEntries(members.map(([name, member]) => [name, withoutFiles(member)])) as T
+}
+
+/** What can stand in a URL, a file name and a shell without quoting; the library asks the same. */
+const grantId = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'
+
+/** The whole of `evertoken.yaml`. */
+export const configurationSchema = keys({
+  listen: Type.Optional(
+    Type.String({ description: 'Host and port that the broker listens on; default 127.0.0.1:7420.' }),
+  ),
+  public_url: Type.Optional(
+    url("The broker's own address as browsers see it, for consent redirects; default: http:// and listen."),
+  ),
+  store: Type.Optional(
+    text(
+      'Where grants live: sqlite: and a path that counts from this file; default sqlite:.evertoken/evertoken.db.',
+    ),
+  ),
+  encryption: Type.Optional(
+    keys(
+      {
+        keys: Type.Array(
+          keys({ id: text('Written beside what it encrypts.'), file: file('The key file, mode 0600.') }),
+          {
+            minItems: 1,
+            description: 'The first encrypts, all decrypt. Default: one key, k1, in a file beside the store.',
+          },
+        ),
+      },
+      'Encryption at rest.',
+    ),
+  ),
+  tls: Type.Optional(
+    keys(
+      {
+        cert: file('Certificate chain, PEM.'),
+        key: file('Its private key, PEM, mode 0600.'),
+      },
+      'Files with which the broker itself speaks https.',
+    ),
+  ),
+  behind_tls_proxy: Type.Optional(
+    Type.Boolean({
+      description:
+        'Callers reach the broker only through a proxy that ends TLS; lets it listen beyond loopback; default false.',
+    }),
+  ),
+  clients: Type.Optional(
+    Type.Unsafe<Record<string, ClientDescription>>({
+      type: 'object',
+      additionalProperties: client,
+      description: 'Clients by a name of your choice.',
+    }),
+  ),
+  grants: Type.Optional(
+    Type.Unsafe<Record<string, GrantDescription & { client: string }>>({
+      type: 'object',
+      propertyNames: { pattern: grantId },
+      additionalProperties: keys({ client: text('One of clients.'), ...grant }, 'A grant.'),
+      description: 'Grants by id.',
+    }),
+  ),
+})
+
+export type ConfigurationFile = Static<typeof configurationSchema>
