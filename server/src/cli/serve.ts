@@ -1,0 +1,48 @@
+import path from 'node:path'
+import type { Environment } from './environment.ts'
+import type { ServeOptions } from './options.ts'
+import { writeRefreshLines } from './refresh-lines.ts'
+import { whatToServe } from './served.ts'
+import { type Service, startService } from './service.ts'
+
+/** Broker and worker on one store, until a signal ends them. */
+export async function serve(options: ServeOptions, environment: Environment): Promise<void> {
+  const served = await whatToServe(options, environment)
+  const say = (line: string): void => void environment.stdout.write(`${line}\n`)
+  await using service = await startService(served, environment)
+  const { url, readerKey } = service
+  say(`evertoken serves ${await namesOf(service)} at ${url}`)
+  say(`data: ${served.place.database} (${served.place.origin})`)
+  say(`read a token: ${tokenLine(url, shortest(readerKey, environment.cwd), 'NAME')}`)
+  await untilStopped(service, environment)
+}
+
+/** Tells of each refresh until a signal comes, then ends cleanly. */
+export async function untilStopped(service: Service, { stdout, signal }: Environment): Promise<void> {
+  const names = (await service.keeper.list()).map(({ id }) => id.length)
+  writeRefreshLines(service.keeper, (line) => stdout.write(`${line}\n`), { width: Math.max(0, ...names) })
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  stdout.write('stopping; refreshes under way are finished first\n')
+  await service.stop()
+}
+
+/** A command that works when it is pasted, and never shows the key. */
+export const tokenLine = (url: string, keyFile: string, grant: string): string =>
+  `curl -sH "Authorization: Bearer $(cat ${quoted(keyFile)})" ${url}/v1/grants/${grant}/token`
+
+const quoted = (text: string): string =>
+  /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
+/** The path as somebody in this folder would write it, where that is shorter. */
+export function shortest(file: string, cwd: string): string {
+  const relative = path.relative(cwd, file)
+  return relative.length < file.length && !relative.startsWith('..') ? relative : file
+}
+
+async function namesOf({ keeper }: Service): Promise<string> {
+  const grants = await keeper.list({ limit: 6 })
+  if (grants.length === 0) return 'no grants yet (evertoken add makes one)'
+  const names = grants.slice(0, 5).map(({ id }) => id)
+  return grants.length > 5 ? `${names.join(', ')} and more` : names.join(', ')
+}

@@ -1,0 +1,118 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { EvertokenError } from 'evertoken'
+import { type PracticeProcess, spawnPracticeServer } from 'evertoken/testing'
+import type { Environment } from './environment.ts'
+import type { StartOptions } from './options.ts'
+import { serve, shortest, tokenLine, untilStopped } from './serve.ts'
+import { configurationFile, portOf, whatToServe } from './served.ts'
+import { type Service, startService } from './service.ts'
+import { consentLikeABrowser } from './start/browser-consent.ts'
+import { practiceSecrets } from './start/practice-secrets.ts'
+import { practiceConfiguration, practiceGrants, practiceProvider } from './start/practice-setup.ts'
+
+const defaultPort = 7420
+/** How long a practice server of a start before, killed a moment ago, may still hold its port. */
+const handOver = 5_000
+
+/** The main job: serves evertoken.yaml where there is one, else a practice set-up that needs nobody's account. */
+export async function start(options: StartOptions, environment: Environment): Promise<void> {
+  if (configurationFile(options, environment.cwd) !== undefined) return serve(options, environment)
+  const { env, cwd, stdout, signal } = environment
+  const say = (line = ''): void => void stdout.write(`${line}\n`)
+  const folder = path.resolve(cwd, options.data ?? (env.EVERTOKEN_DATA || '.evertoken'))
+  const port = portOf(env.EVERTOKEN_PORT) ?? defaultPort
+
+  const secrets = practiceSecrets(folder)
+  const state = path.join(folder, 'practice.jsonl')
+  const redirectUri = `http://127.0.0.1:${port}/oauth/callback`
+  await using provider = await practiceServer(
+    practiceProvider(port + 1, state, secrets, redirectUri),
+    environment,
+  )
+  const configuration = path.join(folder, 'practice.yaml')
+  const text = practiceConfiguration(`127.0.0.1:${port}`, provider.issuer, 'evertoken.db', secrets)
+  writePrivately(configuration, text)
+  const served = await whatToServe({ config: configuration }, environment)
+  await using service = await startService(served, environment)
+  const { person } = practiceGrants
+  await consentOnce(service, person.id)
+
+  const short = (file: string): string => shortest(file, cwd)
+  say(
+    `evertoken            ${service.url}   keeps three grants alive: ${Object.values(practiceGrants)
+      .map(({ id }) => id)
+      .join(', ')}`,
+  )
+  say(`practice provider    ${provider.issuer}   real OAuth 2, strict rotation, a process of its own`)
+  say(`data                 ${short(folder)}   (SQLite; the keys are beside it, keep master.key safe)`)
+  say(
+    `configuration        ${short(configuration)}   copy it to ./evertoken.yaml to keep your own tokens alive`,
+  )
+  say()
+  say('Read a token, from any language:')
+  say(`  ${tokenLine(service.url, short(service.readerKey), person.id)}`)
+  say()
+  say(`Kill it (kill -9 ${process.pid}) and start again: nothing is lost. Ctrl-C ends it.`)
+  signal.throwIfAborted()
+  await untilStopped(service, environment)
+}
+
+/** Whoever starts again after a kill finds the port taken for a moment, until the old server has seen it. */
+async function practiceServer(
+  options: Parameters<typeof spawnPracticeServer>[0],
+  { clock, signal }: Environment,
+): Promise<PracticeProcess> {
+  const until = clock.boot() + handOver
+  for (;;) {
+    try {
+      return await spawnPracticeServer(options)
+    } catch (cause) {
+      const port = options?.port ?? 0
+      const practice = await isPracticeServer(port)
+      if (practice && clock.boot() < until && !signal.aborted) {
+        await clock.sleep(200, { signal })
+        continue
+      }
+      if (practice || /port_taken|EADDRINUSE|in use|taken/.test(String(cause)))
+        throw new EvertokenError('port_taken', `port ${port}, for the practice provider, is taken`, {
+          cause,
+          advice: practice
+            ? 'Another practice provider runs there: stop it, or choose other ports with EVERTOKEN_PORT.'
+            : 'Choose other ports: EVERTOKEN_PORT=8420 npm start takes 8420 and 8421.',
+        })
+      throw cause
+    }
+  }
+}
+
+async function isPracticeServer(port: number): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/practice/health`, {
+      signal: AbortSignal.timeout(1000),
+    })
+    return ((await answer.json()) as { practice?: unknown }).practice === true
+  } catch {
+    return false
+  }
+}
+
+/** The first start consents; a later one finds the login it had, unless the provider's state was thrown away. */
+async function consentOnce({ keeper, url, adminKey }: Service, id: string): Promise<void> {
+  const { state } = await keeper.show(id)
+  if (state !== 'pending' && state !== 'reauthorization_required') return
+  const { readKeyFile } = await import('evertoken/sqlite')
+  const answer = await fetch(`${url}/v1/grants/${id}/connect`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${readKeyFile(adminKey).reveal()}` },
+  })
+  const { connect_url: connectUrl } = (await answer.json()) as { connect_url: string }
+  await consentLikeABrowser(connectUrl)
+}
+
+/** The file holds the practice secrets. */
+function writePrivately(file: string, text: string): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+  writeFileSync(file, text, { mode: 0o600 })
+  chmodSync(file, 0o600)
+}
