@@ -1,0 +1,239 @@
+import { OAuth2Client, OAuth2Fetch } from '@badgateway/oauth2-client'
+import { authorizedFetch, clientCredentials, tokenSource } from 'evertoken'
+import { type BenchOptions, type Question, type Report, shown } from './question.ts'
+import { type Contender, interleaved, timed } from './rounds.ts'
+
+const url = 'https://api.example.com/users/23'
+const text = `at-1-${'x'.repeat(800)}`
+const hour = 3_600_000
+
+const stub = 'limit: the stub alone'
+const handwritten = 'limit: written by hand, plain object'
+const stubRequest = 'limit: the stub with a new Request'
+const newHeaders = 'limit: new Headers by hand, Request'
+const plain = 'evertoken authorizedFetch, plain object'
+const bare = 'evertoken authorizedFetch, no init'
+const request = 'evertoken authorizedFetch, Request'
+const badgatewayPlain = '@badgateway OAuth2Fetch, plain object'
+const badgatewayRequest = '@badgateway OAuth2Fetch, Request'
+
+const answer = new Response(null, { status: 204 })
+let sent = 0
+
+/** Stands where the network would: what is measured is the wrapper and nothing else. */
+const stubbed = (async () => {
+  sent += 1
+  return answer
+}) as typeof fetch
+
+const init = () => ({ method: 'GET', headers: { accept: 'application/json', 'x-request-id': '23' } })
+
+async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
+  const ms = quick ? 20 : 300
+  const size = quick ? 100 : 1_000
+  const fetchBefore = globalThis.fetch
+  // @badgateway's wrapper calls the global fetch and can be given no other.
+  globalThis.fetch = stubbed
+  try {
+    await using source = tokenSource(
+      clientCredentials({ tokenUrl: 'http://127.0.0.1:1/token', clientId: 'bench', clientSecret: 'bench' }),
+      {
+        transport: async () => ({
+          status: 200,
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ access_token: text, token_type: 'Bearer', expires_in: 3600 }),
+        }),
+      },
+    )
+    const contenders = measured(ms, size, authorizedFetch(source, { fetch: stubbed }))
+    const samples = await interleaved(contenders, rounds ?? (quick ? 2 : 15), progress)
+    const alone = (name: string) => (name.endsWith('Request') ? stubRequest : stub)
+    const added = (name: string) =>
+      samples.combined(name, alone(name), (wrapped, unwrapped) => (wrapped - unwrapped) / 1000)
+    return {
+      table: [
+        ['path', 'ns', 'µs added to the stub', 'times the stub'],
+        ...contenders.map(({ name }) => [
+          name,
+          shown(samples.of(name)),
+          shown(added(name), 2),
+          shown(samples.ratio(name, alone(name)), 1),
+        ]),
+      ],
+      notes: [`a stubbed fetch was called ${sent} times`],
+      findings: [
+        {
+          question: 'fetch-wrapper',
+          what: 'what authorizedFetch adds to a fetch with a plain-object init',
+          figure: added(plain),
+          goal: 0.3,
+          unit: 'µs added',
+        },
+        {
+          question: 'fetch-wrapper/request',
+          what: 'what authorizedFetch adds to a fetch of a Request',
+          figure: added(request),
+          goal: 4.5,
+          unit: 'µs added',
+        },
+        {
+          question: 'fetch-wrapper/badgateway',
+          what: 'ours over @badgateway OAuth2Fetch, plain object, stub included',
+          figure: samples.ratio(plain, badgatewayPlain),
+          goal: 1,
+          unit: 'x',
+        },
+        {
+          question: 'fetch-wrapper/badgateway-request',
+          what: 'ours over @badgateway OAuth2Fetch, Request, stub included',
+          figure: samples.ratio(request, badgatewayRequest),
+          goal: 1,
+          unit: 'x',
+        },
+      ],
+    }
+  } finally {
+    globalThis.fetch = fetchBefore
+  }
+}
+
+function measured(ms: number, size: number, ours: typeof fetch): Contender[] {
+  const entry = { token: { value: text }, expiresAt: Date.now() + hour }
+  const cached = async () => {
+    if (Date.now() < entry.expiresAt) return entry.token
+    throw new Error('the token of the limit has expired')
+  }
+  const byHand = async (input: string, given: { method: string; headers: Record<string, string> }) => {
+    const { value } = await cached()
+    const response = await stubbed(input, {
+      ...given,
+      headers: { ...given.headers, authorization: `Bearer ${value}` },
+    })
+    if (response.status === 401) throw new Error('the stub refused')
+    return response
+  }
+  const byHandRequest = async (input: Request) => {
+    const { value } = await cached()
+    const headers = new Headers(input.headers)
+    headers.set('authorization', `Bearer ${value}`)
+    const response = await stubbed(input, { headers })
+    if (response.status === 401) throw new Error('the stub refused')
+    return response
+  }
+  const peer = () =>
+    new OAuth2Fetch({
+      client: new OAuth2Client({ clientId: 'bench', tokenEndpoint: 'http://127.0.0.1:1/token' }),
+      getNewToken: () => ({ accessToken: text, expiresAt: Date.now() + hour, refreshToken: null }),
+      scheduleRefresh: false,
+    })
+  const peerOfPlain = peer()
+  const peerOfRequest = peer()
+  // A new one each time, as in a program: whoever copies one Request again and again pays for all copies before.
+  const input = () => new Request(url, init())
+  return [
+    {
+      name: stub,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await stubbed(url, init())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: stubRequest,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await stubbed(input())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: handwritten,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await byHand(url, init())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: newHeaders,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await byHandRequest(input())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: plain,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await ours(url, init())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: bare,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await ours(url)
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: request,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await ours(input())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: badgatewayPlain,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await peerOfPlain.fetch(url, init())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: badgatewayRequest,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await peerOfRequest.fetch(input())
+          },
+          ms,
+          size,
+        ),
+    },
+  ]
+}
+
+export const fetchWrapper: Question = {
+  about: 'what does authorizedFetch add to a fetch? (fetch is a stub: no network)',
+  run,
+}

@@ -1,0 +1,89 @@
+/** The middle of several measurements and how far they reach. */
+export interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b)
+  const at = (index: number): number => sorted[index] as number
+  const half = Math.floor(sorted.length / 2)
+  const median = sorted.length % 2 === 1 ? at(half) : (at(half - 1) + at(half)) / 2
+  return { median, min: at(0), max: at(sorted.length - 1) }
+}
+
+/** Something that is measured once a round: `run` resolves with its figure, in whatever unit the question uses. */
+export interface Contender {
+  readonly name: string
+  readonly run: () => number | Promise<number>
+}
+
+/**
+ * Figures by contender and round. What is compared is compared within a round and the median taken of that: a machine
+ * that is slow for a while is slow for both, and drops out.
+ */
+export class Samples {
+  readonly #figures: ReadonlyMap<string, readonly number[]>
+
+  constructor(figures: ReadonlyMap<string, readonly number[]>) {
+    this.#figures = figures
+  }
+
+  of(name: string): Spread {
+    return spread(this.#of(name))
+  }
+
+  ratio(name: string, to: string): Spread {
+    return this.combined(name, to, (one, other) => one / other)
+  }
+
+  difference(name: string, from: string): Spread {
+    return this.combined(name, from, (one, other) => one - other)
+  }
+
+  combined(name: string, other: string, how: (one: number, other: number) => number): Spread {
+    const others = this.#of(other)
+    return spread(this.#of(name).map((figure, round) => how(figure, others[round] as number)))
+  }
+
+  #of(name: string): readonly number[] {
+    const figures = this.#figures.get(name)
+    if (figures === undefined) throw new Error(`nothing was measured under the name ${name}`)
+    return figures
+  }
+}
+
+/** Runs everybody once a round, each round beginning with another one, after a round that does not count. */
+export async function interleaved(
+  contenders: readonly Contender[],
+  rounds: number,
+  progress: (text: string) => void,
+): Promise<Samples> {
+  const figures = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  for (let round = 0; round <= rounds; round++)
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const { name, run } = contenders[(round + turn) % contenders.length] as Contender
+      progress(`${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}: ${name}`)
+      const figure = await run()
+      if (round > 0) figures.get(name)?.push(figure)
+    }
+  return new Samples(figures)
+}
+
+/**
+ * Nanoseconds for one operation: batches until `ms` have passed. Every contender brings a loop of its own, so that the
+ * compiler sees one callee in it, as in a program that uses one library.
+ */
+export async function timed(batch: (count: number) => unknown, ms: number, size = 10_000): Promise<number> {
+  const began = process.hrtime.bigint()
+  const end = began + BigInt(Math.round(ms * 1e6))
+  let count = 0
+  let now = began
+  do {
+    await batch(size)
+    count += size
+    now = process.hrtime.bigint()
+  } while (now < end)
+  return Number(now - began) / count
+}

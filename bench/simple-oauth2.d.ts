@@ -1,0 +1,19 @@
+/** What the bench uses of simple-oauth2, which ships no types. */
+declare module 'simple-oauth2' {
+  export interface Token {
+    readonly access_token: string
+    readonly [member: string]: unknown
+  }
+  export interface AccessToken {
+    readonly token: Token
+    expired(windowSeconds?: number): boolean
+    refresh(): Promise<AccessToken>
+  }
+  export class AuthorizationCode {
+    constructor(options: {
+      client: { id: string; secret: string }
+      auth: { tokenHost: string; tokenPath: string }
+    })
+    createToken(token: object): AccessToken
+  }
+}
