@@ -13,14 +13,8 @@ export interface ServeOptions extends PlaceOptions {
 
 export interface StartOptions extends ServeOptions {
   /** False with `--no-open`: no browser is opened. */
-  open: boolean
+  open?: boolean | undefined
 }
 
-export interface DemoOptions {
-  /** `--port PORT` of the demo's broker; default: one that is free. */
-  port?: number | undefined
-  /** False with `--no-open`. */
-  open: boolean
-  /** `--for 90s`, in milliseconds: ends by itself after that. */
-  for?: number | undefined
-}
+/** The demo is what it is. */
+export type DemoOptions = Record<string, never>

@@ -1,0 +1,16 @@
+import path from 'node:path'
+import { readConfiguration } from '../config/configuration.ts'
+import type { ClocklessEnvironment } from './environment.ts'
+import type { Place } from './place.ts'
+
+/** The store that an evertoken.yaml names. */
+export function configuredPlace(file: string, { env }: ClocklessEnvironment): Place {
+  const { store } = readConfiguration(file, env)
+  return {
+    folder: path.dirname(store.file),
+    database: store.file,
+    keys: store.keys,
+    origin: file,
+    configuration: file,
+  }
+}

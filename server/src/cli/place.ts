@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import type { ClocklessEnvironment } from './environment.ts'
+import type { PlaceOptions } from './options.ts'
+
+/** Where grants are kept on this machine. */
+export interface Place {
+  readonly folder: string
+  /** The SQLite file. */
+  readonly database: string
+  /** Master keys; the first encrypts. */
+  readonly keys: readonly { readonly id: string; readonly file: string }[]
+  /** How it was found, for messages. */
+  readonly origin: string
+  /** The evertoken.yaml that says so. */
+  readonly configuration?: string | undefined
+}
+
+export const configurationName = 'evertoken.yaml'
+const folderName = '.evertoken'
+
+/**
+ * Finds the data: `--data DIR`, EVERTOKEN_DATA, the nearest evertoken.yaml or .evertoken/ from the present folder
+ * upward, then the user's data folder. Makes nothing.
+ */
+export async function findPlace(options: PlaceOptions, environment: ClocklessEnvironment): Promise<Place> {
+  const { env, cwd } = environment
+  if (options.data !== undefined) return dataFolder(path.resolve(cwd, options.data), '--data')
+  const named = env.EVERTOKEN_DATA
+  if (named !== undefined && named !== '') return dataFolder(path.resolve(cwd, named), 'EVERTOKEN_DATA')
+  for (let folder = cwd; ; folder = path.dirname(folder)) {
+    const file = path.join(folder, configurationName)
+    if (existsSync(file)) {
+      const { configuredPlace } = await import('./configured-place.ts')
+      return configuredPlace(file, environment)
+    }
+    const data = path.join(folder, folderName)
+    if (existsSync(data)) return dataFolder(data, `the nearest ${folderName} folder`)
+    if (folder === path.dirname(folder)) break
+  }
+  return dataFolder(userFolder(environment), "the user's data folder")
+}
+
+/** What a data folder holds; its api keys are beside the master key. */
+export function dataFolder(folder: string, origin: string): Place {
+  return {
+    folder,
+    database: path.join(folder, 'evertoken.db'),
+    keys: [{ id: 'k1', file: path.join(folder, 'master.key') }],
+    origin,
+  }
+}
+
+/** Where the platform wants a program's data of one user (on Linux: XDG base directories). */
+function userFolder({ env, home, platform }: ClocklessEnvironment): string {
+  const { XDG_DATA_HOME: xdg, LOCALAPPDATA: local } = env
+  // The specification says to ignore a relative path.
+  if (xdg !== undefined && path.isAbsolute(xdg)) return path.join(xdg, 'evertoken')
+  if (platform === 'darwin') return path.join(home, 'Library', 'Application Support', 'evertoken')
+  if (platform === 'win32') return path.join(local ?? path.join(home, 'AppData', 'Local'), 'evertoken')
+  return path.join(home, '.local', 'share', 'evertoken')
+}
