@@ -1,0 +1,86 @@
+import type { ConsentRequest, GrantSummary, TokenRequest } from 'evertoken'
+import type { ClientDescription, GrantDescription } from '../config/schema.ts'
+import type { Environment } from './environment.ts'
+import type { PlaceOptions } from './options.ts'
+
+/** A grant as somebody asks for it, by the keys of evertoken.yaml: the same for a local store and for a broker. */
+export type NewGrant = GrantDescription & { client: ClientDescription }
+
+/** A token on its way to stdout. Times are UTC ms. */
+export interface TokenView {
+  readonly value: string
+  readonly type: string
+  readonly expiresAt: number
+  readonly scope: readonly string[]
+  readonly generation: number
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly stale: boolean
+}
+
+/** How a person consents: where the grants are decides who the provider sends that person back to. */
+export type Consent =
+  /** To us: whoever begins listens at the redirect URI and hands over the answer. */
+  | {
+      readonly kind: 'here'
+      begin(id: string, redirectUri: string): Promise<ConsentRequest>
+      finish(callback: URL): Promise<GrantSummary>
+    }
+  /** To the broker, from a page of its own. */
+  | { readonly kind: 'broker'; begin(id: string): Promise<ConsentRequest> }
+
+/** What the commands work on: a store on this machine, or a broker. */
+export interface Grants extends AsyncDisposable {
+  /** The path or URL, for messages. */
+  readonly location: string
+  readonly consent: Consent
+  token(id: string, request: TokenRequest): Promise<TokenView>
+  list(): Promise<readonly GrantSummary[]>
+  show(id: string): Promise<GrantSummary>
+  add(id: string, grant: NewGrant): Promise<GrantSummary>
+  /** A new token now. */
+  refresh(id: string, signal: AbortSignal): Promise<GrantSummary>
+  pause(id: string): Promise<GrantSummary>
+  resume(id: string): Promise<GrantSummary>
+  remove(id: string): Promise<void>
+}
+
+/** The options that every command on grants has. */
+export interface GrantsOptions extends PlaceOptions {
+  /** `--broker URL` */
+  broker?: string | undefined
+  /** `--key-file FILE` */
+  keyFile?: string | undefined
+  json?: boolean | undefined
+}
+
+/**
+ * Opens the local store or the broker, as the options say.
+ *
+ * @param make whether a store that is not there is made; else it is one without grants.
+ */
+export async function openGrants(
+  options: GrantsOptions,
+  environment: Environment,
+  make = false,
+): Promise<Grants> {
+  const broker = brokerAddress(options, environment)
+  if (broker !== undefined) {
+    const { openBroker } = await import('./broker-grants.ts')
+    return openBroker(broker, options, environment)
+  }
+  const [{ findPlace }, { openLocal }] = await Promise.all([
+    import('./place.ts'),
+    import('./local-grants.ts'),
+  ])
+  return openLocal(await findPlace(options, environment), environment, make)
+}
+
+/** `--data` on the command line wins over a broker that the environment names: it is the nearer word. */
+export function brokerAddress(
+  { broker, data }: GrantsOptions,
+  { env }: Pick<Environment, 'env'>,
+): string | undefined {
+  if (broker !== undefined) return broker
+  const named = env.EVERTOKEN_BROKER
+  return data !== undefined || named === undefined || named === '' ? undefined : named
+}
