@@ -1,0 +1,146 @@
+import { styleText } from 'node:util'
+import type { GrantSummary } from 'evertoken'
+import { distanceText, durationText } from './duration.ts'
+import type { Environment } from './environment.ts'
+import { table } from './table.ts'
+
+type State = GrantSummary['state']
+type Style = Parameters<typeof styleText>[0]
+
+const styles = {
+  active: 'green',
+  pending: 'cyan',
+  suspect: 'yellow',
+  reauthorization_required: 'red',
+  paused: 'dim',
+  quarantined: 'red',
+} as const satisfies Record<State, Style>
+
+/** How grants look to people. Colours only where the stream is a terminal and NO_COLOR is not set. */
+export class GrantText {
+  readonly #stdout: NodeJS.WriteStream
+  readonly #now: number
+
+  constructor({ stdout, clock }: Pick<Environment, 'stdout' | 'clock'>) {
+    this.#stdout = stdout as NodeJS.WriteStream
+    this.#now = clock.now()
+  }
+
+  state(state: State): string {
+    return this.#paint(styles[state] ?? 'none', state)
+  }
+
+  table(grants: readonly GrantSummary[]): string {
+    const head = ['NAME', 'STATE', 'TYPE', 'PROVIDER', 'LEFT', 'GEN', 'NEXT', 'LAST ERROR']
+    return table(
+      head.map((title) => this.#paint('bold', title)),
+      grants.map((grant) => [
+        grant.id,
+        this.state(grant.state),
+        grant.grantType,
+        grant.provider,
+        this.#left(grant),
+        grant.generation === 0 ? '-' : String(grant.generation),
+        grant.nextAttemptAt === undefined ? '-' : distanceText(grant.nextAttemptAt, this.#now),
+        grant.lastError === undefined ? '-' : this.#paint('red', grant.lastError.code),
+      ]),
+    )
+  }
+
+  /** One grant, everything that may be read of it. */
+  details(grant: GrantSummary): string {
+    const at = (time: number | undefined): string | undefined =>
+      time === undefined ? undefined : `${new Date(time).toISOString()} (${distanceText(time, this.#now)})`
+    const { lastError } = grant
+    const lines: [string, string | undefined][] = [
+      ['name', grant.id],
+      ['state', this.state(grant.state)],
+      ['reason', grant.reason],
+      ['grant type', grant.grantType],
+      ['provider', grant.provider],
+      ['labels', textOf(grant.labels)],
+      ['scope', grant.scope.join(' ') || undefined],
+      ['token', grant.generation === 0 ? 'none yet' : `generation ${grant.generation}, ${grant.freshness}`],
+      ['expires', at(grant.expiresAt)],
+      ['lifetime', lifetimes[grant.lifetimeFrom ?? 'stated']],
+      ['other tokens', grant.otherTokens === 0 ? undefined : String(grant.otherTokens)],
+      ['next refresh', at(grant.nextAttemptAt)],
+      ['last refresh', at(grant.lastRefreshAt)],
+      ['last attempt', at(grant.lastAttemptAt)],
+      ['failures', grant.failures === 0 ? undefined : `${grant.failures} in a row`],
+      ['last error', lastError && this.#paint('red', `${lastError.code}: ${lastError.message}`)],
+      ['', lastError && `${at(lastError.at)}`],
+      ['advice', adviceOn(grant)],
+      ['unresolved', grant.unresolved ? 'a refresh was sent and its answer is not known' : undefined],
+      ['created', at(grant.createdAt)],
+      ['changed', at(grant.updatedAt)],
+    ]
+    return lines
+      .filter(([, value]) => value !== undefined && value !== '')
+      .map(([name, value]) => `${this.#paint('dim', name.padEnd(14))}${value}\n`)
+      .join('')
+  }
+
+  /** In one line, after something was done. */
+  line(done: string, grant: GrantSummary): string {
+    const token =
+      grant.expiresAt === undefined
+        ? ''
+        : `, generation ${grant.generation}, ${durationText(grant.expiresAt - this.#now)} left`
+    return `${done} ${grant.id}: ${this.state(grant.state)}${token}\n`
+  }
+
+  #left({ expiresAt }: GrantSummary): string {
+    if (expiresAt === undefined) return '-'
+    return expiresAt <= this.#now ? this.#paint('red', 'expired') : durationText(expiresAt - this.#now)
+  }
+
+  #paint(style: Style, text: string): string {
+    return styleText(style, text, { stream: this.#stdout })
+  }
+}
+
+const lifetimes = {
+  stated: undefined,
+  jwt: 'read from the token, which is a JWT: the provider does not state it',
+  assumed: 'assumed: the provider does not state it',
+} as const
+
+/** What the state and the last error ask of whoever looks. */
+export function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
+  switch (state) {
+    case 'pending':
+    case 'reauthorization_required':
+      return `Run evertoken login ${id}.`
+    case 'paused':
+      return `evertoken resume ${id} lets it go on.`
+    case 'quarantined':
+      return 'Restore the store from a backup, or remove the grant and add it again.'
+    case 'suspect':
+      return 'The provider has refused; it is asked again before that is believed. Nothing is to be done yet.'
+    case 'active':
+      return lastError === undefined ? undefined : adviceOnError(lastError.code)
+    default:
+      return state satisfies never
+  }
+}
+
+function adviceOnError(code: NonNullable<GrantSummary['lastError']>['code']): string {
+  switch (code) {
+    case 'invalid_client':
+      return 'Check the client id, the secret and how the client authenticates; then add the grant anew.'
+    case 'invalid_scope':
+      return 'Ask for a scope that was granted, or consent again with the wider scope.'
+    case 'provider_redirect':
+      return 'Use the final address of the token endpoint.'
+    case 'provider_answer_unusable':
+      return 'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.'
+    default:
+      return 'It is tried again by itself at the time of the next refresh.'
+  }
+}
+
+const textOf = (labels: Readonly<Record<string, string>>): string | undefined =>
+  Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ') || undefined
