@@ -1,0 +1,93 @@
+import type { ClientDescription } from '../config/schema.ts'
+import type { Algorithm, GrantAnswers } from './grant-flags.ts'
+import type { NewGrant } from './grants.ts'
+
+/** What can be missing, and what somebody types to give it. */
+export const flagOf = {
+  type: '--type',
+  issuer: '--issuer or --token-url',
+  authorizationUrl: '--authorization-url',
+  clientId: '--client-id',
+  clientSecret: '--client-secret-file or --client-secret-env',
+  refreshToken: '--refresh-token-file or --refresh-token-env',
+  signingKey: '--signing-key-file or --signing-key-env',
+  algorithm: '--algorithm',
+  assertionIssuer: '--assertion-issuer',
+} as const satisfies Partial<Record<keyof GrantAnswers, string>>
+
+export type Required = keyof typeof flagOf
+
+/** What a grant of this type cannot do without and nobody has given yet, in the order of asking. */
+export function missingOf(answers: GrantAnswers): Required[] {
+  const { type } = answers
+  const wanted: Required[] = ['type']
+  if (answers.tokenUrl === undefined) wanted.push('issuer')
+  else if (type === 'authorization_code' && answers.issuer === undefined) wanted.push('authorizationUrl')
+  if (type !== 'jwt_bearer') wanted.push('clientId')
+  if (type === 'client_credentials' && secretAuthenticates(answers)) wanted.push('clientSecret')
+  if (type === 'refresh_token') wanted.push('refreshToken')
+  if (type === 'jwt_bearer') wanted.push('assertionIssuer')
+  if (type === 'jwt_bearer' || answers.clientAuthentication === 'private_key_jwt')
+    wanted.push('algorithm', 'signingKey')
+  return wanted.filter((name) => answers[name] === undefined)
+}
+
+const secretAuthenticates = ({ clientAuthentication: method, signingKey }: GrantAnswers): boolean =>
+  method === undefined ? signingKey === undefined : method.startsWith('client_secret')
+
+/** The grant that the answers describe, by the keys of evertoken.yaml; nothing must be missing. */
+export function describedGrant(answers: GrantAnswers): NewGrant {
+  const { type = 'client_credentials', assertionIssuer, signingKey } = answers
+  const key = signingKey === undefined ? undefined : signingKeyOf(answers, signingKey)
+  const asserts = type === 'jwt_bearer' && assertionIssuer !== undefined && key !== undefined
+  return defined({
+    grant_type: type,
+    client: clientOf(answers, asserts ? undefined : key),
+    scope: listed(answers.scope),
+    resource: listed(answers.resource),
+    refresh_before: answers.refreshBefore,
+    replay_class: answers.replayClass,
+    assumed_lifetime: answers.assumedLifetime,
+    parameters: answers.parameter,
+    authorization_parameters: answers.authorizationParameter,
+    metadata: answers.metadata === undefined ? undefined : [...answers.metadata],
+    labels: answers.label,
+    refresh_token: answers.refreshToken,
+    assertion: asserts
+      ? defined({
+          issuer: assertionIssuer,
+          subject: answers.assertionSubject,
+          audience: answers.assertionAudience,
+          lifetime: answers.assertionLifetime,
+          claims: answers.claim,
+          key,
+        })
+      : undefined,
+  }) as NewGrant
+}
+
+function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']): ClientDescription {
+  const { issuer, tokenUrl } = answers
+  const endpoints = { issuer, token_url: tokenUrl, authorization_url: answers.authorizationUrl }
+  return defined({
+    provider: tokenUrl === undefined && issuer !== undefined ? issuer : defined(endpoints),
+    client_id: answers.clientId,
+    client_secret: answers.clientSecret,
+    client_authentication: answers.clientAuthentication,
+    signing_key: key,
+    insecure_http: answers.insecureHttp,
+  }) as ClientDescription
+}
+
+function signingKeyOf(answers: GrantAnswers, key: string): NonNullable<ClientDescription['signing_key']> {
+  const algorithm: Algorithm = answers.algorithm ?? 'RS256'
+  return { algorithm, key, ...(answers.keyId === undefined ? {} : { key_id: answers.keyId }) }
+}
+
+/** `--scope 'a b' --scope c` is three scopes. */
+const listed = (values: readonly string[] | undefined): string[] | undefined =>
+  values?.flatMap((value) => value.split(/\s+/).filter(Boolean))
+
+/** An absent member and one that is undefined are not the same to the schema. */
+const defined = <T extends object>(members: T): T =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T

@@ -1,0 +1,60 @@
+import type { ClientDescription, GrantDescription } from '../config/schema.ts'
+import type { Environment } from './environment.ts'
+import { SecretReader } from './given-secret.ts'
+import type { GrantsOptions } from './grants.ts'
+
+export type GrantTypeName = GrantDescription['grant_type']
+export type Algorithm = NonNullable<ClientDescription['signing_key']>['algorithm']
+
+/** The flags that describe a grant, as commander hands them over. Secrets only by file or environment variable. */
+export interface GrantFlags extends GrantsOptions {
+  type?: GrantTypeName | undefined
+  issuer?: string | undefined
+  tokenUrl?: string | undefined
+  authorizationUrl?: string | undefined
+  clientId?: string | undefined
+  clientAuthentication?: ClientDescription['client_authentication']
+  clientSecretFile?: string | undefined
+  clientSecretEnv?: string | undefined
+  refreshTokenFile?: string | undefined
+  refreshTokenEnv?: string | undefined
+  signingKeyFile?: string | undefined
+  signingKeyEnv?: string | undefined
+  algorithm?: Algorithm | undefined
+  keyId?: string | undefined
+  assertionIssuer?: string | undefined
+  assertionSubject?: string | undefined
+  assertionAudience?: string | undefined
+  assertionLifetime?: number | undefined
+  claim?: Readonly<Record<string, string>> | undefined
+  scope?: readonly string[] | undefined
+  resource?: readonly string[] | undefined
+  refreshBefore?: number | undefined
+  replayClass?: GrantDescription['replay_class']
+  assumedLifetime?: number | undefined
+  parameter?: Readonly<Record<string, string>> | undefined
+  authorizationParameter?: Readonly<Record<string, string>> | undefined
+  metadata?: readonly string[] | undefined
+  label?: Readonly<Record<string, string>> | undefined
+  insecureHttp?: boolean | undefined
+}
+
+/** What is known of a grant so far: flags first, answers to questions over them. Secrets are clear text in here. */
+export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions> {
+  clientSecret?: string | undefined
+  refreshToken?: string | undefined
+  signingKey?: string | undefined
+}
+
+/** The flags with the secrets read that they point to. */
+export async function answersFrom(flags: GrantFlags, environment: Environment): Promise<GrantAnswers> {
+  const reader = new SecretReader(environment)
+  const read = async (flag: string, file: string | undefined, variable: string | undefined) =>
+    (await reader.read({ flag, file, variable }))?.reveal()
+  return {
+    ...flags,
+    clientSecret: await read('--client-secret', flags.clientSecretFile, flags.clientSecretEnv),
+    refreshToken: await read('--refresh-token', flags.refreshTokenFile, flags.refreshTokenEnv),
+    signingKey: await read('--signing-key', flags.signingKeyFile, flags.signingKeyEnv),
+  }
+}

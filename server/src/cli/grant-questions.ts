@@ -1,0 +1,163 @@
+import path from 'node:path'
+import { EvertokenError } from 'evertoken'
+import { readKeyFile } from 'evertoken/sqlite'
+import type { Environment } from './environment.ts'
+import { flagOf, missingOf, type Required } from './grant-description.ts'
+import type { Algorithm, GrantAnswers, GrantTypeName } from './grant-flags.ts'
+import { atTerminal, type Check, type Choice, Questions } from './questions.ts'
+
+const types: readonly Choice<GrantTypeName>[] = [
+  { value: 'client_credentials', label: 'Client credentials', hint: 'a client id and a secret' },
+  { value: 'authorization_code', label: "A person's login", hint: 'in the browser, once' },
+  { value: 'jwt_bearer', label: 'Signed assertion', hint: 'a service account with a private key' },
+  { value: 'refresh_token', label: 'Refresh token', hint: 'a login that began elsewhere' },
+]
+
+const algorithms: readonly Choice<Algorithm>[] = [
+  { value: 'RS256', label: 'RS256', hint: 'RSA' },
+  { value: 'ES256', label: 'ES256', hint: 'P-256' },
+  { value: 'EdDSA', label: 'EdDSA', hint: 'Ed25519' },
+  { value: 'HS256', label: 'HS256', hint: 'a shared secret' },
+]
+
+/**
+ * Completes what the flags left open. Each answer is checked when it is given, so that none is lost to a later one;
+ * without a terminal a missing answer is an error that names its flag.
+ */
+export async function completed(
+  id: string,
+  flags: GrantAnswers,
+  environment: Environment,
+): Promise<GrantAnswers> {
+  if (missingOf(flags).length === 0) return flags
+  if (!atTerminal(environment)) {
+    const [first] = missingOf(flags) as [Required]
+    throw new EvertokenError('usage', `${flagOf[first]} is missing`, {
+      grant: id,
+      advice: `Nobody is here to ask; give it on the command line. evertoken add --help shows an example.`,
+    })
+  }
+  const answers = { ...flags }
+  const ask = new GrantQuestions(answers, environment)
+  for (let [next] = missingOf(answers); next !== undefined; [next] = missingOf(answers))
+    await ask.required(next)
+  await ask.optional()
+  return answers
+}
+
+const notEmpty: Check = (answer) => (answer === '' ? 'This cannot be empty.' : undefined)
+const anything: Check = () => undefined
+
+class GrantQuestions {
+  readonly #answers: GrantAnswers
+  readonly #ask: Questions
+  readonly #cwd: string
+
+  constructor(answers: GrantAnswers, environment: Environment) {
+    this.#answers = answers
+    this.#ask = new Questions(environment)
+    this.#cwd = environment.cwd
+  }
+
+  async required(name: Required): Promise<void> {
+    const answers = this.#answers
+    switch (name) {
+      case 'type':
+        answers.type = await this.#ask.select('What do you have from the provider?', types)
+        break
+      case 'issuer':
+        await this.#provider()
+        break
+      case 'authorizationUrl':
+        answers.authorizationUrl = await this.#url(
+          'Authorization endpoint',
+          'https://auth.example.com/authorize',
+        )
+        break
+      case 'clientId':
+        answers.clientId = await this.#ask.text('Client id', notEmpty)
+        break
+      case 'clientSecret':
+        answers.clientSecret = await this.#ask.secret('Client secret', notEmpty)
+        break
+      case 'refreshToken':
+        answers.refreshToken = await this.#ask.secret('The newest refresh token', notEmpty)
+        break
+      case 'assertionIssuer':
+        answers.assertionIssuer = await this.#ask.text('Issuer of the assertion (iss)', notEmpty)
+        break
+      case 'algorithm':
+        answers.algorithm = await this.#ask.select('Which algorithm signs?', algorithms)
+        break
+      case 'signingKey':
+        await this.#signingKey()
+        break
+      default:
+        name satisfies never
+    }
+  }
+
+  /** What many grants have and none needs. */
+  async optional(): Promise<void> {
+    const answers = this.#answers
+    const person = answers.type === 'authorization_code' || answers.type === 'refresh_token'
+    if (person && answers.clientSecret === undefined && answers.clientAuthentication === undefined)
+      answers.clientSecret = await this.#maybe(
+        this.#ask.secret('Client secret (Enter if the client has none)', anything),
+      )
+    if (answers.scope === undefined) {
+      const scope = await this.#maybe(
+        this.#ask.text('Scope (Enter for the usual one)', anything, 'read write'),
+      )
+      if (scope !== undefined) answers.scope = [scope]
+    }
+  }
+
+  async #maybe(answer: Promise<string>): Promise<string | undefined> {
+    return (await answer) || undefined
+  }
+
+  async #provider(): Promise<void> {
+    const kind = await this.#ask.select('How is the provider known?', [
+      { value: 'issuer', label: 'By its issuer URL', hint: 'its endpoints are discovered' },
+      { value: 'endpoints', label: 'By its token endpoint' },
+    ])
+    if (kind === 'issuer') this.#answers.issuer = await this.#url('Issuer URL', 'https://auth.example.com')
+    else this.#answers.tokenUrl = await this.#url('Token endpoint', 'https://auth.example.com/oauth/token')
+  }
+
+  #url(message: string, example: string): Promise<string> {
+    const { insecureHttp } = this.#answers
+    return this.#ask.text(message, (answer) => wrongUrl(answer, example, insecureHttp === true), example)
+  }
+
+  async #signingKey(): Promise<void> {
+    const read = (file: string): string => readKeyFile(path.resolve(this.#cwd, file)).reveal()
+    const file = await this.#ask.text(
+      'File with the private key (PEM or JWK; mode 0600)',
+      (answer) => {
+        if (answer === '') return 'This cannot be empty.'
+        try {
+          read(answer)
+          return undefined
+        } catch (error) {
+          if (!(error instanceof EvertokenError)) throw error
+          return `${error.message}. ${error.advice ?? ''}`
+        }
+      },
+      'service-account.pem',
+    )
+    this.#answers.signingKey = read(file)
+  }
+}
+
+function wrongUrl(answer: string, example: string, insecureHttp: boolean): string | undefined {
+  const url = URL.parse(answer)
+  if (url === null || !/^https?:$/.test(url.protocol)) return `Write it whole, as in ${example}`
+  if (url.username !== '' || url.password !== '')
+    return 'Leave user name and password out; they are asked for.'
+  const here = /^(127(\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url.protocol === 'http:' && !here && !insecureHttp)
+    return 'Use https. (--insecure-http allows plain http, where the network in between is yours.)'
+  return undefined
+}

@@ -1,0 +1,50 @@
+import { confirm, isCancel, password, select, text } from '@clack/prompts'
+import { type Environment, Interruption } from './environment.ts'
+
+/** Whether there is somebody who can be asked. Questions go to stderr, so that stdout stays for the result. */
+export const atTerminal = ({ isTerminal }: Pick<Environment, 'isTerminal'>): boolean =>
+  isTerminal.stdin && isTerminal.stderr
+
+/** Says what is wrong with an answer, or nothing. */
+export type Check = (answer: string) => string | undefined
+
+export interface Choice<T extends string> {
+  readonly value: T
+  readonly label: string
+  readonly hint?: string
+}
+
+/** Asks the person at the terminal. Leaving a question (Ctrl-C, Escape) throws an {@link Interruption}. */
+export class Questions {
+  readonly #common: { input: NodeJS.ReadStream; output: NodeJS.WriteStream; signal: AbortSignal }
+
+  constructor({ stdin, stderr, signal }: Environment) {
+    this.#common = { input: stdin as NodeJS.ReadStream, output: stderr as NodeJS.WriteStream, signal }
+  }
+
+  async text(message: string, check: Check, placeholder?: string): Promise<string> {
+    const asked = { message, validate: (answer = '') => check(answer.trim()), ...this.#common }
+    return answered(await text(placeholder === undefined ? asked : { ...asked, placeholder })).trim()
+  }
+
+  /** Typed text is not shown. */
+  async secret(message: string, check: Check): Promise<string> {
+    const validate = (answer = '') => check(answer.trim())
+    return answered(await password({ message, validate, ...this.#common })).trim()
+  }
+
+  async select<T extends string>(message: string, options: readonly Choice<T>[]): Promise<T> {
+    const choices = options as unknown as Parameters<typeof select<string>>[0]['options']
+    return answered(await select<string>({ message, options: choices, ...this.#common })) as T
+  }
+
+  /** Enter alone means no. */
+  async confirm(message: string): Promise<boolean> {
+    return answered(await confirm({ message, initialValue: false, ...this.#common }))
+  }
+}
+
+function answered<T>(answer: T): Exclude<T, symbol> {
+  if (isCancel(answer)) throw new Interruption('SIGINT')
+  return answer as Exclude<T, symbol>
+}
