@@ -1,0 +1,71 @@
+import { EvertokenError, type GrantSummary } from 'evertoken'
+import { brokerLogin } from './broker-login.ts'
+import type { Environment } from './environment.ts'
+import { describedGrant } from './grant-description.ts'
+import { answersFrom, type GrantFlags } from './grant-flags.ts'
+import { grantToJson } from './grant-json.ts'
+import { completed } from './grant-questions.ts'
+import { GrantText } from './grant-text.ts'
+import { type Grants, openGrants } from './grants.ts'
+import { localLogin } from './local-login.ts'
+
+export interface LoginOptions extends GrantFlags {
+  /** `--port PORT` of the redirect URI; default any that is free. */
+  port?: number | undefined
+  /** `--paste`: the browser is on another machine. */
+  paste?: boolean | undefined
+  /** False with `--no-open`: the link is only printed. */
+  open: boolean
+}
+
+/** A person consents to a grant, for the first time or again; the grant keeps its name. */
+export async function login(id: string, options: LoginOptions, environment: Environment): Promise<void> {
+  await using grants = await openGrants(options, environment, true)
+  const before = await existing(id, grants, options, environment)
+  const { consent } = grants
+  const grant =
+    consent.kind === 'here'
+      ? await localLogin(id, consent, options, environment)
+      : await brokerLogin(before, consent, grants, options, environment)
+  environment.stdout.write(
+    options.json === true
+      ? `${JSON.stringify(grantToJson(grant))}\n`
+      : new GrantText(environment).line('logged in', grant),
+  )
+}
+
+/** The grant of that name, or a new one of what the flags and answers say. */
+async function existing(
+  id: string,
+  grants: Grants,
+  options: LoginOptions,
+  environment: Environment,
+): Promise<GrantSummary> {
+  const described = options.issuer ?? options.tokenUrl ?? options.clientId
+  try {
+    const grant = await grants.show(id)
+    if (grant.grantType !== 'authorization_code')
+      throw new EvertokenError(
+        'invalid_request',
+        `grant ${id} is of type ${grant.grantType}: nobody consents to it`,
+        {
+          grant: id,
+          advice: 'Only authorization_code grants need a login; the others go on by themselves.',
+        },
+      )
+    if (described !== undefined)
+      environment.stderr.write(
+        `evertoken: there is a grant ${id} already; it is logged in as it was added, and what the flags say of it is not used\n`,
+      )
+    return grant
+  } catch (error) {
+    if (!(error instanceof EvertokenError) || error.code !== 'unknown_grant') throw error
+    if (described === undefined)
+      throw new EvertokenError('unknown_grant', error.message, {
+        grant: id,
+        advice: `Say what it is to be: evertoken login ${id} --issuer URL --client-id ID; or evertoken add ${id} asks.`,
+      })
+    const answers = await answersFrom({ ...options, type: 'authorization_code' }, environment)
+    return grants.add(id, describedGrant(await completed(id, answers, environment)))
+  }
+}
