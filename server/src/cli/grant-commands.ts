@@ -1,0 +1,171 @@
+import { type Command, Option } from 'commander'
+import type { AddOptions } from './add.ts'
+import type { Change } from './change.ts'
+import type { Environment } from './environment.ts'
+import { collected, pairs, portOf, secondsOf } from './flag-values.ts'
+import type { GrantsOptions } from './grants.ts'
+import type { LoginOptions } from './login.ts'
+import type { RemoveOptions } from './remove.ts'
+import type { TokenOptions } from './token.ts'
+
+const name = ['<name>', 'the grant'] as const
+
+/** The commands on grants, in a local store or at a broker. */
+export function registerGrantCommands(program: Command, environment: Environment): void {
+  described(onGrants(program.command('add')))
+    .description('put a grant under a name; asks for what is missing')
+    .argument(...name)
+    .addOption(
+      new Option('--type <type>', 'how the grant is obtained').choices([
+        'client_credentials',
+        'authorization_code',
+        'jwt_bearer',
+        'refresh_token',
+      ]),
+    )
+    .option('--no-check', 'do not fetch a first token to prove the grant')
+    .addHelpText('after', examples.add)
+    .action(async (id: string, options: AddOptions) =>
+      (await import('./add.ts')).add(id, options, environment),
+    )
+
+  described(onGrants(program.command('login')))
+    .description('consent to a grant in the browser, for the first time or again')
+    .argument(...name)
+    .option('--port <port>', 'port of the redirect URI http://127.0.0.1:PORT/callback; default: any', portOf)
+    .option('--paste', 'the browser is on another machine: paste the address at which it ends')
+    .option('--no-open', 'print the link and open no browser')
+    .addHelpText('after', examples.login)
+    .action(async (id: string, options: LoginOptions) =>
+      (await import('./login.ts')).login(id, options, environment),
+    )
+
+  onGrants(program.command('token'))
+    .description('print a token that works; in a pipe the token and nothing else')
+    .argument(...name)
+    .option('--min-ttl <seconds>', 'how long it must still live', secondsOf)
+    .option('--scope <scope>', 'a narrower scope than the grant has; may be repeated', collected)
+    .option('--resource <uri>', 'a resource (RFC 8707)')
+    .option('--show', 'also on a terminal, which shows and remembers it')
+    .addHelpText('after', examples.token)
+    .action(async (id: string, options: TokenOptions) =>
+      (await import('./token.ts')).token(id, options, environment),
+    )
+
+  onGrants(program.command('list'))
+    .description('all grants: state, time left, last error')
+    .addHelpText('after', '\nExample:\n  $ evertoken list')
+    .action(async (options: GrantsOptions) => (await import('./list.ts')).list(options, environment))
+
+  onGrants(program.command('show'))
+    .description('everything that may be read of one grant; never a token')
+    .argument(...name)
+    .addHelpText('after', '\nExample:\n  $ evertoken show billing --json')
+    .action(async (id: string, options: GrantsOptions) =>
+      (await import('./show.ts')).show(id, options, environment),
+    )
+
+  const changes: [Change, string][] = [
+    ['refresh', 'fetch a new token now, whatever the schedule says'],
+    ['pause', 'stop refreshing and handing out, until resumed'],
+    ['resume', 'end a pause'],
+  ]
+  for (const [change, description] of changes)
+    onGrants(program.command(change))
+      .description(description)
+      .argument(...name)
+      .addHelpText('after', `\nExample:\n  $ evertoken ${change} billing`)
+      .action(async (id: string, options: GrantsOptions) =>
+        (await import('./change.ts')).change(change, id, options, environment),
+      )
+
+  onGrants(program.command('remove'))
+    .description('forget a grant and its tokens')
+    .argument(...name)
+    .option('--yes', 'do not ask')
+    .addHelpText('after', '\nExample:\n  $ evertoken remove billing --yes')
+    .action(async (id: string, options: RemoveOptions) =>
+      (await import('./remove.ts')).remove(id, options, environment),
+    )
+}
+
+/** Where the grants are, and for whom the output is. */
+function onGrants(command: Command): Command {
+  return command
+    .option('--data <dir>', 'the data folder')
+    .option('--broker <url>', 'grants at a broker instead of a local store')
+    .option('--key-file <file>', 'holds the API key for the broker; mode 0600')
+    .option('--json', 'for programs')
+}
+
+/** The flags that describe a grant. Secrets come from files and environment variables: everybody can read arguments. */
+function described(command: Command): Command {
+  return command
+    .option('--issuer <url>', 'the provider: its issuer, whose endpoints are discovered')
+    .option('--token-url <url>', 'or its token endpoint')
+    .option('--authorization-url <url>', 'with --token-url, where a person consents')
+    .option('--client-id <id>', 'the client at the provider')
+    .addOption(
+      new Option('--client-authentication <method>', 'how the client authenticates').choices([
+        'none',
+        'client_secret_basic',
+        'client_secret_post',
+        'client_secret_jwt',
+        'private_key_jwt',
+      ]),
+    )
+    .option('--client-secret-file <file>', 'holds the client secret, mode 0600; - is stdin')
+    .option('--client-secret-env <variable>', 'the environment variable that holds it')
+    .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
+    .option('--refresh-token-env <variable>', 'the environment variable that holds it')
+    .option(
+      '--signing-key-file <file>',
+      'holds the key that signs: PEM, JWK, or the secret of HS256; - is stdin',
+    )
+    .option('--signing-key-env <variable>', 'the environment variable that holds it')
+    .addOption(
+      new Option('--algorithm <name>', 'of the signing key').choices(['RS256', 'ES256', 'EdDSA', 'HS256']),
+    )
+    .option('--key-id <kid>', 'of the signing key')
+    .option('--assertion-issuer <iss>', 'jwt_bearer: who signs')
+    .option('--assertion-subject <sub>', 'jwt_bearer: for whom; default: the issuer')
+    .option('--assertion-audience <aud>', 'jwt_bearer: default: the token endpoint')
+    .option('--assertion-lifetime <seconds>', 'jwt_bearer: default 300', secondsOf)
+    .option('--claim <name=value>', 'jwt_bearer: one more claim; may be repeated', pairs)
+    .option('--scope <scope>', 'may be repeated', collected)
+    .option('--resource <uri>', 'RFC 8707; may be repeated', collected)
+    .option(
+      '--refresh-before <seconds>',
+      'how long before expiry to refresh; default: by lifetime',
+      secondsOf,
+    )
+    .addOption(
+      new Option('--replay-class <class>', 'what the provider does with a used refresh token').choices([
+        'strict',
+        'non_rotating',
+      ]),
+    )
+    .option('--assumed-lifetime <seconds>', 'of a token whose provider states none; default 3300', secondsOf)
+    .option('--parameter <name=value>', 'more of the token request; may be repeated', pairs)
+    .option('--authorization-parameter <name=value>', 'more of the authorization request', pairs)
+    .option('--metadata <name>', "member of the provider's answer to hand out; may be repeated", collected)
+    .option('--label <name=value>', 'for filters and policy; may be repeated', pairs)
+    .option('--insecure-http', 'allow plain http to a host that is not this one')
+}
+
+const examples = {
+  add: `
+Examples:
+  $ evertoken add billing
+  $ evertoken add billing --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
+  $ pass show crm | evertoken add crm --type refresh_token --token-url https://auth.example.com/token --client-id abc --refresh-token-file -`,
+  login: `
+Examples:
+  $ evertoken login work
+  $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
+  $ evertoken login work --paste`,
+  token: `
+Examples:
+  $ curl -H "Authorization: Bearer $(evertoken token billing)" https://api.example.com/invoices
+  $ evertoken token billing --min-ttl 300 --json`,
+} as const

@@ -1,0 +1,17 @@
+import type { Environment } from './environment.ts'
+import { grantToJson } from './grant-json.ts'
+import { GrantText } from './grant-text.ts'
+import { type GrantsOptions, openGrants } from './grants.ts'
+
+/** All grants, one a line. */
+export async function list(options: GrantsOptions, environment: Environment): Promise<void> {
+  await using grants = await openGrants(options, environment)
+  const all = await grants.list()
+  if (options.json === true) {
+    environment.stdout.write(`${JSON.stringify({ grants: all.map(grantToJson) })}\n`)
+  } else if (all.length === 0) {
+    environment.stderr.write(`No grants in ${grants.location}. evertoken add NAME makes one.\n`)
+  } else {
+    environment.stdout.write(new GrantText(environment).table(all))
+  }
+}

@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import type { Environment } from './environment.ts'
+import { durationOf } from './flag-values.ts'
+import type { DemoOptions, ServeOptions, StartOptions } from './options.ts'
+import type { WorkerOptions } from './worker.ts'
+
+const data = ['--data <dir>', 'the data folder'] as const
+const config = ['--config <file>', 'an evertoken.yaml; default: the nearest one, if there is one'] as const
+const listen = [
+  '--listen <host:port>',
+  'where the broker listens; default: as the configuration says',
+] as const
+
+/** The commands that keep running. */
+export function registerServiceCommands(program: Command, environment: Environment): void {
+  program
+    .command('demo')
+    .description('the same work with and without evertoken, side by side, in a minute')
+    .addHelpText('after', '\nExample:\n  $ evertoken demo')
+    .action(async (options: DemoOptions) => (await import('./demo.ts')).demo(options, environment))
+
+  program
+    .command('start')
+    .description('serve this folder: its evertoken.yaml, or a practice set-up where there is none')
+    .option(...data)
+    .option(...config)
+    .option(...listen)
+    .option('--no-open', 'open no browser')
+    .addHelpText('after', '\nExample:\n  $ evertoken start')
+    .action(async (options: StartOptions) => (await import('./start.ts')).start(options, environment))
+
+  program
+    .command('serve')
+    .description('run broker and worker until a signal ends them')
+    .option(...data)
+    .option(...config)
+    .option(...listen)
+    .addHelpText('after', '\nExample:\n  $ evertoken serve --listen 127.0.0.1:7420')
+    .action(async (options: ServeOptions) => (await import('./serve.ts')).serve(options, environment))
+
+  program
+    .command('worker')
+    .description('refresh what is due in the local store, without a broker')
+    .option(...data)
+    .option('--once', 'refresh what is due now, then end')
+    .option('--for <duration>', 'end after this time: 90s, 15m, 2h', durationOf)
+    .addHelpText('after', '\nExamples:\n  $ evertoken worker --once\n  $ evertoken worker --for 2h')
+    .action(async (options: WorkerOptions) => (await import('./worker.ts')).worker(options, environment))
+}
