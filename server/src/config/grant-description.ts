@@ -182,6 +182,5 @@ function placed(error: unknown, written: Written, places: Places): unknown {
   return fault(written, place, message, {
     code: error.code,
     advice: error.advice === undefined ? undefined : ours(error.advice),
-    cause: error,
   })
 }

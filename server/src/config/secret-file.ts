@@ -32,6 +32,6 @@ export function fileSecret(file: string, written: Written, place: Path): Secret 
     return readKeyFile(file)
   } catch (error) {
     if (!(error instanceof EvertokenError)) throw error
-    throw fault(written, place, error.message, { code: error.code, advice: error.advice, cause: error })
+    throw fault(written, place, error.message, { code: error.code, advice: error.advice, cause: error.cause })
   }
 }

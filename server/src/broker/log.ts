@@ -1,0 +1,36 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type DestinationStream, type Logger, pino } from 'pino'
+
+/**
+ * A log of JSON lines for the broker.
+ *
+ * @param level default `info`: changes, refusals and failures; `debug` also says every request.
+ * @param destination default: standard output.
+ */
+export function brokerLog(level = 'info', destination?: DestinationStream): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/**
+ * One line for a request that is over. It names the route, never the path as it came, whose query may hold a code and
+ * whose end may be a ticket; no header and no body is ever said.
+ */
+export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const { statusCode: status } = reply
+  const { method, log, caller } = request
+  const level = status >= 400 || method !== 'GET' ? 'info' : 'debug'
+  // Nearly every request is a read that nobody wants a line about: it must not cost one.
+  if (level === 'debug' && log.level !== 'debug' && log.level !== 'trace') return
+  const grant = (request.params as { id?: unknown } | undefined)?.id
+  const line = {
+    request_id: request.id,
+    method,
+    route: request.routeOptions.url ?? 'none',
+    ...(typeof grant === 'string' && { grant: grant.slice(0, 128) }),
+    ...(caller !== null && { caller: caller.id, label: caller.label }),
+    status,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+  }
+  log[level](line, `${method} ${status}`)
+}

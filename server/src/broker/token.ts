@@ -1,0 +1,147 @@
+import type { AccessToken, Keeper } from 'evertoken'
+import { Type } from 'typebox'
+import type { Broker } from './broker.ts'
+import { grantId, grantParameters } from './grant-id.ts'
+import { answers } from './problem.ts'
+
+const scope = Type.String({
+  maxLength: 2000,
+  description: "Scope, joined by spaces; default: the grant's own.",
+})
+const resource = Type.String({ maxLength: 2000, description: 'RFC 8707.' })
+
+export const tokenSchema = Type.Object(
+  {
+    access_token: Type.String(),
+    token_type: Type.String({ description: 'Bearer, or what else the provider said.' }),
+    expires_at: Type.String({ format: 'date-time', description: 'UTC.' }),
+    expires_in: Type.Integer({ description: 'Whole seconds that are left.' }),
+    scope: Type.String({ description: 'What was granted, joined by spaces.' }),
+    generation: Type.Integer({ description: 'Name it when you report that an API refused the token.' }),
+    metadata: Type.Optional(
+      Type.Object({}, { additionalProperties: true, description: "Members of the provider's answer." }),
+    ),
+    stale: Type.Optional(
+      Type.Boolean({ description: 'True when it is the best there is and ends sooner than asked.' }),
+    ),
+  },
+  {
+    $id: 'Token',
+    examples: [
+      {
+        access_token: '2YotnFZFEjr1zCsicMWpAA',
+        token_type: 'Bearer',
+        expires_at: '2026-07-01T12:00:00.000Z',
+        expires_in: 3214,
+        scope: 'read write',
+        generation: 7,
+      },
+    ],
+  },
+)
+
+/** The schema by its name, so that the documentation says it once. The body leaves as the JSON text it is kept as. */
+const tokenReference = Type.Unsafe<string>({ $ref: 'Token#' })
+
+export function tokenRoutes(app: Broker, keeper: Keeper): void {
+  const render = renderer(keeper.clock.now)
+
+  app.get(
+    '/v1/grants/:id/token',
+    {
+      config: { right: 'read' },
+      schema: {
+        operationId: 'getToken',
+        summary: 'A token that works',
+        description: 'From memory in the normal case, after a refresh when the present one will not do.',
+        tags: ['tokens'],
+        params: grantParameters,
+        querystring: Type.Object(
+          {
+            min_ttl: Type.Optional(
+              Type.Integer({
+                minimum: 0,
+                maximum: 10 ** 9,
+                description: 'Seconds the token must still live; more than half its life is not insisted on.',
+                examples: [60],
+              }),
+            ),
+            scope: Type.Optional(scope),
+            resource: Type.Optional(resource),
+          },
+          { additionalProperties: false },
+        ),
+        response: answers({ 200: tokenReference }),
+      },
+    },
+    (request, reply) => {
+      const { id } = request.params
+      const { min_ttl: minTtl = 0, scope, resource } = request.query
+      reply.type('application/json; charset=utf-8')
+      const own = scope === undefined && resource === undefined
+      const known = keeper.peekToken(id, own ? undefined : { scope, resource })
+      if (known !== undefined && (minTtl === 0 || known.expiresAt - keeper.clock.now() >= minTtl * 1000)) {
+        reply.send(render(known))
+        return
+      }
+      return keeper.getToken(grantId(request.params), { minTtl, scope, resource }).then(render)
+    },
+  )
+
+  app.post(
+    '/v1/grants/:id/token/rejected',
+    {
+      config: { right: 'read' },
+      schema: {
+        operationId: 'reportRejectedToken',
+        summary: 'An API refused that token',
+        description:
+          'One refresh for one generation, however many report it; the newer token to all of them.',
+        tags: ['tokens'],
+        params: grantParameters,
+        body: Type.Object(
+          {
+            generation: Type.Integer({ minimum: 0, description: 'Of the token that was refused.' }),
+            scope: Type.Optional(scope),
+            resource: Type.Optional(resource),
+          },
+          { additionalProperties: false, examples: [{ generation: 7 }] },
+        ),
+        response: answers({ 200: tokenReference }),
+      },
+    },
+    async (request, reply) => {
+      const token = await keeper.rejected(grantId(request.params), request.body)
+      reply.type('application/json; charset=utf-8')
+      return render(token)
+    },
+  )
+}
+
+/** A token's body is the same for a whole second: the text of the last one is kept with the token in memory. */
+function renderer(now: () => number): (token: AccessToken) => string {
+  const rendered = new WeakMap<AccessToken, { expiresIn: number; text: string }>()
+  return (token) => {
+    const expiresIn = Math.max(0, Math.floor((token.expiresAt - now()) / 1000))
+    const last = rendered.get(token)
+    if (last?.expiresIn === expiresIn) return last.text
+    const text = JSON.stringify(tokenBody(token, expiresIn))
+    rendered.set(token, { expiresIn, text })
+    return text
+  }
+}
+
+/** The only members that leave: whatever else a token may come to hold stays here. */
+function tokenBody(token: AccessToken, expiresIn: number): object {
+  const { metadata } = token
+  return {
+    access_token: token.value,
+    token_type: token.type,
+    expires_at: new Date(token.expiresAt).toISOString(),
+    expires_in: expiresIn,
+    scope: token.scope.join(' '),
+    generation: token.generation,
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+    ...(token.stale && { stale: true }),
+  }
+}
