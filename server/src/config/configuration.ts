@@ -36,8 +36,9 @@ export interface ConfiguredGrant extends DescribedGrant {
   readonly id: string
 }
 
-/** The same default as `sqliteStore` has, said here so that nothing past this file guesses. */
+/** The same names as a data folder without a configuration has, so that either finds what the other made. */
 const defaultKeyId = 'k1'
+const defaultKeyFile = 'master.key'
 const defaultStore = 'sqlite:.evertoken/evertoken.db'
 
 /**
@@ -87,7 +88,7 @@ function storeOf(options: ConfigurationFile, written: Written, folder: string): 
       )
     ids.add(id)
   }
-  const used = keys ?? [{ id: defaultKeyId, file: `${file}.key` }]
+  const used = keys ?? [{ id: defaultKeyId, file: path.join(path.dirname(file), defaultKeyFile) }]
   return Object.freeze({ kind: 'sqlite', file, keys: Object.freeze(used.map((key) => Object.freeze(key))) })
 }
 
