@@ -1,8 +1,8 @@
 import { EvertokenError } from 'evertoken'
+import { summaryBody } from '../broker/grant-summary.ts'
 import type { Environment } from './environment.ts'
 import { describedGrant } from './grant-description.ts'
 import { answersFrom, type GrantFlags } from './grant-flags.ts'
-import { grantToJson } from './grant-json.ts'
 import { completed } from './grant-questions.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, openGrants } from './grants.ts'
@@ -26,7 +26,7 @@ export async function add(id: string, options: AddOptions, environment: Environm
   const { stdout, stderr } = environment
   stdout.write(
     options.json === true
-      ? `${JSON.stringify(grantToJson(grant))}\n`
+      ? `${JSON.stringify(summaryBody(grant))}\n`
       : new GrantText(environment).line('added', grant),
   )
   if (grant.state === 'pending') stderr.write(`A person has to consent now: evertoken login ${id}\n`)

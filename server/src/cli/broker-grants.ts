@@ -1,4 +1,10 @@
-import { type ErrorCode, EvertokenError, type GrantSummary, ReauthorizationRequiredError } from 'evertoken'
+import {
+  type ErrorCode,
+  EvertokenError,
+  type GrantSummary,
+  ReauthorizationRequiredError,
+  type Secret,
+} from 'evertoken'
 import { brokerKey } from './broker-key.ts'
 import type { Environment } from './environment.ts'
 import { grantFromJson, tokenFromJson } from './grant-json.ts'
@@ -8,52 +14,62 @@ import type { Grants, GrantsOptions } from './grants.ts'
 const patience = 45_000
 
 type Json = Record<string, unknown>
+type GrantBody = Parameters<typeof grantFromJson>[0]
 
 /** Grants at a broker, over its HTTP API. */
 export function openBroker(address: string, options: GrantsOptions, environment: Environment): Grants {
   const base = checkedAddress(address)
   const client = new BrokerClient(base, brokerKey(options, environment), environment.signal)
-  const grantAt = (id: string): string => `/v1/grants/${encodeURIComponent(id)}`
-  const show = async (id: string): Promise<GrantSummary> =>
-    grantFromJson(await client.send('GET', grantAt(id)))
-  const act = async (id: string, action: string): Promise<GrantSummary> => {
-    await client.send('POST', `${grantAt(id)}/${action}`, {})
-    return show(id)
-  }
+  const grant = async (method: 'GET' | 'POST', path: string, body?: Json): Promise<GrantSummary> =>
+    grantFromJson((await client.send(method, path, body)) as unknown as GrantBody)
+  const act = (id: string, action: string): Promise<GrantSummary> =>
+    grant('POST', `${grantAt(id)}/${action}`, {})
   return {
     location: base.href,
     consent: {
       kind: 'broker',
       begin: async (id) => {
         const answer = await client.send('POST', `${grantAt(id)}/connect`, {})
-        const expires = Date.parse(String(answer.expires_at))
-        return {
-          url: new URL(String(answer.connect_url), base).href,
-          expiresAt: Number.isNaN(expires) ? environment.clock.now() + 600_000 : expires,
-        }
+        return { url: String(answer.connect_url), expiresAt: Date.parse(String(answer.expires_at)) }
       },
     },
     token: async (id, { minTtl, scope, resource }) => {
       const query = new URLSearchParams()
-      if (minTtl !== undefined) query.set('min_ttl', String(minTtl))
+      if (minTtl !== undefined) query.set('min_ttl', String(Math.ceil(minTtl)))
       if (scope !== undefined) query.set('scope', typeof scope === 'string' ? scope : scope.join(' '))
       if (resource !== undefined) query.set('resource', resource)
       return tokenFromJson(await client.send('GET', `${grantAt(id)}/token?${query}`))
     },
-    list: async () => {
-      const { grants } = await client.send('GET', '/v1/grants')
-      return (grants as Json[]).map(grantFromJson)
-    },
-    show,
-    add: async (id, grant) => {
-      await client.send('POST', '/v1/grants', { id, ...grant })
-      return show(id)
-    },
+    list: () => everyGrant(client),
+    show: (id) => grant('GET', grantAt(id)),
+    add: (id, described) => grant('POST', '/v1/grants', { id, ...described }),
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
     remove: async (id) => void (await client.send('DELETE', grantAt(id))),
     [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+function grantAt(id: string): string {
+  // Anything else could be another path than it seems: `..` for one.
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id))
+    throw new EvertokenError('invalid_grant_id', `${JSON.stringify(id)} cannot name a grant`, {
+      advice: 'Use letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128.',
+    })
+  return `/v1/grants/${id}`
+}
+
+async function everyGrant(client: BrokerClient): Promise<GrantSummary[]> {
+  const all: GrantSummary[] = []
+  for (let after = ''; ; ) {
+    const { grants, next } = await client.send(
+      'GET',
+      `/v1/grants?limit=1000&after=${encodeURIComponent(after)}`,
+    )
+    all.push(...(grants as GrantBody[]).map(grantFromJson))
+    if (typeof next !== 'string') return all
+    after = next
   }
 }
 
@@ -68,15 +84,17 @@ function checkedAddress(address: string): URL {
     throw new EvertokenError('insecure_http', `the API key would go to ${url.host} in clear`, {
       advice: 'Use https; plain http is for brokers on this machine.',
     })
+  // A broker may stand under a path of a larger site.
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
   return url
 }
 
 class BrokerClient {
   readonly #base: URL
-  readonly #key: () => string
+  readonly #key: Secret
   readonly #signal: AbortSignal
 
-  constructor(base: URL, key: () => string, signal: AbortSignal) {
+  constructor(base: URL, key: Secret, signal: AbortSignal) {
     this.#base = base
     this.#key = key
     this.#signal = signal
@@ -85,7 +103,7 @@ class BrokerClient {
   async send(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Json): Promise<Json> {
     const headers: Record<string, string> = {
       accept: 'application/json',
-      authorization: `Bearer ${this.#key()}`,
+      authorization: `Bearer ${this.#key.reveal()}`,
     }
     if (body !== undefined) headers['content-type'] = 'application/json'
     const { response, text } = await this.#exchange(path, {
@@ -105,7 +123,7 @@ class BrokerClient {
   async #exchange(path: string, init: RequestInit): Promise<{ response: Response; text: string }> {
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
     try {
-      const response = await fetch(new URL(path, this.#base), { ...init, signal })
+      const response = await fetch(new URL(`.${path}`, this.#base), { ...init, signal })
       return { response, text: await response.text() }
     } catch (error) {
       this.#signal.throwIfAborted()
@@ -130,7 +148,8 @@ class BrokerClient {
     const text = (name: string): string | undefined =>
       typeof problem?.[name] === 'string' ? (problem[name] as string) : undefined
     const code = (text('code') ?? (status === 401 ? 'unauthorized' : 'broker_unreachable')) as ErrorCode
-    const message = text('detail') ?? text('title') ?? `the broker at ${this.#base.href} answered ${status}`
+    const said = text('detail') ?? text('title') ?? `the broker answered ${status}`
+    const message = `${said} (broker ${this.#base.host})`
     const facts = { grant: text('grant'), advice: text('advice') ?? adviceOf(code) }
     return code === 'reauthorization_required'
       ? new ReauthorizationRequiredError(code, message, facts)
@@ -138,10 +157,18 @@ class BrokerClient {
   }
 }
 
-const adviceOf = (code: ErrorCode): string | undefined =>
-  code === 'unauthorized'
-    ? 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.'
-    : undefined
+function adviceOf(code: ErrorCode): string | undefined {
+  switch (code) {
+    case 'unauthorized':
+      return 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.'
+    case 'forbidden':
+      return 'This key only reads; give one that administers, such as the admin.key beside the store.'
+    case 'unknown_grant':
+      return 'evertoken list shows the names there are; evertoken add makes one.'
+    default:
+      return undefined
+  }
+}
 
 function parsed(text: string): Json | undefined {
   try {

@@ -1,14 +1,14 @@
 import path from 'node:path'
-import { ConfigurationError, EvertokenError } from 'evertoken'
+import { ConfigurationError, EvertokenError, Secret } from 'evertoken'
 import { readKeyFile } from 'evertoken/sqlite'
 import type { Environment } from './environment.ts'
 import type { GrantsOptions } from './grants.ts'
 
 /**
- * How to get the API key for a broker: `--key-file FILE`, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY. Never an argument, since
+ * The API key for a broker: `--key-file FILE`, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY. Never an argument, since
  * everybody on the machine can read those.
  */
-export function brokerKey({ keyFile }: GrantsOptions, { env, cwd }: Environment): () => string {
+export function brokerKey({ keyFile }: GrantsOptions, { env, cwd }: Environment): Secret {
   const file = keyFile ?? (env.EVERTOKEN_KEY_FILE || undefined)
   const key = file === undefined ? env.EVERTOKEN_KEY?.trim() : readKeyFile(path.resolve(cwd, file)).reveal()
   if (key === undefined || key === '')
@@ -20,5 +20,5 @@ export function brokerKey({ keyFile }: GrantsOptions, { env, cwd }: Environment)
       file,
       advice: 'It is one line that begins with evt_.',
     })
-  return () => key
+  return new Secret(key)
 }

@@ -1,6 +1,6 @@
 import type { GrantSummary } from 'evertoken'
+import { summaryBody } from '../broker/grant-summary.ts'
 import type { Environment } from './environment.ts'
-import { grantToJson } from './grant-json.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, type GrantsOptions, openGrants } from './grants.ts'
 
@@ -28,7 +28,7 @@ export async function change(
   const grant = await make(grants, id, environment.signal)
   environment.stdout.write(
     options.json === true
-      ? `${JSON.stringify(grantToJson(grant))}\n`
+      ? `${JSON.stringify(summaryBody(grant))}\n`
       : new GrantText(environment).line(said, grant),
   )
 }

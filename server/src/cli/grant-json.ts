@@ -1,59 +1,44 @@
 import type { GrantSummary } from 'evertoken'
+import type { summaryBody } from '../broker/grant-summary.ts'
 import type { TokenView } from './grants.ts'
 
 type Json = Record<string, unknown>
+type GrantBody = ReturnType<typeof summaryBody>
 
-/** Members of a summary that are times: UTC ms in the library, ISO 8601 in JSON. */
-const times = new Set([
-  'createdAt',
-  'updatedAt',
-  'expiresAt',
-  'lastRefreshAt',
-  'lastAttemptAt',
-  'nextAttemptAt',
-  'at',
-])
-/** Members whose own members are names that people chose. */
-const chosen = new Set(['labels'])
-
-const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-const camel = (name: string): string =>
-  name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** A summary as the broker answers it, so that a script reads the same from a store and from a broker. */
-export function grantToJson(summary: GrantSummary): Json {
-  const write = (part: Json): Json =>
-    Object.fromEntries(
-      Object.entries(part)
-        .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => [snake(name), written(name, value)]),
-    )
-  const written = (name: string, value: unknown): unknown => {
-    if (times.has(name) && typeof value === 'number') return new Date(value).toISOString()
-    return isObject(value) && !chosen.has(name) ? write(value) : value
+/** A summary out of a broker's answer; the inverse of the broker's `summaryBody`. */
+export function grantFromJson(body: GrantBody): GrantSummary {
+  const time = (text: string | undefined): number | undefined =>
+    text === undefined ? undefined : Date.parse(text)
+  const { last_error: error } = body
+  return {
+    id: body.id,
+    state: body.state,
+    reason: body.reason,
+    grantType: body.grant_type,
+    provider: body.provider,
+    labels: body.labels,
+    createdAt: Date.parse(body.created_at),
+    updatedAt: Date.parse(body.updated_at),
+    expiresAt: time(body.expires_at),
+    freshness: body.freshness,
+    generation: body.generation,
+    scope: body.scope.split(' ').filter(Boolean),
+    lifetimeFrom: body.lifetime_from,
+    lastRefreshAt: time(body.last_refresh_at),
+    lastAttemptAt: time(body.last_attempt_at),
+    failures: body.failures,
+    lastError:
+      error === undefined
+        ? undefined
+        : // A code of a newer broker is shown like any other.
+          ({ ...error, at: Date.parse(error.at) } as GrantSummary['lastError']),
+    nextAttemptAt: time(body.next_attempt_at),
+    unresolved: body.unresolved,
+    otherTokens: body.other_tokens,
   }
-  return write({ ...summary })
 }
 
-/** The inverse. A broker of another version may say less or more. */
-export function grantFromJson(json: Json): GrantSummary {
-  const read = (part: Json): Json =>
-    Object.fromEntries(
-      Object.entries(part).map(([name, value]) => [camel(name), readValue(camel(name), value)]),
-    )
-  const readValue = (name: string, value: unknown): unknown => {
-    if (value === null) return undefined
-    if (times.has(name) && typeof value === 'string') return Date.parse(value)
-    return isObject(value) && !chosen.has(name) ? read(value) : value
-  }
-  const least = { failures: 0, generation: 0, scope: [], labels: {}, unresolved: false, otherTokens: 0 }
-  return { freshness: 'none', ...least, ...read(json) } as unknown as GrantSummary
-}
-
-/** A token as the broker answers it (RFC 6749 section 5.1, and what is ours). */
+/** A token as the broker answers it, so that a script reads the same from a store and from a broker. */
 export function tokenToJson(token: TokenView, utc: number): Json {
   const { value, type, expiresAt, scope, generation, metadata, stale } = token
   return {
@@ -68,15 +53,14 @@ export function tokenToJson(token: TokenView, utc: number): Json {
   }
 }
 
-export function tokenFromJson(json: Json): TokenView {
-  const { scope } = json
+export function tokenFromJson(body: Json): TokenView {
   return {
-    value: String(json.access_token),
-    type: String(json.token_type),
-    expiresAt: Date.parse(String(json.expires_at)),
-    scope: typeof scope === 'string' ? scope.split(' ').filter(Boolean) : ((scope ?? []) as string[]),
-    generation: Number(json.generation),
-    metadata: isObject(json.metadata) ? json.metadata : {},
-    stale: json.stale === true,
+    value: String(body.access_token),
+    type: String(body.token_type),
+    expiresAt: Date.parse(String(body.expires_at)),
+    scope: String(body.scope).split(' ').filter(Boolean),
+    generation: Number(body.generation),
+    metadata: (body.metadata ?? {}) as Json,
+    stale: body.stale === true,
   }
 }

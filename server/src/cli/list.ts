@@ -1,5 +1,5 @@
+import { summaryBody } from '../broker/grant-summary.ts'
 import type { Environment } from './environment.ts'
-import { grantToJson } from './grant-json.ts'
 import { GrantText } from './grant-text.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
 
@@ -8,7 +8,7 @@ export async function list(options: GrantsOptions, environment: Environment): Pr
   await using grants = await openGrants(options, environment)
   const all = await grants.list()
   if (options.json === true) {
-    environment.stdout.write(`${JSON.stringify({ grants: all.map(grantToJson) })}\n`)
+    environment.stdout.write(`${JSON.stringify({ grants: all.map(summaryBody) })}\n`)
   } else if (all.length === 0) {
     environment.stderr.write(`No grants in ${grants.location}. evertoken add NAME makes one.\n`)
   } else {

@@ -1,9 +1,9 @@
 import { EvertokenError, type GrantSummary } from 'evertoken'
+import { summaryBody } from '../broker/grant-summary.ts'
 import { brokerLogin } from './broker-login.ts'
 import type { Environment } from './environment.ts'
 import { describedGrant } from './grant-description.ts'
 import { answersFrom, type GrantFlags } from './grant-flags.ts'
-import { grantToJson } from './grant-json.ts'
 import { completed } from './grant-questions.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, openGrants } from './grants.ts'
@@ -29,7 +29,7 @@ export async function login(id: string, options: LoginOptions, environment: Envi
       : await brokerLogin(before, consent, grants, options, environment)
   environment.stdout.write(
     options.json === true
-      ? `${JSON.stringify(grantToJson(grant))}\n`
+      ? `${JSON.stringify(summaryBody(grant))}\n`
       : new GrantText(environment).line('logged in', grant),
   )
 }

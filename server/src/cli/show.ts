@@ -1,5 +1,5 @@
+import { summaryBody } from '../broker/grant-summary.ts'
 import type { Environment } from './environment.ts'
-import { grantToJson } from './grant-json.ts'
 import { GrantText } from './grant-text.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
 
@@ -9,7 +9,7 @@ export async function show(id: string, options: GrantsOptions, environment: Envi
   const grant = await grants.show(id)
   environment.stdout.write(
     options.json === true
-      ? `${JSON.stringify(grantToJson(grant))}\n`
+      ? `${JSON.stringify(summaryBody(grant))}\n`
       : new GrantText(environment).details(grant),
   )
 }
