@@ -1,0 +1,226 @@
+// The promise itself: one login, many processes on one file, readers that never stop, and kill -9 in between.
+
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EvertokenError, Keeper, nodeTransport } from 'evertoken'
+import { sqliteStore } from 'evertoken/sqlite'
+import { expect, onTestFinished, test } from 'vitest'
+import { consent, login, testFolder } from './login.ts'
+import { KeeperProcess, type KeeperProcessOptions, type Read } from './processes.ts'
+import { type OidcProvider, readLines, startOidcProvider } from './provider-process.ts'
+
+/** Refreshes that only the schedule caused, each after half of a token's three seconds; then quicker ones by hand. */
+const byWorkers = 30
+const inAll = 100
+
+test('100 refreshes under readers, stops and kills: no token read is dead, no refresh token spent twice', async () => {
+  await using provider = await startOidcProvider({ lifetime: 3 })
+  const fleet = await Fleet.launch(provider)
+  const refreshes = () => provider.requests().filter(({ grantType }) => grantType === 'refresh_token')
+  const sentBy = (who: string) => refreshes().filter(({ sender }) => sender?.startsWith(who)).length
+  const began = Date.now()
+
+  while (sentBy('worker') < byWorkers) {
+    await sleep(300 + Math.random() * 1_500)
+    await fleet.disturb()
+  }
+  const byExpiry = refreshes()
+  const paced = Date.now() - began
+  while (refreshes().length < inAll) {
+    for (let i = 0; i < 2; i++) await fleet.refreshByHand()
+    await fleet.disturb('in the middle of a refresh')
+  }
+  await fleet.stop()
+
+  const requests = provider.requests()
+  const spent = requests.slice(1)
+  expect(requests.filter(({ outcome }) => outcome !== 'success')).toEqual([])
+  expect(requests.map(({ generation }) => generation)).toEqual(requests.map((_, index) => index + 1))
+  expect(spent.map((request) => request.spent)).toEqual(requests.slice(0, -1).map(({ issued }) => issued))
+  expect(new Set(spent.map((request) => request.spent)).size).toBe(spent.length)
+  expect(spent.length).toBeGreaterThanOrEqual(inAll)
+  expect(byExpiry.filter(({ sender }) => sender === 'hand')).toEqual([])
+  expect(await fleet.keeper.show('work')).toMatchObject({ state: 'active', generation: requests.length })
+
+  const reads = fleet.reads()
+  expect(reads.filter(({ error }) => error !== undefined)).toEqual([])
+  expect(reads.filter(({ generation, token }) => requests[generation! - 1]?.accessToken !== token)).toEqual(
+    [],
+  )
+  const expiry = new Map(reads.filter(({ exp }) => exp).map(({ token, exp }) => [token, exp! * 1000]))
+  // The question comes a moment after the read: a token may end in between, by the server's own word for when.
+  const late = reads.filter(({ active, got, token }) => !active && got! < (expiry.get(token) ?? 0))
+  expect(reads.filter((read) => !read.active && !late.includes(read))).toEqual([])
+  expect(new Set(reads.map(({ reader }) => reader)).size).toBe(4)
+  expect(reads.length).toBeGreaterThan(1_000)
+  expect(fleet.complaints).toBe('')
+
+  const waits = reads.map(({ asked, got }) => got! - asked).sort((a, b) => a - b)
+  const at = (share: number) => waits[Math.floor((waits.length - 1) * share)]
+  const scheduled = byExpiry.filter(({ sender }) => sender?.startsWith('worker')).length
+  const { stops, quietKills, kills, cutOff, spared } = fleet
+  console.log(
+    `${spent.length} refreshes, none refused: ${byExpiry.length} paced by expiry in ${paced} ms (${scheduled} of them ` +
+      `sent by workers), the rest asked for; ${stops} stops, ${quietKills} kills between requests, ${kills} at any ` +
+      `moment (${cutOff} of them with a refresh begun; ${spared} more were put off, as they would have lost the login)`,
+  )
+  console.log(
+    `${reads.length} tokens read, each active (${late.length} ended before the question arrived); wait median ` +
+      `${at(0.5)} ms, 99 % ${at(0.99)} ms, longest ${at(1)} ms; in all ${Date.now() - began} ms`,
+  )
+}, 240_000)
+
+/** Two workers, four readers and a hand, each a process of its own, and the ways to disturb them. */
+class Fleet {
+  readonly keeper: Keeper
+  stops = 0
+  quietKills = 0
+  kills = 0
+  /** Of those kills: how many cut off a refresh that had begun and had not reached the server. */
+  cutOff = 0
+  /** Moments at which a kill would have lost the login. */
+  spared = 0
+  complaints = ''
+  readonly #provider: OidcProvider
+  readonly #options: readonly KeeperProcessOptions[]
+  readonly #processes = new Map<string, KeeperProcess>()
+  /** When a process was frozen and let go again: what it says of that time says nothing. */
+  readonly #frozen: { name: string; from: number; until: number }[] = []
+  #turn = 0
+
+  private constructor(keeper: Keeper, provider: OidcProvider, options: readonly KeeperProcessOptions[]) {
+    this.keeper = keeper
+    this.#provider = provider
+    this.#options = options
+  }
+
+  static async launch(provider: OidcProvider): Promise<Fleet> {
+    const folder = testFolder()
+    const database = join(folder, 'tokens.db')
+    const { wire, close } = sentByHand()
+    const keeper = await Keeper.open({ store: sqliteStore(database), transport: wire })
+    await keeper.add('work', login(provider.issuer))
+    await consent(keeper, 'work')
+    const common = { database, grant: 'work', issuer: provider.issuer, journal: join(folder, 'reads.jsonl') }
+    const fleet = new Fleet(keeper, provider, [
+      { name: 'worker-1', role: 'worker', ...common },
+      { name: 'reader-1', role: 'reader', ...common },
+      { name: 'reader-2', role: 'reader', ...common },
+      { name: 'worker-2', role: 'worker', ...common },
+      { name: 'reader-3', role: 'reader', ...common },
+      { name: 'reader-4', role: 'reader', ...common },
+    ])
+    onTestFinished(async () => {
+      for (const process of fleet.#processes.values()) await process.kill()
+      await keeper.close()
+      close()
+    })
+    await Promise.all(fleet.#options.map((options) => fleet.#start(options)))
+    return fleet
+  }
+
+  async #start(options: KeeperProcessOptions): Promise<void> {
+    const process = new KeeperProcess(options)
+    this.#processes.set(options.name, process)
+    await process.ready()
+  }
+
+  /** Stops the next process in turn, or kills it between requests or at any moment, and starts it again. */
+  async disturb(moment?: 'in the middle of a refresh'): Promise<void> {
+    const turn = this.#turn++
+    const options = this.#options[turn % this.#options.length]!
+    const process = this.#processes.get(options.name)!
+    const way = (turn + Math.floor(turn / this.#options.length)) % 3
+    if (way === 0) {
+      expect(await process.stop()).toBe(0)
+      this.stops++
+    } else if (way === 1) await this.#killQuietly(process)
+    else await this.#kill(process, moment)
+    this.complaints += process.complaint
+    await this.#start(options)
+  }
+
+  /** Kills when nobody's refresh is under way. */
+  async #killQuietly(process: KeeperProcess): Promise<void> {
+    await this.#killIf(process, async () => !(await this.keeper.show('work')).unresolved)
+    this.quietKills++
+  }
+
+  /**
+   * Kills at any moment but the one in which a strict login cannot be kept: when the server has processed a refresh
+   * whose answer is not stored (kills.test.ts shows what that costs). The server's log tells.
+   */
+  async #kill(process: KeeperProcess, moment?: string): Promise<void> {
+    await this.#killIf(
+      process,
+      async () => {
+        for (const until = Date.now() + 500; ; await sleep(20)) {
+          const { unresolved, generation } = await this.keeper.show('work')
+          if (!unresolved) return true
+          const last = this.#provider.requests().at(-1)
+          if (last?.sender === process.name && last.generation! > generation) {
+            this.spared++
+            return false
+          }
+          if (Date.now() < until) continue
+          this.cutOff++
+          return true
+        }
+      },
+      moment,
+    )
+    this.kills++
+  }
+
+  /** Freezes it, so that what is looked at stays true, and kills it or lets it go on for a while. */
+  async #killIf(process: KeeperProcess, mayDie: () => Promise<boolean>, moment?: string): Promise<void> {
+    for (;;) {
+      if (moment !== undefined) {
+        process.refresh()
+        // Somewhere between the loading of code, the discovery, the request and the commit.
+        await sleep(Math.random() * 60)
+      }
+      const from = Date.now()
+      process.freeze()
+      await sleep(20)
+      if (await mayDie()) return process.kill()
+      process.thaw()
+      this.#frozen.push({ name: process.name, from, until: Date.now() })
+      await sleep(50)
+    }
+  }
+
+  async refreshByHand(): Promise<void> {
+    const { generation } = await this.keeper.refresh('work').catch((error: unknown) => {
+      // After a kill in the middle of a refresh nobody may send until the token is near its end.
+      if (error instanceof EvertokenError && error.code === 'token_unavailable') return { generation: 0 }
+      throw error
+    })
+    await sleep(generation === 0 ? 300 : 20)
+  }
+
+  async stop(): Promise<void> {
+    for (const process of this.#processes.values()) {
+      expect(await process.stop()).toBe(0)
+      this.complaints += process.complaint
+    }
+  }
+
+  reads(): Read[] {
+    const all = readLines<Read>(this.#options[0]!.journal)
+    return all.filter(
+      ({ reader, asked, got = asked }) =>
+        !this.#frozen.some(({ name, from, until }) => name === reader && from <= got + 500 && until >= asked),
+    )
+  }
+}
+
+/** The keeper of this process, told apart in the server's log. */
+function sentByHand() {
+  const transport = nodeTransport()
+  return {
+    wire: ((request) =>
+      transport({ ...request, headers: { ...request.headers, 'x-sender': 'hand' } })) as typeof transport,
+    close: () => transport.close(),
+  }
+}
