@@ -1,6 +1,9 @@
-import { type LookupAddress, lookup as systemLookup } from 'node:dns'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
+import type { LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
 import { isLoopback } from './address.ts'
+
+/** Loaded with the first request, as node:http is: see node-transport.ts. */
+const isIP = (address: string): number => process.getBuiltinModule('node:net').isIP(address)
 
 type Subnet = readonly [network: string, prefix: number]
 
@@ -48,10 +51,10 @@ export const addressRefused = 'ADDRESS_REFUSED'
 
 /** Says which addresses a transport may connect to, and resolves names to none but those. */
 export class AddressCheck {
-  readonly #refused = new BlockList()
+  readonly #refused = new (process.getBuiltinModule('node:net').BlockList)()
   readonly #resolve: LookupFunction
 
-  constructor(publicOnly: boolean, resolve: LookupFunction = systemLookup) {
+  constructor(publicOnly: boolean, resolve: LookupFunction = process.getBuiltinModule('node:dns').lookup) {
     this.#resolve = resolve
     for (const [network, prefix] of publicOnly ? [...neverProviders, ...notPublic] : neverProviders)
       this.#refused.addSubnet(network, prefix, isIP(network) === 6 ? 'ipv6' : 'ipv4')

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 import { WireError } from './transport.ts'
 
 /** Bytes of one answer, before and after decompression. The longest real token answers have a few thousand. */
@@ -9,12 +8,16 @@ const bounded = { maxOutputLength: largestBody }
 // Identity is asked for; some servers and proxies compress all the same.
 const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = {
   identity: (body) => body,
-  gzip: (body) => gunzipSync(body, bounded),
-  'x-gzip': (body) => gunzipSync(body, bounded),
+  gzip: (body) => zlib().gunzipSync(body, bounded),
+  'x-gzip': (body) => zlib().gunzipSync(body, bounded),
   // RFC 9110 section 8.4.1.2 means zlib; some send bare deflate, whose first byte differs.
-  deflate: (body) => ((body[0] ?? 0) % 16 === 8 ? inflateSync(body, bounded) : inflateRawSync(body, bounded)),
-  br: (body) => brotliDecompressSync(body, bounded),
+  deflate: (body) =>
+    (body[0] ?? 0) % 16 === 8 ? zlib().inflateSync(body, bounded) : zlib().inflateRawSync(body, bounded),
+  br: (body) => zlib().brotliDecompressSync(body, bounded),
 }
+
+/** Loaded when first needed, which is next to never. */
+const zlib = () => process.getBuiltinModule('node:zlib')
 
 /** The text of a body: at most 64 KiB after decompression, strictly UTF-8, without byte order mark. */
 export function decodeBody(body: Buffer, headers: IncomingHttpHeaders, status: number): string {

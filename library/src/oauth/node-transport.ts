@@ -1,10 +1,5 @@
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
 import type { LookupFunction, Socket } from 'node:net'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import { AddressCheck, addressRefused } from './address-check.ts'
@@ -40,6 +35,34 @@ const defaultIdle = 2000
  * answer and 16 KiB of headers, no redirects, plain http only where it may be.
  */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport & { close(): void } {
+  let opened: Opened | undefined
+  const transport: Transport = async (request) => {
+    opened ??= openAgents(options)
+    const { check, http, https } = opened
+    const url = checkedUrl(request, check)
+    const { head, body } = await exchange(url, request, url.protocol === 'https:' ? https : http)
+    const status = head.statusCode as number
+    return { status, headers: flatHeaders(head), body: decodeBody(body, head.headers, status) }
+  }
+  return Object.assign(transport, {
+    close: () => {
+      opened?.http.destroy()
+      opened?.https.destroy()
+    },
+  })
+}
+
+interface Opened {
+  readonly check: AddressCheck
+  readonly http: HttpAgent
+  readonly https: HttpsAgent
+}
+
+/**
+ * node:http takes longer to load than all of this library, and a process that only reads a token never needs it: so
+ * it is loaded by the first request, and not as a file would be, which fails when there is no descriptor left.
+ */
+function openAgents(options: NodeTransportOptions): Opened {
   const check = new AddressCheck(options.publicOnly ?? false, options.lookup)
   const shared = {
     lookup: check.lookup,
@@ -48,24 +71,15 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
     maxSockets: options.connections ?? 64,
     scheduling: 'lifo',
   } as const
-  const http = new HttpAgent(shared)
-  const https = new HttpsAgent({
-    ...shared,
-    minVersion: 'TLSv1.2',
-    ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
-  })
-  const transport: Transport = async (request) => {
-    const url = checkedUrl(request, check)
-    const { head, body } = await exchange(url, request, url.protocol === 'https:' ? https : http)
-    const status = head.statusCode as number
-    return { status, headers: flatHeaders(head), body: decodeBody(body, head.headers, status) }
+  return {
+    check,
+    http: new (process.getBuiltinModule('node:http').Agent)(shared),
+    https: new (process.getBuiltinModule('node:https').Agent)({
+      ...shared,
+      minVersion: 'TLSv1.2',
+      ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
+    }),
   }
-  return Object.assign(transport, {
-    close: () => {
-      http.destroy()
-      https.destroy()
-    },
-  })
 }
 
 function checkedUrl(request: WireRequest, check: AddressCheck): URL {
@@ -130,7 +144,8 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
 
 function open(url: URL, request: WireRequest, agent: HttpAgent): ClientRequest {
   const length = request.body === undefined ? {} : { 'content-length': Buffer.byteLength(request.body) }
-  return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+  const { request: send } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
+  return send(url, {
     agent,
     method: request.method,
     headers: { 'accept-encoding': 'identity', ...request.headers, ...length },
