@@ -1,29 +1,45 @@
-import type { Keeper, KeeperEvents } from 'evertoken'
-import { durationText } from './duration.ts'
+import type { Keeper } from 'evertoken'
+import { distanceText, durationText } from './duration.ts'
 
-/** Writes one readable line for each refresh and for each failure, as they happen. */
-export function writeRefreshLines(
-  keeper: Keeper,
-  write: (line: string) => void,
-  { width = 0 }: { width?: number } = {},
-): void {
-  const line = (grant: string, text: string): void => {
-    const clock = new Date(keeper.clock.now()).toISOString().slice(11, 19)
-    write(`${clock}  ${grant.padEnd(width)}  ${text}`)
+/**
+ * One readable line for each refresh and each failure, as they happen. Lines from before {@link RefreshLines.writeTo}
+ * are kept until then, so that none is lost while something else is being said.
+ */
+export class RefreshLines {
+  readonly #keeper: Keeper
+  #kept: string[] = []
+  #write = (line: string): void => void this.#kept.push(line)
+  /** Letters that the longest name takes. */
+  #width = 0
+
+  constructor(keeper: Keeper) {
+    this.#keeper = keeper
+    keeper.on('refreshed', ({ grant, scope, generation, lifetime }) => {
+      const which = scope === '' ? '' : ` (scope ${scope})`
+      this.#line(grant, `generation ${generation}${which}, good for ${durationText(lifetime)}`)
+    })
+    keeper.on('failing', ({ grant, code, message, nextAttemptAt }) => {
+      const next =
+        nextAttemptAt === undefined ? '' : `; next try ${distanceText(nextAttemptAt, keeper.clock.now())}`
+      this.#line(grant, `${code}: ${message}${next}`)
+    })
+    keeper.on('recovered', ({ grant, failures }) =>
+      this.#line(grant, `works again after ${failures} ${failures === 1 ? 'failure' : 'failures'}`),
+    )
+    keeper.on('reauthorization_required', ({ grant, reason }) =>
+      this.#line(grant, `needs a new consent: ${reason}. Run: evertoken login ${grant}`),
+    )
   }
-  keeper.on('refreshed', ({ grant, scope, generation, lifetime }: KeeperEvents['refreshed']) => {
-    const which = scope === '' ? '' : ` (scope ${scope})`
-    line(grant, `generation ${generation}${which}, good for ${durationText(lifetime)}`)
-  })
-  keeper.on('failing', ({ grant, code, message, nextAttemptAt }) => {
-    const next =
-      nextAttemptAt === undefined
-        ? ''
-        : `; next try in ${durationText(Math.max(0, nextAttemptAt - keeper.clock.now()))}`
-    line(grant, `${code}: ${message}${next}`)
-  })
-  keeper.on('recovered', ({ grant, failures }) => line(grant, `works again after ${failures} failures`))
-  keeper.on('reauthorization_required', ({ grant, reason }) =>
-    line(grant, `needs a new consent: ${reason}. Run: evertoken login ${grant}`),
-  )
+
+  writeTo(write: (line: string) => void): void {
+    for (const line of this.#kept) write(line)
+    this.#kept = []
+    this.#write = write
+  }
+
+  #line(grant: string, text: string): void {
+    this.#width = Math.max(this.#width, Math.min(grant.length, 32))
+    const time = new Date(this.#keeper.clock.now()).toISOString().slice(11, 19)
+    this.#write(`${time}  ${grant.padEnd(this.#width)}  ${text}`)
+  }
 }

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { Environment } from './environment.ts'
 import type { ServeOptions } from './options.ts'
-import { writeRefreshLines } from './refresh-lines.ts'
+import { RefreshLines } from './refresh-lines.ts'
 import { whatToServe } from './served.ts'
 import { type Service, startService } from './service.ts'
 
@@ -10,17 +10,21 @@ export async function serve(options: ServeOptions, environment: Environment): Pr
   const served = await whatToServe(options, environment)
   const say = (line: string): void => void environment.stdout.write(`${line}\n`)
   await using service = await startService(served, environment)
+  const lines = new RefreshLines(service.keeper)
   const { url, readerKey } = service
   say(`evertoken serves ${await namesOf(service)} at ${url}`)
   say(`data: ${served.place.database} (${served.place.origin})`)
   say(`read a token: ${tokenLine(url, shortest(readerKey, environment.cwd), 'NAME')}`)
-  await untilStopped(service, environment)
+  await untilStopped(service, lines, environment)
 }
 
 /** Tells of each refresh until a signal comes, then ends cleanly. */
-export async function untilStopped(service: Service, { stdout, signal }: Environment): Promise<void> {
-  const names = (await service.keeper.list()).map(({ id }) => id.length)
-  writeRefreshLines(service.keeper, (line) => stdout.write(`${line}\n`), { width: Math.max(0, ...names) })
+export async function untilStopped(
+  service: Service,
+  lines: RefreshLines,
+  { stdout, signal }: Environment,
+): Promise<void> {
+  lines.writeTo((line) => stdout.write(`${line}\n`))
   if (!signal.aborted)
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
   stdout.write('stopping; refreshes under way are finished first\n')

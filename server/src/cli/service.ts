@@ -2,6 +2,8 @@ import path from 'node:path'
 import { type Keeper, Worker } from 'evertoken'
 import { ensureKeyFile } from '../broker/api-key.ts'
 import { startBroker } from '../broker/broker.ts'
+import { brokerLog } from '../broker/log.ts'
+import { grantDescription } from '../config/grant-description.ts'
 import type { Environment } from './environment.ts'
 import { openKeeper } from './local-grants.ts'
 import type { Served } from './served.ts'
@@ -22,7 +24,11 @@ export interface Service extends AsyncDisposable {
 export async function startService(served: Served, environment: Environment): Promise<Service> {
   const { place } = served
   const keeper = await openKeeper(place, environment)
-  const worker = new Worker(keeper, { onError: (error) => environment.stderr.write(`${String(error)}\n`) })
+  const { env, stderr } = environment
+  const worker = new Worker(keeper, {
+    onError: (error) =>
+      stderr.write(`evertoken: ${error instanceof Error ? error.message : String(error)}\n`),
+  })
   const adminKey = path.join(place.folder, 'admin.key')
   const readerKey = path.join(place.folder, 'reader.key')
   try {
@@ -31,6 +37,8 @@ export async function startService(served: Served, environment: Environment): Pr
     await ensureKeyFile(keeper.store, readerKey, { label: 'reader', rights: 'read' })
     const broker = await startBroker({
       keeper,
+      grantDescription,
+      logger: env.EVERTOKEN_LOG === 'requests' ? brokerLog('debug', stderr) : undefined,
       host: served.listen.host,
       port: served.listen.port,
       publicUrl: served.publicUrl,

@@ -1,9 +1,11 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import path from 'node:path'
 import { EvertokenError } from 'evertoken'
 import { type PracticeProcess, spawnPracticeServer } from 'evertoken/testing'
 import type { Environment } from './environment.ts'
 import type { StartOptions } from './options.ts'
+import { RefreshLines } from './refresh-lines.ts'
 import { serve, shortest, tokenLine, untilStopped } from './serve.ts'
 import { configurationFile, portOf, whatToServe } from './served.ts'
 import { type Service, startService } from './service.ts'
@@ -23,6 +25,9 @@ export async function start(options: StartOptions, environment: Environment): Pr
   const folder = path.resolve(cwd, options.data ?? (env.EVERTOKEN_DATA || '.evertoken'))
   const port = portOf(env.EVERTOKEN_PORT) ?? defaultPort
 
+  // Asked first: what runs there is most likely this very command, whose practice provider must not be waited for.
+  if (await isTaken(port)) throw taken(port, 'Is evertoken running already? Stop it, or choose other ports')
+
   const secrets = practiceSecrets(folder)
   const state = path.join(folder, 'practice.jsonl')
   const redirectUri = `http://127.0.0.1:${port}/oauth/callback`
@@ -35,6 +40,7 @@ export async function start(options: StartOptions, environment: Environment): Pr
   writePrivately(configuration, text)
   const served = await whatToServe({ config: configuration }, environment)
   await using service = await startService(served, environment)
+  const lines = new RefreshLines(service.keeper)
   const { person } = practiceGrants
   await consentOnce(service, person.id)
 
@@ -55,7 +61,7 @@ export async function start(options: StartOptions, environment: Environment): Pr
   say()
   say(`Kill it (kill -9 ${process.pid}) and start again: nothing is lost. Ctrl-C ends it.`)
   signal.throwIfAborted()
-  await untilStopped(service, environment)
+  await untilStopped(service, lines, environment)
 }
 
 /** Whoever starts again after a kill finds the port taken for a moment, until the old server has seen it. */
@@ -74,16 +80,25 @@ async function practiceServer(
         await clock.sleep(200, { signal })
         continue
       }
-      if (practice || /port_taken|EADDRINUSE|in use|taken/.test(String(cause)))
-        throw new EvertokenError('port_taken', `port ${port}, for the practice provider, is taken`, {
-          cause,
-          advice: practice
-            ? 'Another practice provider runs there: stop it, or choose other ports with EVERTOKEN_PORT.'
-            : 'Choose other ports: EVERTOKEN_PORT=8420 npm start takes 8420 and 8421.',
-        })
+      if (practice || (await isTaken(port)))
+        throw taken(port, 'Stop what listens there, or choose other ports', cause)
       throw cause
     }
   }
+}
+
+const taken = (port: number, what: string, cause?: unknown): EvertokenError =>
+  new EvertokenError('port_taken', `port ${port} is taken`, {
+    cause,
+    advice: `${what}: EVERTOKEN_PORT=8420 npm start takes 8420 and 8421.`,
+  })
+
+/** Whether anything listens on the port. */
+function isTaken(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect(port, '127.0.0.1')
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  return promise.finally(() => socket.destroy())
 }
 
 async function isPracticeServer(port: number): Promise<boolean> {
