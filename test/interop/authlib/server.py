@@ -1,0 +1,265 @@
+"""An authorization server on Authlib and Flask, for tests.
+
+The protocol is Authlib's own: grants, client authentication, PKCE, JWT bearer, introspection, metadata. The library leaves
+storage, the login page and what a refresh does to the old token to the application; those parts stand here.
+
+Options come as JSON in AUTHLIB_OPTIONS: `lifetime` (seconds), `log` (a file), `client_key` (a public JWK, for the
+client `signs`), `assertion_keys` (JWK by issuer). Prints {"issuer": ...} when it listens; ends with its standard input.
+"""
+import json
+import os
+import sys
+import threading
+import time
+from hashlib import sha256
+
+os.environ['AUTHLIB_INSECURE_TRANSPORT'] = '1'  # Plain http, on loopback only.
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.integrations.sqla_oauth2 import OAuth2AuthorizationCodeMixin, OAuth2ClientMixin, OAuth2TokenMixin
+from authlib.jose import JsonWebKey
+from authlib.oauth2.rfc6749 import grants
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion, JWTBearerGrant
+from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from flask import Flask, jsonify, request
+from sqlalchemy import Column, Integer, create_engine
+from sqlalchemy.orm import declarative_base, scoped_session, sessionmaker
+from sqlalchemy.pool import StaticPool
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+options = json.loads(os.environ['AUTHLIB_OPTIONS'])
+JWT_BEARER = JWTBearerGrant.GRANT_TYPE
+METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
+
+app = Flask(__name__)
+lifetimes = ('authorization_code', 'client_credentials', 'refresh_token', JWT_BEARER)
+app.config.update(
+    OAUTH2_REFRESH_TOKEN_GENERATOR=True,
+    OAUTH2_TOKEN_EXPIRES_IN={grant_type: options['lifetime'] for grant_type in lifetimes},
+    OAUTH2_SCOPES_SUPPORTED=['read', 'write'],
+)
+http = make_server('127.0.0.1', 0, app, request_handler=type('Quiet', (WSGIRequestHandler,), {'log': lambda *_: None}))
+issuer = f'http://127.0.0.1:{http.server_port}'
+token_endpoint = f'{issuer}/token'
+
+engine = create_engine('sqlite://', poolclass=StaticPool, connect_args={'check_same_thread': False})
+db = scoped_session(sessionmaker(bind=engine))
+Row = declarative_base()
+
+
+class Client(Row, OAuth2ClientMixin):
+    __tablename__ = 'client'
+    id = Column(Integer, primary_key=True)
+
+
+class Token(Row, OAuth2TokenMixin):
+    __tablename__ = 'token'
+    id = Column(Integer, primary_key=True)
+
+
+class Code(Row, OAuth2AuthorizationCodeMixin):
+    __tablename__ = 'code'
+    id = Column(Integer, primary_key=True)
+
+
+class Alice:
+    def get_user_id(self):
+        return 1
+
+
+alice = Alice()
+
+
+def find(table, **columns):
+    return db.query(table).filter_by(**columns).first()
+
+
+def save(row):
+    db.add(row)
+    db.commit()
+
+
+def save_token(token, asked):
+    columns = ('token_type', 'access_token', 'refresh_token', 'scope', 'expires_in')
+    save(Token(client_id=asked.client.client_id, **{name: token[name] for name in columns if name in token}))
+
+
+server = AuthorizationServer(app, query_client=lambda name: find(Client, client_id=name), save_token=save_token)
+
+
+class ClientCredentials(grants.ClientCredentialsGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+
+
+class AuthorizationCode(grants.AuthorizationCodeGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+
+    def save_authorization_code(self, code, asked):
+        challenge = {name: asked.data.get(name) for name in ('code_challenge', 'code_challenge_method')}
+        save(Code(code=code, client_id=asked.client.client_id, redirect_uri=asked.redirect_uri, scope=asked.scope, **challenge))
+
+    def query_authorization_code(self, code, client):
+        row = find(Code, code=code, client_id=client.client_id)
+        return row if row and not row.is_expired() else None
+
+    def delete_authorization_code(self, row):
+        db.delete(row)
+        db.commit()
+
+    def authenticate_user(self, row):
+        return alice
+
+
+class RefreshToken(grants.RefreshTokenGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+    INCLUDE_NEW_REFRESH_TOKEN = True
+
+    def authenticate_refresh_token(self, text):
+        row = find(Token, refresh_token=text)
+        return row if row and not row.refresh_token_revoked_at else None
+
+    def authenticate_user(self, row):
+        return alice
+
+    def revoke_old_credential(self, row):
+        row.access_token_revoked_at = row.refresh_token_revoked_at = int(time.time())
+        save(row)
+
+
+class JwtBearer(JWTBearerGrant):
+    # RFC 7523 section 3: the audience is the token endpoint.
+    CLAIMS_OPTIONS = {**JWTBearerGrant.CLAIMS_OPTIONS, 'aud': {'essential': True, 'value': token_endpoint}}
+
+    def resolve_issuer_client(self, name):
+        return find(Client, client_id='robots')
+
+    def resolve_client_key(self, client, header, claims):
+        return JsonWebKey.import_key(options['assertion_keys'][claims['iss']])
+
+    def authenticate_user(self, subject):
+        return alice if subject == 'alice' else None
+
+    def has_granted_permission(self, client, user):
+        return True
+
+
+class ClientAssertion(JWTBearerClientAssertion):
+    CLIENT_AUTH_METHOD = 'private_key_jwt'
+    used = set()
+
+    def __init__(self):
+        super().__init__(token_endpoint)
+
+    def validate_jti(self, claims, jti):
+        fresh = jti not in self.used
+        self.used.add(jti)
+        return fresh
+
+    def resolve_client_public_key(self, client, header):
+        return JsonWebKey.import_key(options['client_key'])
+
+
+class Introspection(IntrospectionEndpoint):
+    def query_token(self, text, hint):
+        return find(Token, access_token=text) or find(Token, refresh_token=text)
+
+    def check_permission(self, token, client, asked):
+        return True
+
+    def introspect_token(self, token):
+        active = not token.access_token_revoked_at and not token.is_expired()
+        return {'active': active, 'client_id': token.client_id, 'scope': token.scope, 'iss': issuer}
+
+
+for grant in (ClientCredentials, RefreshToken, JwtBearer):
+    server.register_grant(grant)
+server.register_grant(AuthorizationCode, [CodeChallenge(required=True)])
+server.register_client_auth_method('private_key_jwt', ClientAssertion())
+server.register_endpoint(Introspection)
+
+
+def fingerprint(text):
+    return sha256(text.encode()).hexdigest()[:16] if text else None
+
+
+@app.route('/token', methods=['POST'])
+def token():
+    answer = server.create_token_response()
+    body = answer.get_json()
+    entry = {
+        'grantType': request.form.get('grant_type'),
+        'outcome': 'success' if answer.status_code == 200 else 'error',
+        'error': body.get('error'),
+        'spent': fingerprint(request.form.get('refresh_token')),
+        'issued': fingerprint(body.get('refresh_token')),
+        'assertion': fingerprint(request.form.get('assertion')),
+    }
+    with open(options['log'], 'a', encoding='utf-8') as log:
+        log.write(json.dumps(entry) + '\n')
+    return answer
+
+
+@app.route('/introspect', methods=['POST'])
+def introspect():
+    return server.create_endpoint_response('introspection')
+
+
+@app.route('/authorize', methods=['GET', 'POST'])
+def authorize():
+    if request.method == 'GET':
+        server.get_consent_grant(end_user=alice)
+        return '<form method="post"><input name="password" type="password"></form>'
+    known = request.form.get('password') == 'alice-password'
+    return server.create_authorization_response(grant_user=alice if known else None)
+
+
+@app.route('/.well-known/oauth-authorization-server')
+def metadata():
+    return jsonify(
+        AuthorizationServerMetadata(
+            issuer=issuer,
+            authorization_endpoint=f'{issuer}/authorize',
+            token_endpoint=token_endpoint,
+            introspection_endpoint=f'{issuer}/introspect',
+            response_types_supported=['code'],
+            grant_types_supported=list(lifetimes),
+            code_challenge_methods_supported=['S256'],
+            token_endpoint_auth_methods_supported=METHODS,
+        )
+    )
+
+
+@app.teardown_request
+def forget(_):
+    db.remove()
+
+
+def register(name, secret, method):
+    client = Client(client_id=name, client_secret=secret, client_id_issued_at=int(time.time()))
+    client.set_client_metadata(
+        {
+            'redirect_uris': ['http://127.0.0.1/callback'],
+            'response_types': ['code'],
+            'scope': 'read write',
+            'grant_types': list(lifetimes),
+            'token_endpoint_auth_method': method,
+        }
+    )
+    save(client)
+
+
+def end_with_parent():
+    sys.stdin.read()
+    os._exit(0)
+
+
+Row.metadata.create_all(engine)
+register('web', 'web-secret', 'client_secret_basic')
+register('post', 'post-secret', 'client_secret_post')
+register('signs', '', 'private_key_jwt')
+register('robots', '', 'none')
+threading.Thread(target=end_with_parent, daemon=True).start()
+print(json.dumps({'issuer': issuer}), flush=True)
+http.serve_forever()
