@@ -1,18 +1,18 @@
 import { availableParallelism } from 'node:os'
-import { configDefaults, defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config'
 
 const source = ['evertoken:source', 'node', 'import', 'module', 'default']
 
-// `--mode interop`: the tests against other people's programs, which fetch those first.
+const all = ['library/test/**/*.test.ts', 'server/test/**/*.test.ts', 'test/**/*.test.ts']
+// `--mode interop`: of these only the tests against other people's programs that npm does not bring. They fetch them first,
+// or skip and say what is missing.
 const interop = ['test/interop/**/*.test.ts']
-const own = ['library/test/**/*.test.ts', 'server/test/**/*.test.ts', 'test/**/*.test.ts']
 
 export default defineConfig(({ mode }) => ({
   resolve: { conditions: source },
   ssr: { resolve: { conditions: source, externalConditions: source } },
   test: {
-    include: mode === 'interop' ? interop : own,
-    exclude: mode === 'interop' ? configDefaults.exclude : [...configDefaults.exclude, ...interop],
+    include: mode === 'interop' ? interop : all,
     // Processes, not threads: tests change folders, send signals and open SQLite, which are a process's own.
     pool: 'forks',
     // So that what a test starts with its own arguments finds `evertoken` in library/src as well.
