@@ -45,9 +45,13 @@ const rateWords = new Set(['slow_down', 'too_many_requests', 'rate_limit_exceede
 const serverTrouble = new Set(['server_error', 'temporarily_unavailable'])
 /** 425 and 429 say that the request was not processed. */
 const notProcessed = new Set([425, 429])
+/** Seconds; whoever says "slower" without saying how slow means more than the two seconds of a first backoff. */
+const slowDown = 60
 
 const said = (error: string, description: string | undefined): string =>
   description === undefined ? error : `${error}: ${description}`
+
+const succeeded = (status: number): boolean => status >= 200 && status < 300
 
 type ErrorAnswer = Extract<TokenAnswer, { kind: 'error' }>
 
@@ -89,11 +93,19 @@ function judgeError(answer: ErrorAnswer, replayClass: ReplayClass): Outcome {
   if (rateWords.has(error) || notProcessed.has(status))
     return {
       verdict: 'refused',
-      failure: failure('provider_error', `the provider asks to slow down (${words})`),
+      failure: {
+        ...failure('provider_error', `the provider asks to slow down (${words})`),
+        retryAfter: retryAfter ?? slowDown,
+      },
     }
   if (serverTrouble.has(error) || status >= 500 || status === 408)
     return troubled(status, failure('provider_error', `the provider is in trouble (${words})`), replayClass)
-  return { verdict: 'refused', failure: failure('provider_error', `the provider refused (${words})`) }
+  // A success that carries an error without a code says too little to be a refusal.
+  const unclear = error === 'unspecified' && succeeded(status)
+  return {
+    verdict: unclear ? 'ambiguous' : 'refused',
+    failure: failure('provider_error', `the provider refused (${words})`),
+  }
 }
 
 /**
@@ -129,10 +141,11 @@ export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
         status,
         retryAfter,
       }
-      if (notProcessed.has(status)) return { verdict: 'refused', failure }
+      if (notProcessed.has(status))
+        return { verdict: 'refused', failure: { ...failure, retryAfter: retryAfter ?? slowDown } }
       if (status >= 500 || status === 408) return troubled(status, failure, replayClass)
       // A success nobody can read was most likely one for the provider; a refusal nobody can read was none.
-      return { verdict: status >= 200 && status < 300 ? 'ambiguous' : 'refused', failure }
+      return { verdict: succeeded(status) ? 'ambiguous' : 'refused', failure }
     }
     case 'silence': {
       const code: ErrorCode =
@@ -155,6 +168,9 @@ const advice: Partial<Record<ErrorCode, string>> = {
   invalid_client:
     'Check the client id, the secret and how the client authenticates; the grant goes on by itself once they are right.',
   invalid_grant: 'If it stays refused, consent again: evertoken login, or POST …/connect on the broker.',
+  reauthorization_required: 'Consent again: evertoken login, or POST …/connect on the broker.',
+  no_refresh_token:
+    'Consent again, asking for offline access where the provider has a name for it (offline_access, access_type).',
   invalid_scope: 'Ask for a scope that was granted, or consent again with the wider scope.',
   provider_error: "See the provider's words; evertoken tries again by itself.",
   provider_unreachable:
