@@ -111,11 +111,15 @@ export function claim(
   // Whoever claimed before and never marked the send can no longer do so: the fence below passes it.
   const unresolved = record.attempts.filter((open) => open.parent === parent && open.sentAt !== undefined)
   const door = closedDoor(record, why, by.utc, now)
-  if (door !== undefined && !(door.kind === 'fresh' && why.kind === 'due' && unresolved.length > 0))
-    return { result: door }
-  if (!leaseFree(record, moment)) return { result: { kind: 'held' } }
+  if (door?.kind === 'backoff') return { result: door, ...dueNotBefore(record, why, now, door.until) }
+  if (door !== undefined && !(why.kind === 'due' && unresolved.length > 0)) return { result: door }
+  if (!leaseFree(record, moment))
+    return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, record.lease?.until ?? now) }
 
   if (unresolved.length > 0 && record.replayClass === 'strict') {
+    // Its lease may be gone (a pause, a changed definition) while its answer is still on the way.
+    const awaited = unresolved.reduce((latest, open) => Math.max(latest, awaitedUntil(open, by, moment)), 0)
+    if (awaited > now) return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, awaited) }
     // A used refresh token sent again kills the login. Without a probe the only safe time is when waiting longer
     // would lose the login anyway: the mandatory window. (Spool, candidates and probes take their place here.)
     const near = ownFreshness(record, by.utc)
@@ -161,10 +165,47 @@ export function claim(
   return { result: { kind: 'claimed', attempt, record: claimed }, record: claimed }
 }
 
+/** A grant whose door is closed is due when the door opens: a worker that finds it due must not find it due for ever. */
+const dueNotBefore = (
+  record: GrantRecord,
+  why: Why,
+  now: number,
+  opens: number,
+): Pick<Change<never>, 'record'> => {
+  const { dueAt } = record.schedule
+  if (why.kind !== 'due' || dueAt === null || dueAt > now) return {}
+  return { record: { ...record, schedule: { ...record.schedule, dueAt: opens } } }
+}
+
+/** Store time up to which the process that sent an attempt may still be waiting for the answer. */
+const awaitedUntil = (open: Attempt, { timing }: Claimant, { time, isDead }: Moment): number =>
+  open.localDone || open.sentAt === undefined || open.boot !== time.boot || isDead(open.owner)
+    ? 0
+    : open.sentAt + timing.deadline
+
 const markRejected = (tokens: readonly TokenRow[], key: TokenKey, utc: number): readonly TokenRow[] =>
   tokens.map((token) =>
     token.scope === key.scope && token.resource === key.resource ? { ...token, rejectedAt: utc } : token,
   )
+
+/** Who leaves holds nothing any more; nothing else of the row is touched. */
+const withoutLease = (record: GrantRecord | undefined, attempt: Attempt): Pick<Change<never>, 'record'> =>
+  record?.lease === undefined || record.fence !== attempt.fence
+    ? {}
+    : { record: { ...record, lease: undefined } }
+
+/** A claim is given back with nothing sent: the next may begin at once. */
+export function release(
+  record: GrantRecord | undefined,
+  attempt: Attempt,
+  { time }: Moment,
+): Change<undefined> {
+  const { record: free } = withoutLease(record, attempt)
+  if (free === undefined || free === null) return { result: undefined }
+  const attempts = free.attempts.filter((open) => open.id !== attempt.id)
+  const schedule = { ...free.schedule, dueAt: refreshes(free.status) ? time.at : null }
+  return { result: undefined, record: { ...free, attempts, schedule } }
+}
 
 /** T1b: false, and nothing may be sent, when the claim is no longer ours or its time has run out. */
 export function markSent(
@@ -205,13 +246,13 @@ export function commit(
   utc: number,
   { time }: Moment,
 ): Change<GrantRecord | null> {
-  if (record === undefined || !receives(record.status) || parentOf(record) !== attempt.parent)
-    return { result: null }
+  const unwanted = { result: null, ...withoutLease(record, attempt) }
+  if (record === undefined || !receives(record.status) || parentOf(record) !== attempt.parent) return unwanted
   if (attempt.parent === noRefreshToken && !record.attempts.some((open) => open.id === attempt.id))
-    return { result: null }
+    return unwanted
   const present = findToken(record, answered.token)
   if (answered.refreshToken === undefined && present !== undefined && present.fence >= attempt.fence)
-    return { result: null }
+    return unwanted
 
   const token: TokenRow = {
     ...answered.token,
@@ -284,21 +325,27 @@ export function settle(
   by: { readonly utc: number; readonly timing: Timing; readonly random: () => number },
   { time }: Moment,
 ): Change<GrantRecord | undefined> {
-  if (record === undefined || !record.attempts.some((open) => open.id === attempt.id))
-    return { result: record }
+  if (record === undefined) return { result: undefined }
+  if (!record.attempts.some((open) => open.id === attempt.id)) {
+    // Somebody else's verdict cleared it meanwhile.
+    const { record: free } = withoutLease(record, attempt)
+    return { result: free ?? record, record: free }
+  }
   const mine = record.fence === attempt.fence
   const lease = mine ? undefined : record.lease
   const others = record.attempts.filter((open) => open.id !== attempt.id)
   const { failure, verdict } = outcome
 
+  // What is said of a refresh token that the grant no longer holds says nothing about the grant.
+  if (parentOf(record) !== attempt.parent) {
+    const next = { ...record, lease, attempts: others }
+    return { result: next, record: next }
+  }
+
   // A scope that one reader asked for says nothing about the grant.
   if (failure.code === 'invalid_scope' && (key.scope !== '' || key.resource !== '')) {
-    const next = {
-      ...record,
-      lease,
-      attempts: others,
-      schedule: { ...record.schedule, dueAt: dueAt(record, by.utc, time.at) },
-    }
+    const due = refreshes(record.status) ? dueAt(record, by.utc, time.at) : null
+    const next = { ...record, lease, attempts: others, schedule: { ...record.schedule, dueAt: due } }
     return { result: next, record: next }
   }
 
@@ -339,7 +386,11 @@ export function settle(
         return {
           ...failed,
           status,
-          attempts: others.filter((open) => open.parent !== attempt.parent),
+          // Without a refresh token each request stands for itself, and one under way may still succeed.
+          attempts:
+            attempt.parent === noRefreshToken
+              ? others
+              : others.filter((open) => open.parent !== attempt.parent),
           schedule: {
             ...failed.schedule,
             dueAt: again,

@@ -4,7 +4,17 @@ import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
-import { type Answered, type Claim, claim, commit, keyOf, markSent, settle, type Why } from './attempt.ts'
+import {
+  type Answered,
+  type Claim,
+  claim,
+  commit,
+  keyOf,
+  markSent,
+  release,
+  settle,
+  type Why,
+} from './attempt.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import {
   type Attempt,
@@ -77,8 +87,10 @@ export async function refresh(context: RefreshContext, id: string, why: Why): Pr
 
   if (attempt.sentAt === undefined) {
     const tooLate = clock.boot() - began > timing.lease - timing.deadline
-    if (tooLate || !(await store.update(id, (row, moment) => markSent(row, attempt, moment))))
+    if (tooLate || !(await store.update(id, (row, moment) => markSent(row, attempt, moment)))) {
+      await store.update(id, (row, moment) => release(row, attempt, moment))
       return { kind: 'held' }
+    }
   }
 
   const askedAt = clock.now()
