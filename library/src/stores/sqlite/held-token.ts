@@ -1,0 +1,79 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { TokenKey } from '../../grants/grant.ts'
+import { freshness } from '../../grants/schedule.ts'
+import { aesSeal } from '../../grants/seal.ts'
+import { readKeyFile } from './key-file.ts'
+
+/** A token that is in the store and good. Times are UTC ms. */
+export interface HeldToken {
+  readonly value: string
+  readonly type: string
+  readonly expiresAt: number
+  readonly scope: readonly string[]
+  readonly generation: number
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+export interface HeldTokenRequest {
+  /** Default: the grant's own token. */
+  readonly key?: TokenKey | undefined
+  /** Seconds the token must still live. */
+  readonly minTtl?: number | undefined
+}
+
+/**
+ * The token of an active grant that is not yet to be refreshed, read without opening the store for work: for a
+ * process that lives only to print it. Undefined whenever there is more to it, a mistake included: then a keeper
+ * answers, or says what is wrong. Never sends, never writes.
+ */
+export function heldToken(
+  file: string,
+  keys: readonly { id: string; file: string }[],
+  id: string,
+  { key = { scope: '', resource: '' }, minTtl = 0 }: HeldTokenRequest,
+  now: number,
+): HeldToken | undefined {
+  try {
+    const row = readRow(file, id, key)
+    if (row === undefined || (JSON.parse(text(row.status)) as { state: string }).state !== 'active')
+      return undefined
+    const token = { expiresAt: Number(row.expires_at), lifetime: Number(row.lifetime) }
+    const refreshBefore = row.refresh_before === null ? undefined : Number(row.refresh_before)
+    const left = token.expiresAt - now
+    if (freshness(token, refreshBefore, now) !== 'fresh' || left < minTtl * 1000) return undefined
+    const masters = keys.map((place) => ({ id: place.id, key: readKeyFile(place.file) }))
+    const opened = aesSeal(text(row.store_id), masters).open(row.sealed as Uint8Array, {
+      grant: id,
+      field: 'access_token',
+      ...key,
+    })
+    const { value, metadata } = JSON.parse(opened) as Pick<HeldToken, 'value' | 'metadata'>
+    return {
+      value,
+      metadata,
+      type: text(row.type),
+      expiresAt: token.expiresAt,
+      scope: JSON.parse(text(row.granted_scope)) as string[],
+      generation: Number(row.generation),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+const text = (value: unknown): string => String(value)
+
+function readRow(file: string, id: string, { scope, resource }: TokenKey) {
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    return database
+      .prepare(
+        `SELECT status, refresh_before, sealed, type, expires_at, lifetime, granted_scope, generation,
+           (SELECT value FROM store WHERE name = 'store_id') AS store_id
+         FROM grants JOIN tokens ON grant_id = id WHERE id = ? AND scope = ? AND resource = ?`,
+      )
+      .get(id, scope, resource)
+  } finally {
+    database.close()
+  }
+}
