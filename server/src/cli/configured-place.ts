@@ -1,10 +1,9 @@
 import path from 'node:path'
 import { readConfiguration } from '../config/configuration.ts'
-import type { ClocklessEnvironment } from './environment.ts'
-import type { Place } from './place.ts'
+import type { Place, Surroundings } from './place.ts'
 
 /** The store that an evertoken.yaml names. */
-export function configuredPlace(file: string, { env }: ClocklessEnvironment): Place {
+export function configuredPlace(file: string, { env }: Surroundings): Place {
   const { store } = readConfiguration(file, env)
   return {
     folder: path.dirname(store.file),

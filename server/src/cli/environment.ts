@@ -35,14 +35,8 @@ export class Interruption extends Error {
   }
 }
 
-/** Without the clock, which is the library's: loading that takes longer than `evertoken token` may. */
-export type ClocklessEnvironment = Omit<Environment, 'clock'>
-
-export const withClock = (environment: ClocklessEnvironment, clock: Clock): Environment =>
-  Object.create(environment, { clock: { value: clock } }) as Environment
-
 /** The environment of this process. Streams are opened when they are first asked for, which costs milliseconds. */
-export function processEnvironment(signal: AbortSignal): ClocklessEnvironment {
+export function processEnvironment(signal: AbortSignal, clock: Clock): Environment {
   return {
     env: process.env,
     cwd: process.cwd(),
@@ -70,6 +64,7 @@ export function processEnvironment(signal: AbortSignal): ClocklessEnvironment {
         return isatty(2)
       },
     },
+    clock,
     signal,
   }
 }

@@ -1,14 +1,18 @@
 import { constants } from 'node:os'
 import { styleText } from 'node:util'
 import type { EvertokenError } from 'evertoken'
-import { type ClocklessEnvironment, Interruption } from './environment.ts'
+import { type Environment, Interruption } from './environment.ts'
 import { exitCodeOf } from './exit-code.ts'
 
 /**
  * Says what went wrong, to people on stderr or with `json` to programs on stdout, and gives the exit code. Never a
  * stack, unless EVERTOKEN_DEBUG=1 asks for it.
  */
-export function reportError(error: unknown, json: boolean, environment: ClocklessEnvironment): number {
+export function reportError(
+  error: unknown,
+  json: boolean,
+  environment: Pick<Environment, 'env' | 'stdout' | 'stderr'>,
+): number {
   if (error instanceof Interruption) return 128 + constants.signals[error.signal]
   const { code, message, advice, grant } = factsOf(error)
   if (json) {

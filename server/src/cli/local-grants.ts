@@ -8,7 +8,6 @@ import {
   type Transport,
 } from 'evertoken'
 import { sqliteStore } from 'evertoken/sqlite'
-import { definitionFromOptions } from '../config/grant-description.ts'
 import type { Environment } from './environment.ts'
 import type { Grants } from './grants.ts'
 import type { Place } from './place.ts'
@@ -61,6 +60,7 @@ function grantsOf(keeper: Keeper): Grants {
     list: () => everyGrant(keeper),
     show: (id) => keeper.show(id),
     add: async (id, grant) => {
+      const { definitionFromOptions } = await import('../config/grant-description.ts')
       const { definition, labels } = definitionFromOptions(grant)
       return keeper.add(id, definition, { labels })
     },

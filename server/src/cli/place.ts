@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import type { ClocklessEnvironment } from './environment.ts'
+import type { Environment } from './environment.ts'
 import type { PlaceOptions } from './options.ts'
 
 /** Where grants are kept on this machine. */
@@ -16,6 +16,9 @@ export interface Place {
   readonly configuration?: string | undefined
 }
 
+/** What the search looks at. */
+export type Surroundings = Pick<Environment, 'env' | 'cwd' | 'home' | 'platform'>
+
 export const configurationName = 'evertoken.yaml'
 const folderName = '.evertoken'
 
@@ -23,7 +26,7 @@ const folderName = '.evertoken'
  * Finds the data: `--data DIR`, EVERTOKEN_DATA, the nearest evertoken.yaml or .evertoken/ from the present folder
  * upward, then the user's data folder. Makes nothing.
  */
-export async function findPlace(options: PlaceOptions, environment: ClocklessEnvironment): Promise<Place> {
+export async function findPlace(options: PlaceOptions, environment: Surroundings): Promise<Place> {
   const { env, cwd } = environment
   if (options.data !== undefined) return dataFolder(path.resolve(cwd, options.data), '--data')
   const named = env.EVERTOKEN_DATA
@@ -52,7 +55,7 @@ export function dataFolder(folder: string, origin: string): Place {
 }
 
 /** Where the platform wants a program's data of one user (on Linux: XDG base directories). */
-function userFolder({ env, home, platform }: ClocklessEnvironment): string {
+function userFolder({ env, home, platform }: Surroundings): string {
   const { XDG_DATA_HOME: xdg, LOCALAPPDATA: local } = env
   // The specification says to ignore a relative path.
   if (xdg !== undefined && path.isAbsolute(xdg)) return path.join(xdg, 'evertoken')

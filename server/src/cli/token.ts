@@ -1,5 +1,7 @@
-import type { ClocklessEnvironment } from './environment.ts'
-import { type GrantsOptions, openGrants, type TokenView } from './grants.ts'
+import { EvertokenError } from 'evertoken'
+import type { Environment } from './environment.ts'
+import { tokenToJson } from './grant-json.ts'
+import { type GrantsOptions, openGrants } from './grants.ts'
 
 export interface TokenOptions extends GrantsOptions {
   /** `--min-ttl SECONDS` */
@@ -13,45 +15,24 @@ export interface TokenOptions extends GrantsOptions {
 }
 
 /** Writes a token that works, and nothing else, to stdout; to a terminal only when told to. */
-export async function token(
-  id: string,
-  options: TokenOptions,
-  environment: ClocklessEnvironment,
-): Promise<void> {
-  if (environment.isTerminal.stdout && options.show !== true) throw await refusal(id)
-  const { clock, found } = await read(id, options, environment)
+export async function token(id: string, options: TokenOptions, environment: Environment): Promise<void> {
+  if (environment.isTerminal.stdout && options.show !== true) throw refusal(id)
+  await using grants = await openGrants(options, environment)
+  const { minTtl, scope, resource } = options
+  const found = await grants.token(id, { minTtl, scope, resource, signal: environment.signal })
   if (found.stale)
     environment.stderr.write(
       `evertoken: this token of ${id} ends sooner than was asked; there is no better one now\n`,
     )
   if (options.json === true) {
-    const { tokenToJson } = await import('./grant-json.ts')
-    environment.stdout.write(`${JSON.stringify(tokenToJson(found, clock.now()))}\n`)
+    environment.stdout.write(`${JSON.stringify(tokenToJson(found, environment.clock.now()))}\n`)
   } else {
     environment.stdout.write(`${found.value}\n`)
   }
 }
 
-async function read(id: string, options: TokenOptions, clockless: ClocklessEnvironment) {
-  const [{ systemClock: clock }, { withClock }] = await Promise.all([
-    import('evertoken'),
-    import('./environment.ts'),
-  ])
-  const environment = withClock(clockless, clock)
-  const { minTtl, scope, resource } = options
-  await using grants = await openGrants(options, environment)
-  const found: TokenView = await grants.token(id, { minTtl, scope, resource, signal: environment.signal })
-  return { clock, found }
-}
-
-async function refusal(id: string): Promise<Error> {
-  const { EvertokenError } = await import('evertoken')
-  return new EvertokenError(
-    'usage',
-    'a terminal shows and remembers what is written to it, and this is a secret',
-    {
-      grant: id,
-      advice: `Pipe it to where it is needed, or say that you want to see it: evertoken token ${id} --show`,
-    },
-  )
-}
+const refusal = (id: string): EvertokenError =>
+  new EvertokenError('usage', 'a terminal shows and remembers what is written to it, and this is a secret', {
+    grant: id,
+    advice: `Pipe it to where it is needed, or say that you want to see it: evertoken token ${id} --show`,
+  })

@@ -3,7 +3,7 @@ import type { Environment } from './environment.ts'
 import { openKeeper } from './local-grants.ts'
 import type { PlaceOptions } from './options.ts'
 import { findPlace, type Place } from './place.ts'
-import { writeRefreshLines } from './refresh-lines.ts'
+import { RefreshLines } from './refresh-lines.ts'
 
 export interface WorkerOptions extends PlaceOptions {
   /** `--once`: what is due now, and no more. */
@@ -18,7 +18,7 @@ export async function worker(options: WorkerOptions, environment: Environment): 
   const place = await findPlace(options, environment)
   await using keeper = await openKeeper(place, environment)
   await ensureConfigured(place, keeper, environment)
-  writeRefreshLines(keeper, (line) => stdout.write(`${line}\n`))
+  new RefreshLines(keeper).writeTo((line) => stdout.write(`${line}\n`))
   await using working = new Worker(keeper, {
     onError: (error) =>
       stderr.write(`evertoken: ${error instanceof Error ? error.message : String(error)}\n`),
