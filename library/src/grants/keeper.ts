@@ -159,12 +159,8 @@ export class Keeper implements AsyncDisposable {
    * @throws ReauthorizationRequiredError, ProviderError (`invalid_client`, `provider_unreachable`, …), EvertokenError
    *   (`unknown_grant`, `grant_pending`, `grant_paused`, `token_unavailable`).
    */
-  async getToken(id: string, request?: TokenRequest): Promise<AccessToken> {
-    if (request === undefined) {
-      const token = this.#cache.own(id)
-      if (token !== undefined) return token
-    }
-    return this.#reader.get(id, request ?? {})
+  getToken(id: string, request?: TokenRequest): Promise<AccessToken> {
+    return (request === undefined ? this.#cache.given(id) : undefined) ?? this.#reader.get(id, request ?? {})
   }
 
   /** The token in memory, if there is one that may be used this instant; never waits, never sends. */

@@ -11,6 +11,11 @@ import { AccessToken } from './token.ts'
 interface Entry {
   readonly row: TokenRow
   readonly token: AccessToken
+  /**
+   * The token as getToken gives it. One promise for all readers: an async function makes a new one each time and looks
+   * for a `then` in the token, which together take longer than everything else a read does.
+   */
+  readonly given: Promise<AccessToken>
   readonly refreshBefore: number | undefined
   verifiedAt: number
   usableUntil: number
@@ -20,6 +25,9 @@ interface Entry {
 
 /** Entries kept in memory; the oldest go first. A million grants in a store need not be a million here. */
 const limit = 50_000
+
+/** How often in a revalidation interval the store's version is asked for, at most. */
+const versionsPerInterval = 20
 
 /** A grant's own token goes by the grant's id alone, so that the usual read builds no key. */
 const placeOf = (id: string, key: TokenKey): string =>
@@ -31,6 +39,9 @@ export class TokenCache {
   readonly #now: () => number
   readonly #revalidate: number
   readonly #entries = new Map<string, Entry>()
+  /** The store's version and when it was asked for it (UTC ms). */
+  #version: number | undefined
+  #askedAt = Number.POSITIVE_INFINITY
 
   constructor(store: GrantStore, now: () => number, revalidate: number) {
     this.#store = store
@@ -39,11 +50,20 @@ export class TokenCache {
   }
 
   /** The grant's own token, if memory may answer for it. The path of nearly every read. */
+  given(id: string): Promise<AccessToken> | undefined {
+    return this.#usable(id)?.given
+  }
+
+  /** The same without waiting. */
   own(id: string): AccessToken | undefined {
-    const entry = this.#entries.get(id)
+    return this.#usable(id)?.token
+  }
+
+  #usable(place: string): Entry | undefined {
+    const entry = this.#entries.get(place)
     if (entry === undefined) return undefined
     const now = this.#now()
-    return now >= entry.verifiedAt && now < entry.usableUntil ? entry.token : undefined
+    return now >= entry.verifiedAt && now < entry.usableUntil ? entry : undefined
   }
 
   at(id: string, key: TokenKey): AccessToken | undefined {
@@ -56,11 +76,24 @@ export class TokenCache {
    */
   revalidated(id: string, key: TokenKey): AccessToken | undefined {
     const entry = this.#entries.get(placeOf(id, key))
-    if (entry?.version === undefined || entry.version !== this.#store.version()) return undefined
+    if (entry?.version === undefined) return undefined
     const now = this.#now()
-    if (now < entry.verifiedAt) return undefined
-    this.#extend(entry, now)
+    if (now < entry.verifiedAt || entry.version !== this.#versionAt(now)) return undefined
+    this.#extend(entry, this.#askedAt)
     return now < entry.usableUntil ? entry.token : undefined
+  }
+
+  /**
+   * One question to the store does for all that is read shortly after it: what it verifies, it verifies as of when it
+   * was asked, so nothing is believed any longer for that.
+   */
+  #versionAt(now: number): number | undefined {
+    const age = now - this.#askedAt
+    if (!(age >= 0 && age < this.#revalidate / versionsPerInterval)) {
+      this.#version = this.#store.version()
+      this.#askedAt = now
+    }
+    return this.#version
   }
 
   /** The token of a row just read; unsealed only when it is another than the one in memory. */
@@ -73,9 +106,11 @@ export class TokenCache {
     const place = placeOf(id, row)
     const held = this.#entries.get(place)
     const same = held !== undefined && held.row.generation === row.generation && held.row.fence === row.fence
+    const token = same ? held.token : this.#unseal(id, row)
     const entry: Entry = {
       row,
-      token: same ? held.token : this.#unseal(id, row),
+      token,
+      given: same ? held.given : Promise.resolve(token),
       refreshBefore,
       verifiedAt: 0,
       usableUntil: 0,
@@ -96,13 +131,13 @@ export class TokenCache {
   }
 
   /** Memory answers until the next edge of the token's life, so that nobody is served across it unnoticed. */
-  #extend(entry: Entry, now: number): void {
+  #extend(entry: Entry, verifiedAt: number): void {
     const { row } = entry
-    const left = row.expiresAt - now
+    const left = row.expiresAt - verifiedAt
     const { advisory, mandatory } = windows(row.lifetime, entry.refreshBefore)
     const edge = left > advisory ? left - advisory : left > mandatory ? left - mandatory : 0
-    entry.verifiedAt = now
-    entry.usableUntil = now + Math.min(this.#revalidate, edge)
+    entry.verifiedAt = verifiedAt
+    entry.usableUntil = verifiedAt + Math.min(this.#revalidate, edge)
   }
 
   #unseal(id: string, row: TokenRow): AccessToken {
