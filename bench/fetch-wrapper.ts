@@ -29,7 +29,7 @@ const stubbed = (async () => {
 const init = () => ({ method: 'GET', headers: { accept: 'application/json', 'x-request-id': '23' } })
 
 async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
-  const ms = quick ? 20 : 300
+  const ms = quick ? 20 : 50
   const size = quick ? 100 : 1_000
   const fetchBefore = globalThis.fetch
   // @badgateway's wrapper calls the global fetch and can be given no other.
@@ -46,7 +46,7 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
       },
     )
     const contenders = measured(ms, size, authorizedFetch(source, { fetch: stubbed }))
-    const samples = await interleaved(contenders, rounds ?? (quick ? 2 : 15), progress)
+    const samples = await interleaved(contenders, rounds ?? (quick ? 2 : 41), progress)
     const alone = (name: string) => (name.endsWith('Request') ? stubRequest : stub)
     const added = (name: string) =>
       samples.combined(name, alone(name), (wrapped, unwrapped) => (wrapped - unwrapped) / 1000)

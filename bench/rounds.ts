@@ -30,6 +30,11 @@ export class Samples {
     this.#figures = figures
   }
 
+  /** These and those of other rounds; the two cannot be compared with each other. */
+  and(others: Samples): Samples {
+    return new Samples(new Map([...this.#figures, ...others.#figures]))
+  }
+
   of(name: string): Spread {
     return spread(this.#of(name))
   }
