@@ -151,6 +151,12 @@ const seconds = (value: number | undefined, what: string): number | undefined =>
   return value
 }
 
+/** A life of no time would make every read a refresh. */
+const lifetime = (value: number | undefined, what: string): number | undefined => {
+  if (value === 0) throw invalid(`${what} must be more than 0 seconds`)
+  return seconds(value, what)
+}
+
 const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: string): SigningKey =>
   Object.freeze({ algorithm, key: secret(key, `${what}.key`), keyId })
 
@@ -217,7 +223,7 @@ function resolve(
     metadata: Object.freeze([...(options.metadata ?? [])]),
     replayClass: options.replayClass ?? 'strict',
     refreshBefore: seconds(options.refreshBefore, 'refreshBefore'),
-    assumedLifetime: seconds(options.assumedLifetime, 'assumedLifetime'),
+    assumedLifetime: lifetime(options.assumedLifetime, 'assumedLifetime'),
     ...more,
   }
   if (definition.client.clientId === '' && grantType !== 'jwt_bearer') throw invalid('clientId is missing')
@@ -231,7 +237,7 @@ export function clientCredentials(options: ClientCredentialsOptions): GrantDefin
 
 /** A service account that signs an assertion for each token (RFC 7523 section 2.1). */
 export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
-  const { issuer, subject, audience, lifetime = 300, claims = {}, header = {}, key } = options.assertion
+  const { issuer, subject, audience, claims = {}, header = {}, key } = options.assertion
   if (typeof issuer !== 'string' || issuer === '') throw invalid('assertion.issuer is missing')
   return resolve('jwt_bearer', options, {
     replayClass: 'non_rotating',
@@ -239,7 +245,7 @@ export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
       issuer,
       subject: subject ?? issuer,
       audience,
-      lifetime: seconds(lifetime, 'assertion.lifetime') ?? 300,
+      lifetime: lifetime(options.assertion.lifetime, 'assertion.lifetime') ?? 300,
       claims: Object.freeze({ ...claims }),
       header: Object.freeze({ ...header }),
       key: signingKey(key, 'assertion.key'),
@@ -267,12 +273,21 @@ export function providerName({ client: { provider } }: GrantDefinition): string 
 }
 
 const secretMember = '$secret'
+/** Users' own members that look like ours get one more sign in front while they are written. */
+const likeSecretMember = /^\$+secret$/
+
+const renamed = (
+  value: object,
+  rename: (name: string) => string,
+  change: (member: unknown) => unknown = (member) => member,
+): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).map(([name, member]) => [rename(name), change(member)]))
 
 function reveal(value: unknown): unknown {
   if (value instanceof Secret) return { [secretMember]: value.reveal() }
   if (Array.isArray(value)) return value.map(reveal)
   if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, reveal(member)]))
+    return renamed(value, (name) => (likeSecretMember.test(name) ? `$${name}` : name), reveal)
   return value
 }
 
@@ -284,8 +299,10 @@ export function readDefinition(text: string): GrantDefinition {
   return JSON.parse(text, (_name, value: unknown) => {
     if (typeof value !== 'object' || value === null) return value
     const held = (value as Record<string, unknown>)[secretMember]
-    return typeof held === 'string' && Object.keys(value).length === 1
-      ? new Secret(held)
-      : Object.freeze(value)
+    if (typeof held === 'string') return new Secret(held)
+    const escaped = !Array.isArray(value) && Object.keys(value).some((name) => likeSecretMember.test(name))
+    return Object.freeze(
+      escaped ? renamed(value, (name) => (likeSecretMember.test(name) ? name.slice(1) : name)) : value,
+    )
   }) as GrantDefinition
 }

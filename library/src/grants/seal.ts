@@ -41,6 +41,8 @@ const version = 1
 const nonceBytes = 12
 const tagBytes = 16
 const fenceBytes = 8
+/** Its length is written as one byte. */
+const longestKeyId = 255
 
 const derive = (master: KeyObject, ...purpose: string[]): Buffer => {
   const hmac = createHmac('sha256', master)
@@ -70,6 +72,11 @@ export const keyCheck = (master: KeyObject, storeId: string): string =>
  * associated data. Layout: version, key id length, key id, fence, nonce, ciphertext, tag.
  */
 export function aesSeal(storeId: string, keys: readonly MasterKey[]): Seal {
+  for (const { id } of keys)
+    if (id === '' || Buffer.byteLength(id) > longestKeyId)
+      throw new TypeError(
+        `the id of a master key is 1 to ${longestKeyId} bytes long, not ${Buffer.byteLength(id)}`,
+      )
   const masters = new Map(keys.map((key) => [key.id, masterKeyObject(key)]))
   const first = keys[0]
   if (first === undefined) throw new TypeError('at least one master key is needed')

@@ -1,0 +1,259 @@
+import { inspect } from 'node:util'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  authorizationCode,
+  type ClientCredentialsOptions,
+  clientCredentials,
+  type GrantDefinition,
+  jwtBearer,
+  providerName,
+  readDefinition,
+  refreshToken,
+  writeDefinition,
+} from '../../src/grants/definition.ts'
+import { Secret } from '../../src/secret.ts'
+
+const tokenUrl = 'https://auth.example.com/oauth/token'
+const client = { tokenUrl, clientId: 'client-1' }
+const secretText = 'client-secret-text'
+
+const examples: Record<string, GrantDefinition> = {
+  'client credentials': clientCredentials({
+    ...client,
+    clientSecret: secretText,
+    scope: 'read write',
+    resource: 'https://api.example.com',
+    refreshBefore: 60,
+    assumedLifetime: 600,
+    parameters: { audience: 'api' },
+    metadata: ['instance_url'],
+  }),
+  'an imported refresh token': refreshToken({
+    ...client,
+    refreshToken: secretText,
+    replayClass: 'non_rotating',
+  }),
+  'a consent': authorizationCode({
+    ...client,
+    authorizationUrl: 'https://auth.example.com/authorize',
+    authorizationParameters: { prompt: 'consent' },
+  }),
+  'a consent at a discovered issuer': authorizationCode({
+    issuer: 'https://auth.example.com',
+    clientId: 'a',
+  }),
+  'a service account': jwtBearer({
+    tokenUrl,
+    assertion: {
+      issuer: 'service@example',
+      claims: { scope: 'read', sub: null, nested: { list: [1, { deep: true }] } },
+      header: { typ: 'JWT' },
+      key: { algorithm: 'HS256', key: secretText, keyId: 'k1' },
+    },
+  }),
+  'a client with a key': clientCredentials({
+    ...client,
+    signingKey: { algorithm: 'ES256', key: new Secret(secretText) },
+    clientAssertionAudience: 'https://auth.example.com',
+  }),
+}
+
+/** With the texts of its secrets, to compare. */
+const opened = (value: unknown): unknown => JSON.parse(writeDefinition(value as GrantDefinition))
+
+describe.each(Object.entries(examples))('the definition of %s', (_name, definition) => {
+  test('comes back as it was written, frozen, with its secrets', () => {
+    const text = writeDefinition(definition)
+    const read = readDefinition(text)
+    expect(opened(read)).toEqual(opened(definition))
+    expect(writeDefinition(read)).toBe(text)
+    expect(Object.isFrozen(read)).toBe(true)
+    expect(Object.isFrozen(read.client)).toBe(true)
+    if (text.includes(secretText)) expect(inspect(read, { depth: 9 })).toContain('[secret]')
+  })
+
+  test('shows its secrets neither as JSON nor when inspected', () => {
+    expect(JSON.stringify(definition)).not.toContain(secretText)
+    expect(inspect(definition, { depth: 9, showHidden: true })).not.toContain(secretText)
+  })
+})
+
+const text = fc.string({ minLength: 1, maxLength: 20 })
+
+test('whatever the texts in it, a definition survives being written and read', () => {
+  const options: fc.Arbitrary<ClientCredentialsOptions> = fc.record({
+    tokenUrl: fc.webUrl({ validSchemes: ['https'] }),
+    clientId: text,
+    clientSecret: text.filter((secret) => secret.trim() !== ''),
+    scope: fc.array(fc.stringMatching(/^[!#-[\]-~]{1,8}$/)),
+    parameters: fc.dictionary(text, fc.string()),
+    refreshBefore: fc.nat(),
+  })
+  fc.assert(
+    fc.property(options, (written) => {
+      const definition = clientCredentials(written)
+      const read = readDefinition(writeDefinition(definition))
+      expect(opened(read)).toEqual(opened(definition))
+      expect(read.parameters).toEqual(written.parameters)
+      const { authentication } = read.client
+      expect('secret' in authentication && authentication.secret.reveal()).toBe(written.clientSecret)
+    }),
+  )
+})
+
+// { "$secret": … } is how a secret is written: parameters or claims of that shape came back as a secret.
+test('members that look like a written secret stay what they are', () => {
+  const parameters = { $secret: 'no secret' }
+  expect(readDefinition(writeDefinition(clientCredentials({ ...client, parameters }))).parameters).toEqual(
+    parameters,
+  )
+  const claims = { $secret: 'a', inner: { $secret: 'b' }, $$secret: 'c', list: [{ $secret: 'd' }] }
+  const assertion = { issuer: 'i', claims, key: { algorithm: 'HS256', key: 'k' } } as const
+  expect(readDefinition(writeDefinition(jwtBearer({ tokenUrl, assertion }))).assertion?.claims).toEqual(
+    claims,
+  )
+})
+
+test('scopes are a text or a list; order is kept', () => {
+  expect(clientCredentials({ ...client, scope: ' read  write ' }).scope).toEqual(['read', 'write'])
+  expect(clientCredentials({ ...client, scope: ['b', 'a'] }).scope).toEqual(['b', 'a'])
+  expect(clientCredentials(client).scope).toEqual([])
+})
+
+test('what is minted does not rotate; a login is strict unless it says otherwise', () => {
+  expect(Object.values(examples).map(({ grantType, replayClass }) => [grantType, replayClass])).toEqual([
+    ['client_credentials', 'non_rotating'],
+    ['refresh_token', 'non_rotating'],
+    ['authorization_code', 'strict'],
+    ['authorization_code', 'strict'],
+    ['jwt_bearer', 'non_rotating'],
+    ['client_credentials', 'non_rotating'],
+  ])
+})
+
+test('a client authenticates by what it has', () => {
+  const method = (more: Partial<ClientCredentialsOptions>) =>
+    clientCredentials({ ...client, ...more }).client.authentication.method
+  const signingKey = { algorithm: 'ES256', key: 'k' } as const
+  expect(method({})).toBe('none')
+  expect(method({ clientSecret: 's' })).toBe('client_secret_basic')
+  expect(method({ signingKey })).toBe('private_key_jwt')
+  expect(method({ clientSecret: 's', signingKey })).toBe('private_key_jwt')
+  expect(method({ clientSecret: 's', clientAuthentication: 'client_secret_jwt' })).toBe('client_secret_jwt')
+})
+
+test('the provider is named by its issuer, or the host of its token endpoint', () => {
+  expect(providerName(clientCredentials(client))).toBe('auth.example.com')
+  expect(providerName(clientCredentials({ issuer: 'https://i.example', clientId: 'a' }))).toBe(
+    'https://i.example',
+  )
+})
+
+describe('a mistake is named, and no secret with it', () => {
+  const bad: [string, () => GrantDefinition, string, RegExp][] = [
+    [
+      'no endpoint',
+      () => clientCredentials({ clientId: 'a' }),
+      'invalid_configuration',
+      /issuer nor tokenUrl/,
+    ],
+    [
+      'no URL',
+      () => clientCredentials({ ...client, tokenUrl: 'auth' }),
+      'invalid_configuration',
+      /tokenUrl is not/,
+    ],
+    [
+      'a strange scheme',
+      () => clientCredentials({ ...client, tokenUrl: 'ftp://a' }),
+      'invalid_configuration',
+      /https/,
+    ],
+    [
+      'a password in the URL',
+      () => clientCredentials({ ...client, tokenUrl: `https://a:${secretText}@b` }),
+      'invalid_configuration',
+      /user name or password/,
+    ],
+    [
+      'an empty secret',
+      () => clientCredentials({ ...client, clientSecret: ' ' }),
+      'empty_secret',
+      /clientSecret/,
+    ],
+    [
+      'no client id',
+      () => clientCredentials({ tokenUrl, clientId: '' }),
+      'invalid_configuration',
+      /clientId/,
+    ],
+    [
+      'a secret that is missing',
+      () => clientCredentials({ ...client, clientAuthentication: 'client_secret_post' }),
+      'invalid_configuration',
+      /needs a clientSecret/,
+    ],
+    [
+      'a key that is missing',
+      () => clientCredentials({ ...client, clientAuthentication: 'private_key_jwt' }),
+      'invalid_configuration',
+      /needs a signingKey/,
+    ],
+    [
+      'a method nobody knows',
+      () => clientCredentials({ ...client, clientAuthentication: 'telepathy' as 'none' }),
+      'invalid_configuration',
+      /telepathy/,
+    ],
+    [
+      'a negative time',
+      () => clientCredentials({ ...client, refreshBefore: -1 }),
+      'invalid_configuration',
+      /refreshBefore.*-1/,
+    ],
+    [
+      'a time that is no number',
+      () => clientCredentials({ ...client, assumedLifetime: Number.NaN }),
+      'invalid_configuration',
+      /assumedLifetime.*NaN/,
+    ],
+    // Every token would be born expired, and every read a refresh.
+    [
+      'an assumed life of no time',
+      () => clientCredentials({ ...client, assumedLifetime: 0 }),
+      'invalid_configuration',
+      /assumedLifetime/,
+    ],
+    ['a consent nowhere', () => authorizationCode(client), 'invalid_configuration', /authorizationUrl/],
+    [
+      'an empty refresh token',
+      () => refreshToken({ ...client, refreshToken: '' }),
+      'empty_secret',
+      /refreshToken/,
+    ],
+    [
+      'an assertion without issuer',
+      () => jwtBearer({ tokenUrl, assertion: { issuer: '', key: { algorithm: 'HS256', key: secretText } } }),
+      'invalid_configuration',
+      /issuer/,
+    ],
+  ]
+  test.each(bad)('%s', (_name, make, code, words) => {
+    const error = (() => {
+      try {
+        make()
+      } catch (thrown) {
+        return thrown as Error
+      }
+      throw new Error('no mistake was seen')
+    })()
+    expect(error).toMatchObject({ code })
+    expect(error.message).toMatch(words)
+    expect(inspect(error)).not.toContain(secretText)
+  })
+
+  test('a value of the wrong type is a TypeError', () => {
+    expect(() => clientCredentials({ ...client, clientSecret: 5 as unknown as string })).toThrow(TypeError)
+  })
+})
