@@ -14,11 +14,14 @@ export interface ServerCount {
 
 export function countOf(requests: readonly PracticeRequest[], clientId: string): ServerCount {
   const mine = requests.filter((request) => request.clientId === clientId)
-  const refreshes = mine.filter(({ grantType }) => grantType === 'refresh_token')
+  // A request whose process was killed at the end may have no answer yet.
+  const refreshes = mine.filter(
+    ({ grantType, status }) => grantType === 'refresh_token' && status !== undefined,
+  )
   const issued = refreshes.filter(({ outcome }) => outcome === 'issued').length
   return {
     issued,
-    refused: refreshes.length - issued,
+    refused: refreshes.filter(({ status = 0 }) => status >= 400).length,
     accepted: mine.filter(({ path, outcome }) => path === '/api/whoami' && outcome === 'accepted').length,
     alive: refreshes.at(-1)?.outcome === 'issued',
   }
