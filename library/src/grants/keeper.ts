@@ -203,7 +203,7 @@ export class Keeper implements AsyncDisposable {
     const until = this.clock.boot() + this.timing.patience
     for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
       signal?.throwIfAborted()
-      this.#cache.forget(id)
+      this.#reader.forget(id)
       const present = findToken(await this.#record(id), key)
       if (present?.generation !== generation) return this.getToken(id, request)
       const result = await this.#refresh(id, { kind: 'rejected', key, generation })
@@ -254,7 +254,7 @@ export class Keeper implements AsyncDisposable {
       if (record === undefined) throw unknownGrant(id, this.store.location)
       return { result: undefined, record: null }
     })
-    this.#cache.forget(id)
+    this.#reader.forget(id)
   }
 
   /** Begins a person's consent; send them to the `url`. */
@@ -265,7 +265,7 @@ export class Keeper implements AsyncDisposable {
   /** Finishes it with the URL the provider sent the person back to. */
   async finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
     const record = await finishConsent(this.#context, callback, binding)
-    this.#cache.forget(record.id)
+    this.#reader.forget(record.id)
     this.#tellRefreshed(record, findToken(record, ownToken) as TokenRow)
     return this.#summary(record)
   }
@@ -314,7 +314,7 @@ export class Keeper implements AsyncDisposable {
   async #fly(id: string, why: Why): Promise<Refreshed> {
     try {
       const result = await refresh(this.#context, id, why)
-      if (result.kind === 'refreshed' || result.kind === 'failed') this.#cache.forget(id)
+      if (result.kind === 'refreshed' || result.kind === 'failed') this.#reader.forget(id)
       this.#tell(id, result)
       return result
     } finally {
@@ -412,7 +412,7 @@ export class Keeper implements AsyncDisposable {
       const next = decide(before, moment)
       return next === before ? { result: next } : { result: next, record: next }
     })
-    this.#cache.forget(id)
+    this.#reader.forget(id)
     return this.#summary(record)
   }
 

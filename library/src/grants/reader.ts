@@ -21,11 +21,31 @@ export interface ReaderContext {
   readonly trouble: (id: string) => unknown
 }
 
+/** A grant as it stood in the store, and the store's version from before that. */
+interface Read {
+  readonly record: GrantRecord
+  readonly version: number | undefined
+}
+
+/** A wait for a newer token, which any number of readers share. */
+interface Renewal {
+  /** Resolves once there may be a newer token, or with the reason why there is none. */
+  readonly done: Promise<EvertokenError | undefined>
+  /** Waits that began in this turn, by patience in ms: a thousand readers who come at once need one timer. */
+  readonly waits: Map<number, Wait>
+  /** Ends every sleep together with the renewal. */
+  readonly over: AbortController
+}
+
+type Wait = Promise<EvertokenError | 'late' | undefined>
+
 /** Hands out tokens: from the store, and by waiting for a refresh when the present one will not do. */
 export class Reader {
   readonly #context: ReaderContext
   /** Who waits for a newer token than which: however many readers wait, one of them asks. */
-  readonly #renewals = new Map<string, Promise<EvertokenError | undefined>>()
+  readonly #renewals = new Map<string, Renewal>()
+  /** Reads of the store under way: whoever asks for the same grant in the same turn takes part. */
+  readonly #reads = new Map<string, Promise<Read>>()
 
   constructor(context: ReaderContext) {
     this.#context = context
@@ -52,7 +72,7 @@ export class Reader {
           if (!first && reading.row !== undefined) return this.#served(record, reading.row, version, true)
           const patience = reading.row === undefined ? timing.patience : timing.mandatoryWait
           const renewal = this.#renew(id, key, reading.generation)
-          const error = await inTime(renewal, clock, patience, request.signal)
+          const error = await this.#inTime(renewal, patience, request.signal)
           if (error === undefined) break
           if (reading.row !== undefined && reading.row.expiresAt > clock.now())
             return this.#served(record, reading.row, version, true)
@@ -64,7 +84,23 @@ export class Reader {
     }
   }
 
-  async #read(id: string): Promise<{ record: GrantRecord; version: number | undefined }> {
+  /** The next read of this grant asks the store: it was changed. */
+  forget(id: string): void {
+    this.#context.cache.forget(id)
+    this.#reads.delete(id)
+  }
+
+  #read(id: string): Promise<Read> {
+    const underWay = this.#reads.get(id)
+    if (underWay !== undefined) return underWay
+    const read = this.#readStore(id).finally(() => {
+      if (this.#reads.get(id) === read) this.#reads.delete(id)
+    })
+    this.#reads.set(id, read)
+    return read
+  }
+
+  async #readStore(id: string): Promise<Read> {
     const { store, cache } = this.#context
     // Before the row, so that a write in between is seen by the next comparison.
     const version = store.version()
@@ -81,17 +117,37 @@ export class Reader {
 
   #renewBehind(id: string, key: TokenKey, row: TokenRow): void {
     // A reader with a good token is not told of a failure here: it is stored, and every status shows it.
-    this.#renew(id, key, row.generation).catch(() => undefined)
+    this.#renew(id, key, row.generation).done.catch(() => undefined)
   }
 
-  /** Resolves once there may be a newer token than `generation`, or with the reason why there is none. */
-  #renew(id: string, key: TokenKey, generation: number): Promise<EvertokenError | undefined> {
+  /** Begins to wait for a newer token than `generation`, or joins those who do. */
+  #renew(id: string, key: TokenKey, generation: number): Renewal {
     const place = `${id}\n${key.scope}\n${key.resource}`
     const waiting = this.#renewals.get(place)
     if (waiting !== undefined) return waiting
-    const renewal = this.#renewal(id, key, generation).finally(() => this.#renewals.delete(place))
+    const over = new AbortController()
+    const done = this.#renewal(id, key, generation).finally(() => {
+      this.#renewals.delete(place)
+      over.abort()
+    })
+    const renewal: Renewal = { done, waits: new Map(), over }
     this.#renewals.set(place, renewal)
     return renewal
+  }
+
+  /** `late` when `ms` pass first. An abort rejects with the signal's reason; the work itself goes on. */
+  #inTime(renewal: Renewal, ms: number, signal: AbortSignal | undefined): Wait {
+    if (signal !== undefined) return inTime(renewal.done, this.#context.clock, ms, signal)
+    const { waits, done, over } = renewal
+    const begun = waits.get(ms)
+    if (begun !== undefined) return begun
+    const sleep = this.#context.clock.sleep(ms, { signal: over.signal })
+    // A sleep that was cut short because the renewal is done says what that says.
+    const late = sleep.then((): Wait | 'late' => (over.signal.aborted ? done : 'late'))
+    const wait = Promise.race([done, late])
+    waits.set(ms, wait)
+    queueMicrotask(() => waits.delete(ms))
+    return wait
   }
 
   async #renewal(id: string, key: TokenKey, generation: number): Promise<EvertokenError | undefined> {
@@ -173,15 +229,15 @@ async function inTime<T>(
   work: Promise<T>,
   clock: Clock,
   ms: number,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<T | 'late'> {
   const over = new AbortController()
   const timer = clock
-    .sleep(ms, { signal: signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]) })
+    .sleep(ms, { signal: AbortSignal.any([over.signal, signal]) })
     .then(() => 'late' as const)
   try {
     const first = await Promise.race([work, timer])
-    signal?.throwIfAborted()
+    signal.throwIfAborted()
     return first
   } finally {
     over.abort()

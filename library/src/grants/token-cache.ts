@@ -39,6 +39,8 @@ export class TokenCache {
   readonly #now: () => number
   readonly #revalidate: number
   readonly #entries = new Map<string, Entry>()
+  /** Places of a grant's other tokens, by grant. */
+  readonly #scoped = new Map<string, Set<string>>()
   /** The store's version and when it was asked for it (UTC ms). */
   #version: number | undefined
   #askedAt = Number.POSITIVE_INFINITY
@@ -117,17 +119,25 @@ export class TokenCache {
       version,
     }
     this.#extend(entry, this.#now())
-    if (held === undefined && this.#entries.size >= limit)
-      this.#entries.delete(this.#entries.keys().next().value as string)
+    if (held === undefined && this.#entries.size >= limit) this.#forgetOldest()
     this.#entries.set(place, entry)
+    if (place !== id) this.#scoped.set(id, (this.#scoped.get(id) ?? new Set()).add(place))
     return entry.token
   }
 
   /** The next read of this grant asks the store. */
   forget(id: string): void {
     this.#entries.delete(id)
-    const scoped = `${id}\n`
-    for (const place of this.#entries.keys()) if (place.startsWith(scoped)) this.#entries.delete(place)
+    for (const place of this.#scoped.get(id) ?? []) this.#entries.delete(place)
+    this.#scoped.delete(id)
+  }
+
+  #forgetOldest(): void {
+    const place = this.#entries.keys().next().value as string
+    this.#entries.delete(place)
+    const id = place.split('\n', 1)[0] as string
+    const places = this.#scoped.get(id)
+    if (places?.delete(place) && places.size === 0) this.#scoped.delete(id)
   }
 
   /** Memory answers until the next edge of the token's life, so that nobody is served across it unnoticed. */
