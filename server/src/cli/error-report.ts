@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { styleText } from 'node:util'
-import type { EvertokenError } from 'evertoken'
+import type { ErrorCode, EvertokenError } from 'evertoken'
 import { type Environment, Interruption } from './environment.ts'
 import { exitCodeOf } from './exit-code.ts'
 
@@ -34,7 +34,10 @@ type Facts = Pick<EvertokenError, 'message' | 'advice' | 'grant'> & { code: stri
 
 /** By shape and not by class, which would load the library only to say that a flag is wrong. */
 function factsOf(error: unknown): Facts {
-  if (isEvertokenError(error)) return error
+  if (isEvertokenError(error)) {
+    const { code, message, grant } = error
+    return { code, message, grant, advice: error.advice ?? advice[code] }
+  }
   const message = error instanceof Error ? error.message : String(error)
   return {
     code: 'internal',
@@ -42,6 +45,14 @@ function factsOf(error: unknown): Facts {
     advice: 'EVERTOKEN_DEBUG=1 shows where. Please report it.',
     grant: undefined,
   }
+}
+
+/** For errors that are thrown where nobody knows what the person can do. */
+const advice: Partial<Record<ErrorCode, string>> = {
+  discovery_failed: 'Check the issuer URL and the network; EVERTOKEN_LOG=wire shows the exchange.',
+  issuer_mismatch: 'Use the issuer as the provider itself writes it.',
+  provider_unreachable: 'Check the URL, the name service and the network.',
+  consent_denied: 'Begin again once whoever is asked agrees.',
 }
 
 function isEvertokenError(error: unknown): error is EvertokenError {

@@ -19,7 +19,7 @@ export async function remove(id: string, options: RemoveOptions, environment: En
         advice: `Say so: evertoken remove ${id} --yes`,
       })
     const sure = await new Questions(environment).confirm(
-      `Remove ${id} (${grantType}, ${state}) and its tokens from ${grants.location}? This cannot be undone.`,
+      `Remove ${id} (${grantType}, ${state}) and its tokens? This cannot be undone.`,
     )
     if (!sure) {
       environment.stderr.write(`${id} stays as it is.\n`)

@@ -1,0 +1,230 @@
+import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { evertoken, folder, hasTerminal, onTerminal, secretFile, start } from './command.ts'
+import { billing, provider, serviceFlags, serviceSecret } from './practice.ts'
+
+describe('evertoken add', () => {
+  test.each([
+    ['a file', async () => ['--client-secret-file', secretFile(serviceSecret)]],
+    ['the environment', async () => ['--client-secret-env', 'OUR_SECRET']],
+  ])('takes the secret from %s and proves the grant with a first token', async (_, flags) => {
+    const server = await provider()
+    const data = folder()
+    const { code, stdout } = await evertoken(
+      ['add', 'billing', '--data', data, ...serviceFlags(server), ...(await flags()), '--json'],
+      { env: { OUR_SECRET: serviceSecret } },
+    )
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ id: 'billing', state: 'active', generation: 1 })
+    expect(server.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
+  })
+
+  test('sends nothing with --no-check', async () => {
+    const server = await provider()
+    const flags = [...serviceFlags(server), '--client-secret-file', secretFile(serviceSecret), '--no-check']
+    const { code } = await evertoken(['add', 'billing', '--data', folder(), ...flags])
+    expect(code).toBe(0)
+    expect(server.requests).toHaveLength(0)
+  })
+
+  test('makes a grant that signs assertions', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const server = await provider({
+      assertionIssuers: [
+        {
+          issuer: 'robot',
+          algorithm: 'RS256',
+          key: String(publicKey.export({ type: 'spki', format: 'pem' })),
+        },
+      ],
+    })
+    const key = secretFile(String(privateKey.export({ type: 'pkcs8', format: 'pem' })))
+    const { code, stderr, stdout } = await evertoken([
+      ...['add', 'robot', '--data', folder(), '--json', '--type', 'jwt_bearer', '--issuer', server.issuer],
+      ...['--assertion-issuer', 'robot', '--algorithm', 'RS256', '--signing-key-file', key, '--label', 'a=b'],
+    ])
+    expect(stderr).not.toContain('evertoken: grant')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      grant_type: 'jwt_bearer',
+      state: 'active',
+      labels: { a: 'b' },
+    })
+  })
+
+  test('imports a refresh token from stdin', async () => {
+    const server = await provider()
+    const begun = new URL(server.authorizationEndpoint)
+    const verifier = 'a-code-verifier-of-at-least-forty-three-characters-x'
+    const challenge = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))
+    const redirect = 'http://127.0.0.1/callback'
+    begun.search = new URLSearchParams({
+      response_type: 'code',
+      client_id: 'practice-app',
+      redirect_uri: redirect,
+      state: 's',
+      code_challenge: Buffer.from(challenge).toString('base64url'),
+      code_challenge_method: 'S256',
+    }).toString()
+    const code = new URL(await server.consent(begun)).searchParams.get('code') ?? ''
+    const form = {
+      grant_type: 'authorization_code',
+      client_id: 'practice-app',
+      code,
+      code_verifier: verifier,
+    }
+    const answer = await fetch(server.tokenEndpoint, {
+      method: 'POST',
+      body: new URLSearchParams({ ...form, redirect_uri: redirect }),
+    })
+    const { refresh_token: imported } = (await answer.json()) as { refresh_token: string }
+    const added = await evertoken(
+      [
+        ...[
+          'add',
+          'person',
+          '--data',
+          folder(),
+          '--type',
+          'refresh_token',
+          '--token-url',
+          server.tokenEndpoint,
+        ],
+        ...['--client-id', 'practice-app', '--refresh-token-file', '-'],
+      ],
+      { input: imported },
+    )
+    expect(added.stderr).not.toContain(imported)
+    expect(added.code).toBe(0)
+    expect(added.stdout).toContain('added person: active')
+  })
+
+  test.each([
+    [[], '--type'],
+    [['--type', 'client_credentials'], '--issuer or --token-url'],
+    [['--type', 'client_credentials', '--issuer', 'https://a.example'], '--client-id'],
+    [
+      ['--type', 'client_credentials', '--issuer', 'https://a.example', '--client-id', 'a'],
+      '--client-secret-file or --client-secret-env',
+    ],
+    [['--type', 'jwt_bearer', '--issuer', 'https://a.example'], '--assertion-issuer'],
+    [
+      ['--type', 'refresh_token', '--issuer', 'https://a.example', '--client-id', 'a'],
+      '--refresh-token-file or --refresh-token-env',
+    ],
+    [['--type', 'authorization_code', '--token-url', 'https://a.example'], '--authorization-url'],
+  ])('without a terminal %j is an error that names %s', async (flags, missing) => {
+    const { code, stderr } = await evertoken(['add', 'x', '--data', folder(), ...flags])
+    expect(code).toBe(2)
+    expect(stderr).toContain(`${missing} is missing`)
+  })
+
+  test.each([
+    ['key_file_too_open', () => ['--client-secret-file', secretFile('x', 0o644)]],
+    ['key_file_unreadable', () => ['--client-secret-file', '/nowhere/secret']],
+    ['empty_secret', () => ['--client-secret-file', secretFile('')]],
+    ['empty_secret', () => ['--client-secret-file', '-']],
+    ['missing_environment_variable', () => ['--client-secret-env', 'NOT_SET']],
+    ['usage', () => ['--client-secret-env', 'A', '--client-secret-file', '-']],
+  ])('says %s when the secret cannot be had, and adds nothing', async (expected, flags) => {
+    const data = folder()
+    const issuer = { issuer: 'https://a.example' }
+    const { code, stderr } = await evertoken([
+      'add',
+      'x',
+      '--data',
+      data,
+      ...serviceFlags(issuer),
+      ...flags(),
+    ])
+    expect(code).toBe(2)
+    expect(stderr).toContain(`(${expected})`)
+    expect((await evertoken(['show', 'x', '--data', data])).code).toBe(5)
+  })
+
+  test('keeps a grant whose first token does not come, and says why', async () => {
+    const server = await provider()
+    const data = folder()
+    const added = await evertoken(
+      ['add', 'billing', '--data', data, ...serviceFlags(server), '--client-secret-file', '-'],
+      { input: 'wrong-secret-canary' },
+    )
+    expect(added.code).toBe(1)
+    expect(added.stderr).toContain('billing is added and kept')
+    expect(added.stderr).toContain('(invalid_client)')
+    expect(added.stderr + added.stdout).not.toContain('wrong-secret-canary')
+    const shown = await evertoken(['show', 'billing', '--data', data])
+    expect(shown.stdout).toContain('invalid_client')
+  })
+
+  test('refuses a name that is taken before it reads a secret', async () => {
+    const { server, data } = await billing()
+    const { code, stderr } = await evertoken(['add', 'billing', '--data', data, ...serviceFlags(server)])
+    expect(code).toBe(1)
+    expect(stderr).toContain('grant_exists')
+  })
+
+  test('says what to run for a grant that needs a person', async () => {
+    const server = await provider()
+    const flags = ['--type', 'authorization_code', '--issuer', server.issuer, '--client-id', 'practice-app']
+    const { code, stderr, stdout } = await evertoken(['add', 'work', '--data', folder(), ...flags])
+    expect(code).toBe(0)
+    expect(stdout).toContain('pending')
+    expect(stderr).toContain('evertoken login work')
+  })
+
+  test('has no secret among its arguments or in its output', async () => {
+    const server = await provider({ latency: 1_500 })
+    const flags = [...serviceFlags(server), '--client-secret-file', '-']
+    const running = start(['add', 'billing', '--data', folder(), ...flags])
+    running.child.stdin?.end(serviceSecret)
+    while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    const { stdout: processes } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+    expect(processes).toContain('practice-service')
+    expect(processes).not.toContain(serviceSecret)
+    const { code, stdout, stderr } = await running.ended
+    expect(code).toBe(0)
+    expect(stdout + stderr).not.toContain(serviceSecret)
+  })
+})
+
+describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
+  const enter = '\r'
+
+  test('asks for what is missing, hides the secret, and loses no answer to a wrong one', async () => {
+    const server = await provider()
+    const data = folder()
+    const running = onTerminal(['add', 'billing', '--data', data])
+    await running.says(/What do you have/, 'stdout')
+    running.type(enter)
+    await running.says(/How is the provider known/, 'stdout')
+    running.type(enter)
+    await running.says(/Issuer URL/, 'stdout')
+    running.type(`auth.example.com${enter}`)
+    await running.says(/Write it whole/, 'stdout')
+    running.type('\u007f'.repeat('auth.example.com'.length))
+    running.type(`${server.issuer}${enter}`)
+    await running.says(/Client id/, 'stdout')
+    running.type(enter)
+    await running.says(/cannot be empty/, 'stdout')
+    running.type(`practice-service${enter}`)
+    await running.says(/Client secret/, 'stdout')
+    running.type(`${serviceSecret}${enter}`)
+    await running.says(/Scope/, 'stdout')
+    running.type(enter)
+    const { code, stdout } = await running.ended
+    expect(stdout).toContain('added billing')
+    expect(code).toBe(0)
+    expect(stdout).not.toContain(serviceSecret)
+  })
+
+  test('ends with 130 and adds nothing when a question is left', async () => {
+    const data = folder()
+    const running = onTerminal(['add', 'billing', '--data', data])
+    await running.says(/What do you have/, 'stdout')
+    running.type('\u0003')
+    expect((await running.ended).code).toBe(130)
+    expect((await evertoken(['list', '--data', data, '--json'])).stdout).toBe('{"grants":[]}\n')
+  })
+})
