@@ -76,6 +76,8 @@ export class Reader {
           if (error === undefined) break
           if (reading.row !== undefined && reading.row.expiresAt > clock.now())
             return this.#served(record, reading.row, version, true)
+          // Its token ended while it waited: from here on it waits like a reader that came without one.
+          if (error === 'late' && reading.row !== undefined) break
           throw error === 'late' ? await this.#unavailable(id) : error
         }
         default:
