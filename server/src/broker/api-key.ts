@@ -14,7 +14,12 @@ export interface ApiKeyOptions {
  * `evt_<id>_<secret>_<crc>`: 8 bytes as hexadecimal by which the key is found, 32 random bytes as base64url, and the
  * CRC-32 of everything before it, by which secret scanners tell a key from noise.
  */
-const keyShape = /^evt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})_([0-9a-f]{8})$/
+const keyShape = /^evt_[0-9a-f]{16}_[A-Za-z0-9_-]{43}_[0-9a-f]{8}$/
+const prefix = 'evt_'
+const idAt = prefix.length
+const secretAt = idAt + 16 + 1
+/** Of the underscore before the checksum. */
+const crcAt = secretAt + 43
 
 interface KeyText {
   readonly id: string
@@ -24,9 +29,9 @@ interface KeyText {
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, '0')
 
 function parseKey(text: string): KeyText | undefined {
-  const [, id, secret, crc] = keyShape.exec(text) ?? []
-  if (id === undefined || secret === undefined) return undefined
-  return checksum(text.slice(0, -9)) === crc ? { id, secret } : undefined
+  if (!keyShape.test(text) || crc32(text.slice(0, crcAt)) !== Number.parseInt(text.slice(crcAt + 1), 16))
+    return undefined
+  return { id: text.slice(idAt, secretAt - 1), secret: text.slice(secretAt, crcAt) }
 }
 
 function newKey(): string {
@@ -89,12 +94,16 @@ function writeKeyFileOnce(file: string): boolean {
 interface Known {
   readonly key: ApiKey
   readonly digest: Buffer
+  /** Underscore and checksum, which follow from the rest. */
+  readonly end: string
   /** UTC ms. A clock that is set back makes now < checkedAt, which asks the store too. */
   readonly checkedAt: number
 }
 
 /** So that an unknown id takes as long as a wrong secret. */
 const nobody = Buffer.alloc(32)
+/** Where the digest of the present request lies while it is compared: a buffer for each would cost more than the hash. */
+const given = Buffer.alloc(32)
 
 /** Verifies callers. Keys are remembered for a moment, so that the usual request asks no store. */
 export class ApiKeys {
@@ -111,30 +120,37 @@ export class ApiKeys {
 
   /** Whose key this is; undefined when it is nobody's. A promise only when the store has to be asked. */
   verify(text: string): ApiKey | undefined | Promise<ApiKey | undefined> {
-    const parsed = parseKey(text)
-    if (parsed === undefined) return undefined
-    const known = this.#known.get(parsed.id)
+    const known = this.#known.get(text.slice(idAt, secretAt - 1))
     const now = this.#now()
-    if (known !== undefined && now >= known.checkedAt && now < known.checkedAt + this.#revalidate)
-      return matches(parsed, known.digest) ? known.key : undefined
-    return this.#find(parsed)
+    if (known === undefined || now < known.checkedAt || now >= known.checkedAt + this.#revalidate)
+      return this.#find(text)
+    // Of a key seen before, only the secret is left to prove; the rest is compared as it stands.
+    const { key, digest, end } = known
+    const same = text.startsWith(prefix) && text[secretAt - 1] === '_' && text.slice(crcAt) === end
+    return same && matches(text.slice(secretAt, crcAt), digest) ? key : undefined
   }
 
-  async #find(parsed: KeyText): Promise<ApiKey | undefined> {
+  #find(text: string): undefined | Promise<ApiKey | undefined> {
+    const parsed = parseKey(text)
+    return parsed === undefined ? undefined : this.#ask(parsed, text.slice(crcAt))
+  }
+
+  async #ask({ id, secret }: KeyText, end: string): Promise<ApiKey | undefined> {
     const checkedAt = this.#now()
-    const key = await this.#store.findApiKey(parsed.id)
+    const key = await this.#store.findApiKey(id)
     if (key === undefined) {
-      this.#known.delete(parsed.id)
-      matches(parsed, nobody)
+      this.#known.delete(id)
+      matches(secret, nobody)
       return undefined
     }
     const digest = Buffer.from(key.hash, 'hex')
-    this.#known.set(parsed.id, { key, digest, checkedAt })
-    return matches(parsed, digest) ? key : undefined
+    if (!matches(secret, digest)) return undefined
+    this.#known.set(id, { key, digest, end, checkedAt })
+    return key
   }
 }
 
-function matches({ secret }: KeyText, digest: Buffer): boolean {
-  const given = digestOf(secret)
-  return given.length === digest.length && timingSafeEqual(given, digest)
+function matches(secret: string, digest: Buffer): boolean {
+  given.write(hash('sha256', secret, 'binary'), 'latin1')
+  return digest.length === given.length && timingSafeEqual(given, digest)
 }

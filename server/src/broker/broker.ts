@@ -6,6 +6,7 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from 'fastify'
 import { ApiKeys } from './api-key.ts'
@@ -24,11 +25,12 @@ import {
   resolveLimits,
   serverFactory,
 } from './listener.ts'
-import { logRequest } from './log.ts'
+import { logRoutes } from './log.ts'
 import { describeRoutes } from './openapi.ts'
 import { answerProblem } from './problem.ts'
 import { requestCheck } from './request-check.ts'
 import { guardRoutes } from './rights.ts'
+import { secureHeaders } from './secure-headers.ts'
 import { tokenRoutes } from './token.ts'
 
 export interface BrokerOptions {
@@ -60,6 +62,12 @@ export function createBroker(options: BrokerOptions, tls?: ListenerTls): Broker 
   const { keeper, publicUrl, logger } = options
   const origin = typeof publicUrl === 'string' ? () => publicUrl : publicUrl
   const limits = resolveLimits(options.limits)
+  const secure = (reply: FastifyReply): void => secureHeaders(reply, origin().startsWith('https:'))
+  // What finds no route goes past the hooks of all of them.
+  const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    secure(reply)
+    return answerProblem(error, request, reply)
+  }
   const app: Broker = fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
     // Lines are written by logRequest, which knows what must not be said; a child for each would only cost time.
@@ -74,25 +82,16 @@ export function createBroker(options: BrokerOptions, tls?: ListenerTls): Broker 
     routerOptions: { maxParamLength: 128 },
     serverFactory: serverFactory(limits, tls),
     clientErrorHandler: refuseMalformed,
-    // A path that does not decode reaches no hook.
     frameworkErrors: (error, request, reply) => {
-      secureHeaders(reply.raw, origin())
-      answerProblem(error, request, reply as FastifyReply)
+      refuse(error, request, reply as FastifyReply)
     },
   })
   app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(requestCheck)
   app.setErrorHandler(answerProblem)
-  app.setNotFoundHandler((request, reply) => answerProblem({ statusCode: 404 }, request, reply))
-  app.addHook('onRequest', (_request, reply, done) => {
-    secureHeaders(reply.raw, origin())
-    done()
-  })
-  app.addHook('onResponse', (request, reply, done) => {
-    logRequest(request, reply)
-    done()
-  })
-  guardRoutes(app, new ApiKeys(keeper.store, keeper.clock.now, keyRevalidation))
+  app.setNotFoundHandler((request, reply) => refuse({ statusCode: 404 }, request, reply))
+  guardRoutes(app, new ApiKeys(keeper.store, keeper.clock.now, keyRevalidation), secure)
+  logRoutes(app)
   describeRoutes(app, origin)
   // As a plugin, so that the documentation, itself one, sees them.
   app.register(async (instance) => {
@@ -104,13 +103,6 @@ export function createBroker(options: BrokerOptions, tls?: ListenerTls): Broker 
     healthRoutes(routes, keeper, options.isReady ?? (() => true))
   })
   return app
-}
-
-function secureHeaders(raw: ServerResponse, origin: string): void {
-  raw.setHeader('cache-control', 'no-store')
-  raw.setHeader('x-content-type-options', 'nosniff')
-  raw.setHeader('referrer-policy', 'no-referrer')
-  if (origin.startsWith('https:')) raw.setHeader('strict-transport-security', 'max-age=31536000')
 }
 
 /** Unique among processes and restarts, and cheap. */

@@ -6,6 +6,7 @@ import type { Broker } from './broker.ts'
 import { clearCookie, connectCookie, readCookie, setCookie } from './connect-cookie.ts'
 import { issueTicket, keepTicket, takeTicket } from './connect-ticket.ts'
 import { grantId, grantParameters } from './grant-id.ts'
+import { logRequest } from './log.ts'
 import { sendPage } from './page.ts'
 import { answers, problemOf } from './problem.ts'
 
@@ -131,6 +132,8 @@ export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string)
 function showError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { status, title, detail, advice, code, request_id } = problemOf(error, request.id)
   if (status >= 500) request.log.error({ err: error, request_id }, title)
+  reply.code(status)
+  logRequest(request, reply)
   sendPage(reply, status, {
     title,
     good: false,

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 /**
@@ -17,11 +17,8 @@ export function brokerLog(level = 'info', destination?: DestinationStream): Logg
  * whose end may be a ticket; no header and no body is ever said.
  */
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const { method, caller } = request
   const { statusCode: status } = reply
-  const { method, log, caller } = request
-  const level = status >= 400 || method !== 'GET' ? 'info' : 'debug'
-  // Nearly every request is a read that nobody wants a line about: it must not cost one.
-  if (level === 'debug' && log.level !== 'debug' && log.level !== 'trace') return
   const grant = (request.params as { id?: unknown } | undefined)?.id
   const line = {
     request_id: request.id,
@@ -32,5 +29,21 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     status,
     ms: Math.round(reply.elapsedTime * 10) / 10,
   }
-  log[level](line, `${method} ${status}`)
+  request.log[method === 'GET' && status < 400 ? 'debug' : 'info'](line, `${method} ${status}`)
+}
+
+/**
+ * Logs what succeeds; a problem is logged where it is answered. Nearly every request is a read that nobody wants a line
+ * about, so unless the log wants them all, those routes do not even have the hook.
+ */
+export function logRoutes(app: FastifyInstance): void {
+  const { level } = app.log
+  const all = level === 'debug' || level === 'trace'
+  app.addHook('onRoute', (route) => {
+    if (route.method === 'GET' && !all) return
+    route.onResponse = (request, reply, done) => {
+      if (reply.statusCode < 400) logRequest(request, reply)
+      done()
+    }
+  })
 }

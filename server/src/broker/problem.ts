@@ -1,6 +1,7 @@
 import { type ErrorCode, EvertokenError, ProviderError } from 'evertoken'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
+import { logRequest } from './log.ts'
 
 /** Problem details, RFC 9457. `code` is for programs, the rest for people. */
 export interface Problem {
@@ -143,7 +144,9 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
   if (problem.status >= 500) request.log.error({ err: error, request_id: request.id }, problem.title)
   const wait = retryAfter(error)
   if (wait !== undefined) reply.header('retry-after', wait)
-  return reply.code(problem.status).type(problemType).send(JSON.stringify(problem))
+  reply.code(problem.status).type(problemType)
+  logRequest(request, reply)
+  return reply.send(JSON.stringify(problem))
 }
 
 export const problemSchema = Type.Object(

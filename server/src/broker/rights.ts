@@ -1,5 +1,11 @@
 import { type ApiKey, EvertokenError } from 'evertoken'
-import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HookHandlerDoneFunction,
+  onRequestHookHandler,
+} from 'fastify'
 import type { ApiKeys } from './api-key.ts'
 
 /** What a route asks of its caller. `public` asks nothing, `administer` includes `read`. */
@@ -16,24 +22,42 @@ declare module 'fastify' {
 }
 
 const scheme = /^bearer +/i
+const usualScheme = 'Bearer '
 
 /**
  * Puts the check of its right before every route that is added from here on. A route that names none does not come to
  * be: the broker refuses to start rather than guess.
+ *
+ * @param always what every route does first.
  */
-export function guardRoutes(app: FastifyInstance, keys: ApiKeys): void {
+export function guardRoutes(
+  app: FastifyInstance,
+  keys: ApiKeys,
+  always: (reply: FastifyReply) => void,
+): void {
   app.decorateRequest('caller', null)
-  const guards = { read: guard(keys, 'read'), administer: guard(keys, 'administer') }
+  const guards: Readonly<Record<Right, onRequestHookHandler>> = {
+    public: (_request, reply, done) => {
+      always(reply)
+      done()
+    },
+    read: guard(keys, 'read', always),
+    administer: guard(keys, 'administer', always),
+  }
   app.addHook('onRoute', (route) => {
     const right = route.config?.right
-    if (right === 'public') return
-    if (right !== 'read' && right !== 'administer')
+    if (right === undefined || !Object.hasOwn(guards, right))
       throw new TypeError(`the route ${String(route.method)} ${route.url} does not say who may use it`)
+    // One hook and not two: this stands before every read of a token.
     route.onRequest = [guards[right], ...[route.onRequest ?? []].flat()]
   })
 }
 
-function guard(keys: ApiKeys, right: ApiKey['rights']) {
+function guard(
+  keys: ApiKeys,
+  right: ApiKey['rights'],
+  always: (reply: FastifyReply) => void,
+): onRequestHookHandler {
   const decide = (
     key: ApiKey | undefined,
     request: FastifyRequest,
@@ -55,14 +79,15 @@ function guard(keys: ApiKeys, right: ApiKey['rights']) {
       done()
     }
   }
-  return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const header = request.headers.authorization
-    if (header === undefined || !scheme.test(header)) {
+  return (request, reply, done) => {
+    always(reply)
+    const text = bearer(request.headers.authorization)
+    if (text === undefined) {
       reply.header('www-authenticate', 'Bearer realm="evertoken"')
       done(unauthorized('this needs an API key'))
       return
     }
-    const key = keys.verify(header.replace(scheme, ''))
+    const key = keys.verify(text)
     if (key instanceof Promise)
       key.then(
         (found) => decide(found, request, reply, done),
@@ -70,6 +95,13 @@ function guard(keys: ApiKeys, right: ApiKey['rights']) {
       )
     else decide(key, request, reply, done)
   }
+}
+
+/** What stands behind `Bearer` in the header (RFC 6750 section 2.1). */
+function bearer(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined
+  if (header.startsWith(usualScheme)) return header.slice(usualScheme.length)
+  return scheme.test(header) ? header.replace(scheme, '') : undefined
 }
 
 const unauthorized = (message: string): EvertokenError =>

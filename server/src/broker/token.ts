@@ -40,6 +40,8 @@ export const tokenSchema = Type.Object(
   },
 )
 
+const json = 'application/json; charset=utf-8'
+
 /** The schema by its name, so that the documentation says it once. The body leaves as the JSON text it is kept as. */
 const tokenReference = Type.Unsafe<string>({ $ref: 'Token#' })
 
@@ -77,7 +79,7 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
     (request, reply) => {
       const { id } = request.params
       const { min_ttl: minTtl = 0, scope, resource } = request.query
-      reply.type('application/json; charset=utf-8')
+      reply.header('content-type', json)
       const own = scope === undefined && resource === undefined
       const known = keeper.peekToken(id, own ? undefined : { scope, resource })
       if (known !== undefined && (minTtl === 0 || known.expiresAt - keeper.clock.now() >= minTtl * 1000)) {
@@ -112,7 +114,7 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
     },
     async (request, reply) => {
       const token = await keeper.rejected(grantId(request.params), request.body)
-      reply.type('application/json; charset=utf-8')
+      reply.header('content-type', json)
       return render(token)
     },
   )
