@@ -185,7 +185,7 @@ async function send(
 }
 
 /** Lifetime in ms, and how it is known. */
-export function lifetimeOf(
+function lifetimeOf(
   response: Pick<TokenResponse, 'expiresIn' | 'jwtExpiresAt'>,
   askedAt: number,
   assumed: number,

@@ -11,7 +11,7 @@ import { newSecret } from './issue.ts'
 import { digest, fingerprint } from './request-record.ts'
 
 /** Who consents when the form names nobody. */
-export const defaultSubject = 'practice-user'
+const defaultSubject = 'practice-user'
 
 /** GET shows the consent page, RFC 6749 section 3.1. */
 export function askForConsent(exchange: Exchange, practice: Practice): Answer {

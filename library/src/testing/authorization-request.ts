@@ -41,7 +41,7 @@ export function readReturnAddress(query: URLSearchParams, practice: Practice): R
 }
 
 /** Exact (RFC 9700 section 2.1), but a native app's loopback port is free (RFC 8252 section 7.3). */
-export function matchesRedirectUri(asked: string, registered: string): boolean {
+function matchesRedirectUri(asked: string, registered: string): boolean {
   if (asked === registered) return true
   const loopback = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::\d{1,5})?(\/[^#]*)?$/
   const [, askedHost, askedRest = ''] = loopback.exec(asked) ?? []

@@ -74,6 +74,6 @@ export function isLoopback(address: string): boolean {
 }
 
 /** Text from outside, made fit for `error_description` (RFC 6749 section 5.2). */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?').slice(0, 100)
 }

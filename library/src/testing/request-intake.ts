@@ -5,7 +5,7 @@ import type { RespondRequest } from './practice-options.ts'
 import type { OpenRecord } from './request-record.ts'
 
 /** Bytes of a request body; a token request with a large assertion needs a tenth of it. */
-export const bodyLimit = 64 * 1024
+const bodyLimit = 64 * 1024
 
 /** The client went away before its request was whole. */
 export class RequestCut extends Error {
