@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
-import type { Clock } from 'evertoken'
+import { type Clock, EvertokenError } from 'evertoken'
 
 /** Everything that a command may know of the process it runs in; the commands themselves touch no `process`. */
 export interface Environment {
@@ -39,7 +39,9 @@ export class Interruption extends Error {
 export function processEnvironment(signal: AbortSignal, clock: Clock): Environment {
   return {
     env: process.env,
-    cwd: process.cwd(),
+    get cwd() {
+      return presentFolder()
+    },
     get home() {
       return homedir()
     },
@@ -66,5 +68,16 @@ export function processEnvironment(signal: AbortSignal, clock: Clock): Environme
     },
     clock,
     signal,
+  }
+}
+
+function presentFolder(): string {
+  try {
+    return process.cwd()
+  } catch (cause) {
+    throw new EvertokenError('usage', 'the folder that this was started in does not exist any more', {
+      cause,
+      advice: 'Change to one that does.',
+    })
   }
 }

@@ -107,7 +107,7 @@ const lifetimes = {
 } as const
 
 /** What the state and the last error ask of whoever looks. */
-export function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
+function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
   switch (state) {
     case 'pending':
     case 'reauthorization_required':

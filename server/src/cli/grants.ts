@@ -76,7 +76,7 @@ export async function openGrants(
 }
 
 /** `--data` on the command line wins over a broker that the environment names: it is the nearer word. */
-export function brokerAddress(
+function brokerAddress(
   { broker, data }: GrantsOptions,
   { env }: Pick<Environment, 'env'>,
 ): string | undefined {

@@ -34,7 +34,7 @@ export function openKeeper(place: Place, environment: Environment): Promise<Keep
 }
 
 /** The transport to providers; with EVERTOKEN_LOG=wire it tells what it does, without secrets. */
-export function transportOf({ env, stderr }: Environment): Transport {
+function transportOf({ env, stderr }: Environment): Transport {
   const transport = nodeTransport()
   return env.EVERTOKEN_LOG === 'wire'
     ? loggedTransport(transport, (line) => stderr.write(`${line}\n`))

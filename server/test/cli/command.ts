@@ -5,7 +5,8 @@ import path from 'node:path'
 import { onTestFinished } from 'vitest'
 
 const main = path.resolve(import.meta.dirname, '../../src/cli/main.ts')
-const nodeArgs = ['--conditions=evertoken:source', '--disable-warning=ExperimentalWarning', main]
+/** What Node is started with to run the command from its sources. */
+export const nodeArgs = ['--conditions=evertoken:source', '--disable-warning=ExperimentalWarning', main]
 
 export interface Surroundings {
   /** Merged over an environment without anything of evertoken's. */

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { evertoken, folder } from './command.ts'
+import { evertoken, folder, nodeArgs, Running } from './command.ts'
 import { billing, provider, serviceFlags, serviceSecret } from './practice.ts'
 
 describe('the data is found', () => {
@@ -61,5 +61,15 @@ describe('the data is found', () => {
     expect(code).toBe(2)
     expect(stderr).toContain(`${path.join(project, 'evertoken.yaml')}:2`)
     expect(stderr).toContain('store')
+  })
+
+  test('not at all from a folder that is gone, which is said without a stack', async () => {
+    const gone = folder()
+    const shell = ['-c', 'cd "$1" && rmdir "$1" && shift && exec "$@"', 'sh', gone]
+    const running = new Running('sh', [...shell, process.execPath, ...nodeArgs, 'list'])
+    const { code, stderr } = await running.ended
+    expect(code).toBe(2)
+    expect(stderr).toContain('does not exist any more')
+    expect(stderr).not.toMatch(/\n\s+at /)
   })
 })

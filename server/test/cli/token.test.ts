@@ -15,6 +15,24 @@ describe('evertoken token', () => {
     expect(server.requests).toHaveLength(before)
   })
 
+  test('loads nothing for it but what reads the store', async () => {
+    const { data } = await billing()
+    const { stderr } = await evertoken(['token', 'billing', '--data', data], { env: { NODE_DEBUG: 'esm' } })
+    const loaded = new Set(stderr.match(/(?<=\/(?:library|server)\/src\/)[\w/-]+\.ts/g))
+    expect([...loaded].sort()).toEqual([
+      'cli/main.ts',
+      'cli/place.ts',
+      'cli/quick-token.ts',
+      'errors.ts',
+      'grants/schedule.ts',
+      'grants/seal.ts',
+      'secret.ts',
+      'stores/sqlite/held-token.ts',
+      'stores/sqlite/key-file.ts',
+    ])
+    expect(stderr).not.toContain('node_modules')
+  })
+
   test('gives the same token with --json and what is known of it', async () => {
     const { data } = await billing()
     const plain = await evertoken(['token', 'billing', '--data', data])
