@@ -53,7 +53,10 @@ function openMemory(clock: Clock, ephemeral: boolean, save: MemoryStoreOptions['
     owner: crypto.randomUUID(),
     location: 'memory',
     time,
-    version: () => version,
+    version() {
+      checkOpen()
+      return version
+    },
     async read(id) {
       checkOpen()
       return grants.get(id)
@@ -63,8 +66,10 @@ function openMemory(clock: Clock, ephemeral: boolean, save: MemoryStoreOptions['
         checkOpen()
         const { result, record } = decide(grants.get(id), moment())
         if (record === undefined) return result
-        if (record === null) grants.delete(id)
-        else {
+        if (record === null) {
+          grants.delete(id)
+          for (const [hash, consent] of consents) if (consent.grant === id) consents.delete(hash)
+        } else {
           if (record.replayClass === 'strict' && !durable) throw notDurable(id)
           await save?.(grants.get(id), record, seal)
           grants.set(id, record)

@@ -37,6 +37,20 @@ CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
   }
 }
 
+/**
+ * Another program's database is not to be written into, not even a header.
+ *
+ * @throws EvertokenError `store_unavailable`.
+ */
+export function refuseForeign(database: DatabaseSync, location: string): void {
+  const rows = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all()
+  const tables = new Set(rows.map(({ name }) => name))
+  if (tables.size === 0 || ['migrations', 'store', 'grants'].every((table) => tables.has(table))) return
+  throw new EvertokenError('store_unavailable', `${location} is the database of another program`, {
+    advice: 'Choose another file for the store; nothing was changed.',
+  })
+}
+
 /** The usual start takes no lock. */
 function isCurrent(database: DatabaseSync): boolean {
   const table = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").get()

@@ -178,11 +178,22 @@ export class Statements {
   }
 }
 
+/** By identity where a part is an object: equal parts of two records are the same objects. */
+const grantParts: readonly (keyof GrantRecord)[] = [
+  'labels',
+  'grantType',
+  'provider',
+  'replayClass',
+  'refreshBefore',
+  'createdAt',
+  'updatedAt',
+  'definition',
+  'definitionFingerprint',
+  'status',
+  'epoch',
+  'refreshToken',
+  'previousRefreshToken',
+]
+
 const grantPartDiffers = (before: GrantRecord, after: GrantRecord): boolean =>
-  before.labels !== after.labels ||
-  before.status !== after.status ||
-  before.epoch !== after.epoch ||
-  before.updatedAt !== after.updatedAt ||
-  before.definition !== after.definition ||
-  before.refreshToken !== after.refreshToken ||
-  before.previousRefreshToken !== after.previousRefreshToken
+  grantParts.some((part) => before[part] !== after[part])

@@ -7,7 +7,7 @@ import type { GrantRecord } from '../../grants/grant.ts'
 import { aesSeal, keyCheck, type MasterKey, masterKeyObject } from '../../grants/seal.ts'
 import type { Change, GrantStore, Moment, StoreOpener, StoreTime } from '../../grants/store.ts'
 import { newMasterKey, readKeyFile, writeKeyFile } from './key-file.ts'
-import { migrate } from './migrations.ts'
+import { migrate, refuseForeign } from './migrations.ts'
 import { isDead, type Owner, sweep, takeOwner } from './owner.ts'
 import { Statements } from './statements.ts'
 
@@ -38,35 +38,44 @@ export function sqliteStore(file: string, options: SqliteStoreOptions = {}): Sto
 /** How long one process waits for another's transaction; each takes a few milliseconds. */
 const busyTimeout = 5_000
 
-function openSqlite(file: string, options: SqliteStoreOptions): GrantStore {
-  const clock = options.clock ?? systemClock
-  const database = openDatabase(file)
+/**
+ * Processes that start together may find the file locked in moments in which SQLite does not wait by itself: while one
+ * of them switches it to WAL, or closes it as the last. Then opening begins anew.
+ */
+async function openSqlite(file: string, options: SqliteStoreOptions): Promise<GrantStore> {
+  const givesUp = performance.now() + busyTimeout
+  for (;;) {
+    try {
+      return openOnce(file, options)
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > givesUp) throw storeError(error, file)
+      await new Promise((resolve) => setTimeout(resolve, 5 + 20 * Math.random()))
+    }
+  }
+}
+
+function openOnce(file: string, options: SqliteStoreOptions): GrantStore {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+  // SQLite would make it readable for everybody; its -wal and -shm files take their mode from this one.
+  closeSync(openSync(file, 'a', 0o600))
+  const database = new DatabaseSync(file, { timeout: busyTimeout })
   try {
+    refuseForeign(database, file)
+    database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON',
+    )
     migrate(database, file)
     const statements = new Statements(database)
     const storeId = setting(statements, 'store_id') as string
     const keys = loadKeys(statements, storeId, file, options)
-    return new SqliteStore(file, database, statements, storeId, keys, clock)
+    return new SqliteStore(file, database, statements, storeId, keys, options.clock ?? systemClock)
   } catch (error) {
     database.close()
-    throw storeError(error, file)
+    throw error
   }
 }
 
-function openDatabase(file: string): DatabaseSync {
-  try {
-    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-    // SQLite would make it readable for everybody; its -wal and -shm files take their mode from this one.
-    closeSync(openSync(file, 'a', 0o600))
-    const database = new DatabaseSync(file, { timeout: busyTimeout })
-    database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON',
-    )
-    return database
-  } catch (error) {
-    throw storeError(error, file)
-  }
-}
+const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 5
 
 const setting = (statements: Statements, name: string): string | undefined => {
   const row = statements.sql('SELECT value FROM store WHERE name = ?').get(name)
@@ -97,7 +106,8 @@ function loadKeys(
       statements
         .sql('INSERT OR IGNORE INTO store (name, value) VALUES (?, ?)')
         .run(`key_check:${place.id}`, check)
-    else if (known !== check)
+    // Read again: another process may have been first, with another key.
+    if (setting(statements, `key_check:${place.id}`) !== check)
       throw new ConfigurationError(
         'wrong_encryption_key',
         `the key in ${place.file} is not the one that the store ${file} was encrypted with`,
@@ -158,7 +168,7 @@ class SqliteStore implements GrantStore {
   }
 
   version(): number {
-    const { data_version: seen } = this.#statements.sql('PRAGMA data_version').get() as {
+    const { data_version: seen } = this.#guarded(() => this.#statements.sql('PRAGMA data_version').get()) as {
       data_version: number
     }
     if (seen !== this.#dataVersion) {
@@ -361,14 +371,14 @@ class SqliteStore implements GrantStore {
 
 /** SQLite result codes (sqlite.org/rescode.html), by what an operator can do about them. */
 function storeError(error: unknown, file: string): unknown {
-  const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
+  const { code, errcode, syscall, message } = error as Partial<NodeJS.ErrnoException & { errcode: number }>
   if (error instanceof EvertokenError) return error
   if (code === 'ENOSPC' || (code === 'ERR_SQLITE_ERROR' && ((errcode ?? 0) & 0xff) === 13))
     return new EvertokenError('disk_full', `the disk under ${file} is full`, {
       cause: error,
       advice: 'Make room; evertoken goes on by itself. Tokens in the store are still served.',
     })
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'EISDIR' || code === 'ENOTDIR')
+  if (syscall !== undefined)
     return new EvertokenError('store_unavailable', `the store ${file} cannot be opened: ${message}`, {
       cause: error,
       advice: 'Check the path and who may write there.',

@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync, utimesSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { type Child, startChild } from './child.ts'
+import { newRecord } from './contract.ts'
+import { newStoreFile, openedStore } from './sqlite-files.ts'
+import type { Opened, Task } from './sqlite-process.ts'
+
+const start = (task: Task): Child => startChild(new URL('./sqlite-process.ts', import.meta.url), task)
+
+// SQLite does not wait for the lock while one switches a new file to WAL: one start in fifty failed as "locked".
+test('eight processes that open a new store at once agree on one store and one key', async () => {
+  const file = newStoreFile()
+  const children = Array.from({ length: 8 }, () => start({ kind: 'open', file }))
+  await Promise.all(children.map((child) => child.said()))
+  for (const child of children) child.tell('go')
+  const opened = await Promise.all(children.map((child) => child.said<Opened>()))
+  expect(await Promise.all(children.map((child) => child.gone))).toEqual(Array(8).fill(0))
+  expect(new Set(opened.map(({ storeId }) => storeId)).size).toBe(1)
+  expect(new Set(opened.map(({ fingerprint }) => fingerprint)).size).toBe(1)
+  const store = await openedStore(file)
+  expect({ storeId: store.storeId, fingerprint: store.seal.fingerprint('text') }).toEqual(opened[0])
+  expect(readFileSync(`${file}.key`, 'utf8')).toMatch(/^[\w-]{43}\n$/)
+})
+
+test('of a thousand increments by eight processes at once none is lost', async () => {
+  const file = newStoreFile()
+  const store = await openedStore(file)
+  await store.update('a', () => ({ result: undefined, record: newRecord(store, 'a', { fence: 0 }) }))
+  const children = Array.from({ length: 8 }, () => start({ kind: 'increment', file, id: 'a', times: 125 }))
+  await Promise.all(children.map((child) => child.said()))
+  for (const child of children) child.tell('go')
+  await Promise.all(children.map((child) => child.said()))
+  expect((await store.read('a'))?.fence).toBe(1000)
+})
+
+describe('whoever holds a grant', () => {
+  async function holding() {
+    const file = newStoreFile()
+    const store = await openedStore(file)
+    const child = start({ kind: 'hold', file, id: 'a' })
+    const { owner } = await child.said<{ owner: string }>()
+    const isDead = (): Promise<boolean> =>
+      store.update('a', (_, moment) => ({ result: moment.isDead(owner) }))
+    return { file, store, child, owner, isDead }
+  }
+
+  test('is alive while it runs, and while it is stopped', async () => {
+    const { store, child, isDead } = await holding()
+    expect(await isDead()).toBe(false)
+    child.kill('SIGSTOP')
+    expect(await isDead()).toBe(false)
+    expect(await store.due(10)).toEqual([])
+  })
+
+  test('is dead the moment it was killed, and its grant is due at once', async () => {
+    const { store, child, isDead } = await holding()
+    expect(await store.due(10)).toEqual([])
+    child.kill('SIGKILL')
+    await child.gone
+    expect(await isDead()).toBe(true)
+    expect(await store.due(10)).toEqual(['a'])
+    expect((await store.read('a'))?.lease).toBeUndefined()
+  })
+
+  test('is dead when it was killed while stopped', async () => {
+    const { child, isDead } = await holding()
+    child.kill('SIGSTOP')
+    child.kill('SIGKILL')
+    await child.gone
+    expect(await isDead()).toBe(true)
+  })
+
+  test('is not dead to a store of another file, which knows nothing of it', async () => {
+    const { child, owner } = await holding()
+    child.kill('SIGKILL')
+    await child.gone
+    const other = await openedStore(newStoreFile())
+    expect(await other.update('a', (_, moment) => ({ result: moment.isDead(owner) }))).toBe(false)
+  })
+
+  test('leaves a lock file that is swept away once it is old and nobody is named in it', async () => {
+    const { file, store, child, owner } = await holding()
+    const lock = `owner-${owner}.lock`
+    child.kill('SIGKILL')
+    await child.gone
+    const past = new Date(Date.now() - 120_000)
+    utimesSync(`${file}-owners/${lock}`, past, past)
+    await store.due(10)
+    expect(readdirSync(`${file}-owners`)).not.toContain(lock)
+  })
+})
+
+test('two stores in one process are two owners, each alive to the other until it closes', async () => {
+  const file = newStoreFile()
+  const [first, second] = [await openedStore(file), await openedStore(file)]
+  const { owner } = first
+  const isDead = () => second.update('a', (_, moment) => ({ result: moment.isDead(owner) }))
+  expect(await isDead()).toBe(false)
+  expect(second.owner).not.toBe(owner)
+  await first.close()
+  // A released owner leaves nothing behind: nobody can tell, and its leases run out.
+  expect(await isDead()).toBe(false)
+  expect(readdirSync(`${file}-owners`)).toEqual([`owner-${second.owner}.lock`])
+})

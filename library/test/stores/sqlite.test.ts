@@ -1,0 +1,10 @@
+import { describe, test } from 'vitest'
+import { storeContract } from './contract.ts'
+import { newStoreFile, openedStore } from './sqlite-files.ts'
+
+describe('the SQLite store keeps the contract:', () => {
+  test.each(storeContract.map((rule) => [rule.name, rule] as const))('%s', (_name, rule) => {
+    const file = newStoreFile()
+    return rule.check({ open: () => openedStore(file), shared: true })
+  })
+})
