@@ -12,9 +12,10 @@ export async function serve(options: ServeOptions, environment: Environment): Pr
   await using service = await startService(served, environment)
   const lines = new RefreshLines(service.keeper)
   const { url, readerKey } = service
-  say(`evertoken serves ${await namesOf(service)} at ${url}`)
+  const names = (await service.keeper.list({ limit: 6 })).map(({ id }) => id)
+  say(`evertoken serves ${namesText(names)} at ${url}`)
   say(`data: ${served.place.database} (${served.place.origin})`)
-  say(`read a token: ${tokenLine(url, shortest(readerKey, environment.cwd), 'NAME')}`)
+  say(`read a token: ${tokenLine(url, shortest(readerKey, environment.cwd), names[0] ?? 'NAME')}`)
   await untilStopped(service, lines, environment)
 }
 
@@ -44,9 +45,7 @@ export function shortest(file: string, cwd: string): string {
   return relative.length < file.length && !relative.startsWith('..') ? relative : file
 }
 
-async function namesOf({ keeper }: Service): Promise<string> {
-  const grants = await keeper.list({ limit: 6 })
-  if (grants.length === 0) return 'no grants yet (evertoken add makes one)'
-  const names = grants.slice(0, 5).map(({ id }) => id)
-  return grants.length > 5 ? `${names.join(', ')} and more` : names.join(', ')
+function namesText(names: readonly string[]): string {
+  if (names.length === 0) return 'no grants yet (evertoken add makes one)'
+  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and more` : names.join(', ')
 }

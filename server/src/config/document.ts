@@ -31,7 +31,7 @@ export function readDocument(file: string, environment: Environment): Document {
   if (wrong !== undefined) {
     const twice = wrong.code === 'DUPLICATE_KEY'
     throw failAt(wrong.pos[0], [], twice ? 'this key is there twice' : notYaml(wrong.message), {
-      advice: twice ? 'Keep one of the two.' : undefined,
+      advice: twice ? 'Keep one of the two.' : quotingAdvice(text, lineAt(wrong.pos[0])),
     })
   }
   if (more[0] !== undefined)
@@ -79,6 +79,12 @@ export function readDocument(file: string, environment: Environment): Document {
   const value = convert(document.contents as Node | null, []) ?? Object.create(null)
   return { value, origin: { file, line: (path) => nearestLine(lines, path) } }
 }
+
+/** YAML takes the brace of `{ a: ${NAME} }` for a map of its own, and says so in words that help nobody. */
+const quotingAdvice = (text: string, line: number): string | undefined =>
+  /[{[].*\$\{/.test(text.split('\n')[line - 1] ?? '')
+    ? 'Inside { } and [ ] put it in quotes: "${NAME}".'
+    : undefined
 
 function nearestLine(lines: ReadonlyMap<string, number>, path: Path): number | undefined {
   for (let length = path.length; length > 0; length--) {
