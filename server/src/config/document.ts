@@ -83,7 +83,7 @@ export function readDocument(file: string, environment: Environment): Document {
 /** YAML takes the brace of `{ a: ${NAME} }` for a map of its own, and says so in words that help nobody. */
 const quotingAdvice = (text: string, line: number): string | undefined =>
   /[{[].*\$\{/.test(text.split('\n')[line - 1] ?? '')
-    ? 'Inside { } and [ ] put it in quotes: "${NAME}".'
+    ? `Inside { } and [ ] put it in quotes: "\${NAME}".`
     : undefined
 
 function nearestLine(lines: ReadonlyMap<string, number>, path: Path): number | undefined {
