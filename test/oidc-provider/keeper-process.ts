@@ -63,6 +63,6 @@ async function checked(): Promise<Read> {
     const { generation, stale, expiresAt } = token
     return { ...reader, got, generation, stale, expiresAt, token: fingerprint(token.value), active, exp }
   } catch (error) {
-    return { ...reader, error: String(error) }
+    return { ...reader, got: Date.now(), error: String(error) }
   }
 }
