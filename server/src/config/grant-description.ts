@@ -95,10 +95,17 @@ export function describedGrant(
     }
   }
   try {
-    return Object.freeze({ definition: define(), labels: Object.freeze({ ...grant.labels }) })
+    return frozen({ definition: define(), labels: { ...grant.labels } })
   } catch (error) {
     throw placed(error, written, places)
   }
+}
+
+/** To the bottom: claims and endpoints too. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const member of Object.values(value)) frozen(member)
+  return Object.freeze(value)
 }
 
 function clientOptions(client: ClientDescription, written: Written, place: Path): ClientOptions {

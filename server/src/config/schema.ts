@@ -175,7 +175,8 @@ export const configurationSchema = keys({
           keys({ id: text('Written beside what it encrypts.'), file: file('The key file, mode 0600.') }),
           {
             minItems: 1,
-            description: 'The first encrypts, all decrypt. Default: one key, k1, in a file beside the store.',
+            description:
+              'The first encrypts, all decrypt. Default: one key, k1, in master.key beside the store.',
           },
         ),
       },

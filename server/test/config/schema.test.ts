@@ -1,0 +1,29 @@
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { configurationSchema } from '../../src/config/schema.ts'
+
+test('the published schema is the one that configurations are held against', async () => {
+  const published = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'evertoken.yaml',
+    description: 'Configuration of evertoken: where it listens, where grants live, and which it keeps alive.',
+    ...configurationSchema,
+  }
+  // `vitest run server/test/config/schema.test.ts -u` writes it anew.
+  await expect(`${JSON.stringify(published, null, 2)}\n`).toMatchFileSnapshot(
+    path.join(import.meta.dirname, '../../evertoken.schema.json'),
+  )
+})
+
+test('every key of it says what it is for', () => {
+  const silent: string[] = []
+  const visit = (schema: object, way: string): void => {
+    for (const [name, member] of Object.entries(schema)) {
+      if (typeof member !== 'object' || member === null) continue
+      if (way.endsWith('.properties') && !('description' in member)) silent.push(`${way}.${name}`)
+      visit(member, `${way}.${name}`)
+    }
+  }
+  visit(configurationSchema, '')
+  expect(silent.filter((way) => !/algorithm$/.test(way))).toEqual([])
+})
