@@ -124,7 +124,8 @@ function circles(files: Files): string[] {
 }
 
 function importsOf(file: string, code: string): Import[] {
-  const statement = /^[ \t]*(?:import|export)\b(?<names>[^'"`;]*?)(?:\bfrom\b)?\s*['"](?<from>[^'"]+)['"]/gm
+  const statement =
+    /^[ \t]*(?:import|(?:import|export)\b(?<names>[^'"`;]*?)\bfrom)\s*['"](?<from>[^'"]+)['"]/gm
   const call = /\bimport\(\s*['"](?<from>[^'"]+)['"]/g
   const statements = [...code.matchAll(statement)].map(({ groups }) => ({
     from: resolve(file, groups?.from ?? ''),
