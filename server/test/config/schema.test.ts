@@ -15,11 +15,14 @@ test('the published schema is the one that configurations are held against', asy
   )
 })
 
-/** As the formatter leaves it: a list of words stands on one line. */
+/** As the formatter leaves it: a list of words stands on one line of 110 columns, where it fits. */
 const formatted = (value: object): string =>
   `${JSON.stringify(value, null, 2)}\n`.replaceAll(
-    /\[\s+("[^[\]{}]*")\s+\]/g,
-    (_, items: string) => `[${items.replaceAll(/,\s+/g, ', ')}]`,
+    /^( *"\w+": \[)\s+("[^[\]{}]*")\s+\]/gm,
+    (spread, before: string, items: string) => {
+      const line = `${before}${items.replaceAll(/,\s+/g, ', ')}]`
+      return line.length < 110 ? line : spread
+    },
   )
 
 test('every key of it says what it is for', () => {
