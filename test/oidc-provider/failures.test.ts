@@ -20,10 +20,10 @@ const seen = (): readonly TokenRequest[] => provider.requests().slice(before)
 const outcomes = (requests: readonly TokenRequest[]) =>
   requests.map(({ grantType, outcome, error }) => `${grantType}: ${error ?? outcome}`)
 
-/** A keeper with a login, patient for one second and quick to believe. */
+/** A keeper with a login, patient for three seconds and quick to believe. */
 async function signedIn(): Promise<Keeper> {
   const keeper = await testKeeper({
-    timing: { patience: 1_000, confirmations: [200, 400] },
+    timing: { patience: 3_000, confirmations: [200, 400] },
     random: () => 0.1,
   })
   await keeper.add('work', login(provider.issuer))

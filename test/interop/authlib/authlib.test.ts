@@ -58,10 +58,7 @@ describe.skipIf('missing' in python)('missing' in python ? `authlib (${python.mi
   beforeEach(async () => {
     before = authlib.requests().length
     const folder = mkdtempSync(join(tmpdir(), 'evertoken-authlib-'))
-    const opened = await Keeper.open({
-      store: sqliteStore(join(folder, 'tokens.db')),
-      timing: { patience: 1_000 },
-    })
+    const opened = await Keeper.open({ store: sqliteStore(join(folder, 'tokens.db')) })
     keeper = opened
     onTestFinished(async () => {
       await opened.close()
