@@ -1,10 +1,10 @@
 import path from 'node:path'
-import { readConfiguration } from '../config/configuration.ts'
+import { readStore } from '../config/configuration.ts'
 import type { Place, Surroundings } from './place.ts'
 
 /** The store that an evertoken.yaml names. */
 export function configuredPlace(file: string, { env }: Surroundings): Place {
-  const { store } = readConfiguration(file, env)
+  const store = readStore(file, env)
   return {
     folder: path.dirname(store.file),
     database: store.file,

@@ -67,6 +67,17 @@ export function readConfiguration(file: string, environment: Environment): Confi
   })
 }
 
+/**
+ * Only where the grants are kept: whoever reads a token from the store needs none of the secrets that the clients of
+ * the file need. Throws as {@link readConfiguration} does, but for `clients` and `grants`.
+ */
+export function readStore(file: string, environment: Environment): Configuration['store'] {
+  const document = readDocument(file, environment, ['clients', 'grants'])
+  checkOptions(configurationSchema, document.value, document.origin)
+  const folder = path.dirname(path.resolve(file))
+  return storeOf(document.value as ConfigurationFile, { ...document.origin, folder }, folder)
+}
+
 function storeOf(options: ConfigurationFile, written: Written, folder: string): Configuration['store'] {
   const [, scheme, place = ''] = /^([a-z]+):(.*)$/.exec(options.store ?? defaultStore) ?? []
   if (scheme !== 'sqlite' || place === '')

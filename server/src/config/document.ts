@@ -16,8 +16,16 @@ const largestFile = 1024 * 1024
 const mostNodes = 100_000
 const deepest = 32
 
-/** Reads a YAML 1.2 file. Throws ConfigurationError with the line for what is not YAML, and for a key given twice. */
-export function readDocument(file: string, environment: Environment): Document {
+/**
+ * Reads a YAML 1.2 file. Throws ConfigurationError with the line for what is not YAML, and for a key given twice.
+ *
+ * @param except keys at the top whose values are not looked at.
+ */
+export function readDocument(
+  file: string,
+  environment: Environment,
+  except: readonly string[] = [],
+): Document {
   const text = readText(file)
   const counter = new LineCounter()
   const [document, ...more] = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false })
@@ -66,6 +74,7 @@ export function readDocument(file: string, environment: Environment): Document {
         const place = [...path, name]
         if (name in map)
           throw failAt(at, place, 'this key is there twice', { advice: 'Keep one of the two.' })
+        if (path.length === 0 && except.includes(name)) continue
         lines.set(place.join('\n'), lineAt(at))
         map[name] = convert(pair.value as Node | null, place)
       }

@@ -34,6 +34,21 @@ describe('the data is found', () => {
     expect((await evertoken(['token', 'billing'], { cwd: deep })).stdout).toMatch(/^practice_access_/)
   })
 
+  test('in a configuration, without the secrets that its clients need', async () => {
+    const { data } = await billing()
+    const project = folder()
+    fs.writeFileSync(
+      path.join(project, 'evertoken.yaml'),
+      [
+        `store: sqlite:${data}/evertoken.db`,
+        `encryption: { keys: [{ id: k1, file: ${data}/master.key }] }`,
+        'clients:',
+        `  acme: { provider: https://auth.example, client_id: a, client_secret: "\${NOBODY_SET_THIS}" }`,
+      ].join('\n'),
+    )
+    expect((await evertoken(['token', 'billing'], { cwd: project })).stdout).toMatch(/^practice_access_/)
+  })
+
   test('else in the user’s data folder, and the error names it', async () => {
     const home = folder()
     const { stderr } = await evertoken(['show', 'x'], { cwd: home, env: { XDG_DATA_HOME: home } })
