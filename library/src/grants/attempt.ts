@@ -231,6 +231,9 @@ export interface Answered {
   readonly refreshToken?: HeldRefreshToken | undefined
 }
 
+/** Milliseconds between two successes: a provider whose tokens come expired is not asked without pause. */
+const shortestRest = 250
+
 const receives = (status: GrantStatus): boolean =>
   status.state !== 'pending' && status.state !== 'quarantined'
 
@@ -275,7 +278,7 @@ export function commit(
     ...next,
     schedule: {
       ...record.schedule,
-      dueAt: paused ? null : dueAt(next, utc, time.at),
+      dueAt: paused ? null : Math.max(dueAt(next, utc, time.at), time.at + shortestRest),
       backoffUntil: 0,
       failures: 0,
       lastError: undefined,

@@ -29,15 +29,18 @@ interface Read {
 
 /** A wait for a newer token, which any number of readers share. */
 interface Renewal {
-  /** Resolves once there may be a newer token, or with the reason why there is none. */
-  readonly done: Promise<EvertokenError | undefined>
+  /** Resolves once there may be a newer token, or with the reason why there is none; never rejects. */
+  readonly done: Promise<Error | undefined>
   /** Waits that began in this turn, by patience in ms: a thousand readers who come at once need one timer. */
   readonly waits: Map<number, Wait>
   /** Ends every sleep together with the renewal. */
   readonly over: AbortController
 }
 
-type Wait = Promise<EvertokenError | 'late' | undefined>
+type Wait = Promise<Error | 'late' | undefined>
+
+/** Tokens that come expired are asked for once more, since a machine may have slept meanwhile, and then no more. */
+const mostRenewals = 2
 
 /** Hands out tokens: from the store, and by waiting for a refresh when the present one will not do. */
 export class Reader {
@@ -57,6 +60,7 @@ export class Reader {
     const minTtl = (request.minTtl ?? 0) * 1000
     const known = cache.at(id, key) ?? cache.revalidated(id, key)
     if (known !== undefined && known.expiresAt - clock.now() > minTtl) return known
+    let renewals = 0
     for (let first = true; ; first = false) {
       request.signal?.throwIfAborted()
       const { record, version } = await this.#read(id)
@@ -70,10 +74,14 @@ export class Reader {
         case 'renew': {
           // At most one refresh for one read: what is not better then is the best there is.
           if (!first && reading.row !== undefined) return this.#served(record, reading.row, version, true)
+          if (renewals >= mostRenewals) throw bornExpired(id)
           const patience = reading.row === undefined ? timing.patience : timing.mandatoryWait
           const renewal = this.#renew(id, key, reading.generation)
           const error = await this.#inTime(renewal, patience, request.signal)
-          if (error === undefined) break
+          if (error === undefined) {
+            renewals += 1
+            break
+          }
           if (reading.row !== undefined && reading.row.expiresAt > clock.now())
             return this.#served(record, reading.row, version, true)
           // Its token ended while it waited: from here on it waits like a reader that came without one.
@@ -119,7 +127,7 @@ export class Reader {
 
   #renewBehind(id: string, key: TokenKey, row: TokenRow): void {
     // A reader with a good token is not told of a failure here: it is stored, and every status shows it.
-    this.#renew(id, key, row.generation).done.catch(() => undefined)
+    this.#renew(id, key, row.generation)
   }
 
   /** Begins to wait for a newer token than `generation`, or joins those who do. */
@@ -128,10 +136,13 @@ export class Reader {
     const waiting = this.#renewals.get(place)
     if (waiting !== undefined) return waiting
     const over = new AbortController()
-    const done = this.#renewal(id, key, generation).finally(() => {
-      this.#renewals.delete(place)
-      over.abort()
-    })
+    const done = this.#renewal(id, key, generation)
+      // A store that takes no writes keeps nobody from a token that is still good.
+      .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+      .finally(() => {
+        this.#renewals.delete(place)
+        over.abort()
+      })
     const renewal: Renewal = { done, waits: new Map(), over }
     this.#renewals.set(place, renewal)
     return renewal
@@ -225,6 +236,13 @@ export class Reader {
     return failureError(id, lastError, wait > 0 ? `; next try in ${wait} s` : '')
   }
 }
+
+const bornExpired = (id: string): EvertokenError =>
+  new EvertokenError('token_unavailable', `grant ${id}: each new token had expired when it came`, {
+    grant: id,
+    advice:
+      'Compare the lifetime the provider states with the time it takes to answer, and this machine’s clock with its own.',
+  })
 
 /** `late` when `ms` pass first. An abort rejects with the signal's reason; the work itself goes on. */
 async function inTime<T>(

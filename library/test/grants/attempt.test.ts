@@ -343,7 +343,13 @@ describe('an answer', () => {
       ['', 1],
       ['read', 1],
     ])
-    expect(record.schedule.dueAt).toBe(storeNow)
+    expect(record.schedule.dueAt).toBe(storeNow + 250)
+  })
+
+  // The worker asked again the moment the answer came.
+  test('that comes expired leaves the grant due after a quarter of a second', () => {
+    const born = { ...token, expiresAt: utc - 1, lifetime: 1000 }
+    expect(commit(strict(), own, { token: born }, utc, moment()).record?.schedule.dueAt).toBe(storeNow + 250)
   })
 })
 

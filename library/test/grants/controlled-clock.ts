@@ -66,13 +66,13 @@ export class ControlledClock implements Clock {
     }
     work.then(finished, finished)
     const givesUp = Date.now() + 15_000
-    for (;;) {
+    for (let idle = 0; ; ) {
       await settled()
       if (done) return work
       if (Date.now() > givesUp) throw new Error('the work is neither done nor does it wait for the clock')
-      if (busy()) continue
       const next = this.#next()
-      if (next === undefined) continue
+      idle = busy() || next === undefined ? 0 : idle + 1
+      if (next === undefined || idle < 3) continue
       this.#pass(next.wakesAt - this.#timers)
       next.wake()
     }
