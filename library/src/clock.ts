@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { uptime } from 'node:os'
+// Not imported: importing node:fs, from which the boot id is read, also loads its streams, promises and watchers.
+const uptime = (): number => process.getBuiltinModule('node:os').uptime()
 
 /** Time and waiting, passed in everywhere so that tests can own them. */
 export interface Clock {
@@ -21,7 +21,7 @@ export interface Clock {
 
 const readBootId = (): string => {
   try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return process.getBuiltinModule('node:fs').readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   } catch {
     // No boot id outside Linux: the minute in which the machine started tells starts apart well enough.
     return `started-${Math.round((Date.now() / 1000 - uptime()) / 60)}`

@@ -3,7 +3,7 @@ import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { keyOf, type Why } from './attempt.ts'
-import { beginConsent, type ConsentOptions, type ConsentRequest, finishConsent } from './consent.ts'
+import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
 import {
@@ -258,12 +258,14 @@ export class Keeper implements AsyncDisposable {
   }
 
   /** Begins a person's consent; send them to the `url`. */
-  beginConsent(id: string, options: ConsentOptions): Promise<ConsentRequest> {
+  async beginConsent(id: string, options: ConsentOptions): Promise<ConsentRequest> {
+    const { beginConsent } = await import('./consent.ts')
     return beginConsent(this.#context, id, options)
   }
 
   /** Finishes it with the URL the provider sent the person back to. */
   async finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
+    const { finishConsent } = await import('./consent.ts')
     const record = await finishConsent(this.#context, callback, binding)
     this.#reader.forget(record.id)
     this.#tellRefreshed(record, findToken(record, ownToken) as TokenRow)

@@ -1,4 +1,3 @@
-import { createHmac, randomBytes } from 'node:crypto'
 import { isJsonObject, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
 import { type Transport, WireError } from './transport.ts'
@@ -25,6 +24,8 @@ const shortestSecret = 4
  * @param write gets one line without its line break.
  */
 export function loggedTransport(transport: Transport, write: (line: string) => void): Transport {
+  // Loaded by whoever logs, which is hardly anybody.
+  const { createHmac, randomBytes } = process.getBuiltinModule('node:crypto')
   const key = randomBytes(32)
   const fingerprint = (text: string): string =>
     `‹${createHmac('sha256', key).update(text).digest('hex').slice(0, 8)}›`

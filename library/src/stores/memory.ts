@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { GrantRecord } from '../grants/grant.ts'
-import { memorySeal, type Seal } from '../grants/seal.ts'
+import type { Seal } from '../grants/seal.ts'
 import type { ApiKey, Consent, GrantStore, Moment, StoreOpener } from '../grants/store.ts'
 
 export interface MemoryStoreOptions {
@@ -24,11 +24,21 @@ export function memoryStore({
   ephemeral = false,
   save,
 }: MemoryStoreOptions = {}): StoreOpener {
-  return { open: async () => openMemory(clock, ephemeral, save) }
+  return {
+    async open() {
+      // Loaded when opened: importing evertoken needs no node:crypto.
+      const { memorySeal } = await import('../grants/seal.ts')
+      return openMemory(memorySeal(), clock, ephemeral, save)
+    },
+  }
 }
 
-function openMemory(clock: Clock, ephemeral: boolean, save: MemoryStoreOptions['save']): GrantStore {
-  const seal = memorySeal()
+function openMemory(
+  seal: Seal,
+  clock: Clock,
+  ephemeral: boolean,
+  save: MemoryStoreOptions['save'],
+): GrantStore {
   const durable = ephemeral || save !== undefined
   /** One change at a time: with a save to wait for, a change takes more than one turn. */
   let last: Promise<unknown> = Promise.resolve()
