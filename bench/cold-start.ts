@@ -170,13 +170,6 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
             ]
           : []),
         {
-          question: 'cold-start/keeper',
-          what: 'a program that opens a Keeper on SQLite and prints one token, over node -e 0',
-          figure: samples.ratio(script, nothing),
-          goal: 1.8,
-          unit: 'x',
-        },
-        {
           question: 'cold-start/import',
           what: "import 'evertoken' in a fresh process",
           figure: samples.of(imported),
