@@ -15,11 +15,23 @@ export const requestCheck: FastifySchemaCompiler<TSchema> = ({ schema, httpPart 
   return (value: unknown) => {
     for (const name of numbers) readNumber(value as Record<string, unknown>, name)
     if (check.Check(value)) return { value }
-    const [first] = check.Errors(value)
-    const place = first?.instancePath.replaceAll('/', '.').slice(1) ?? ''
-    const where = place === '' ? (httpPart === 'body' ? 'the body' : 'the query') : place
-    return { error: new EvertokenError('invalid_request', `${where} ${first?.message ?? 'is wrong'}`) }
+    return { error: new EvertokenError('invalid_request', mistake(check.Errors(value)[0], httpPart)) }
   }
+}
+
+interface Mistake {
+  readonly keyword: string
+  /** JSON pointer. */
+  readonly instancePath: string
+  readonly message: string
+}
+
+function mistake(first: Mistake | undefined, part: string | undefined): string {
+  const whole = part === 'body' ? 'the body' : 'the query'
+  const name = first?.instancePath.slice(1, 101).replaceAll('/', '.') ?? ''
+  // `additionalProperties: false`, as the checker puts it.
+  if (first?.keyword === 'boolean') return `${whole} has no member ${JSON.stringify(name)}`
+  return `${name === '' ? whole : name} ${first?.message ?? 'is wrong'}`
 }
 
 function integersOf(schema: TSchema): readonly string[] {
