@@ -52,6 +52,12 @@ export interface RejectionReport {
 
 const metadataLife = 3_600_000
 
+/** A refresh under way, and which token it is for. */
+interface Flight {
+  readonly key: TokenKey
+  readonly result: Promise<Refreshed>
+}
+
 /**
  * Keeps grants alive and hands out their tokens. One keeper for a process; any number of processes on one store.
  *
@@ -69,7 +75,7 @@ export class Keeper implements AsyncDisposable {
   readonly #cache: TokenCache
   readonly #reader: Reader
   readonly #listeners = new Listeners()
-  readonly #flights = new Map<string, Promise<Refreshed>>()
+  readonly #flights = new Map<string, Flight>()
   readonly #servers = new Map<string, { server: Promise<ServerMetadata>; until: number }>()
   /** Why an answer in our hands could not be stored yet. */
   readonly #troubles = new Map<string, unknown>()
@@ -282,7 +288,7 @@ export class Keeper implements AsyncDisposable {
     this.#closing ??= (async () => {
       const over = new AbortController()
       await Promise.race([
-        Promise.allSettled(this.#flights.values()),
+        Promise.allSettled(Array.from(this.#flights.values(), ({ result }) => result)),
         this.clock.sleep(this.timing.lease, { signal: over.signal }),
       ])
       over.abort()
@@ -300,17 +306,13 @@ export class Keeper implements AsyncDisposable {
   async #refresh(id: string, why: Why): Promise<Refreshed> {
     const key = keyOf(why)
     for (let flight = this.#flights.get(id); flight !== undefined; flight = this.#flights.get(id)) {
-      const result = await flight
-      if (
-        result.kind === 'refreshed' &&
-        result.token.scope === key.scope &&
-        result.token.resource === key.resource
-      )
-        return result
+      const result = await flight.result
+      const asked = flight.key.scope === key.scope && flight.key.resource === key.resource
+      if (asked && (result.kind === 'refreshed' || result.kind === 'failed')) return result
     }
-    const flight = this.#fly(id, why)
-    this.#flights.set(id, flight)
-    return flight
+    const result = this.#fly(id, why)
+    this.#flights.set(id, { key, result })
+    return result
   }
 
   async #fly(id: string, why: Why): Promise<Refreshed> {
@@ -436,17 +438,25 @@ export class Keeper implements AsyncDisposable {
   }
 
   /** Endpoints, discovered at most once an hour for one issuer; a failed discovery is not remembered. */
-  async #serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
+  #serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
     const { provider, insecureHttp } = client
-    if (provider.kind === 'endpoints') return provider.metadata
+    if (provider.kind === 'endpoints') return Promise.resolve(provider.metadata)
     const known = this.#servers.get(provider.issuer)
     if (known !== undefined && this.clock.boot() < known.until) return known.server
-    const { transport } = this.#context
-    const { discover } = await import('../oauth/discovery.ts')
-    const wire = { transport, now: this.clock.now, deadline: this.timing.deadline }
-    const server = discover(provider.issuer, { insecureHttp }, wire)
+    // Remembered before anything is waited for, so that grants which begin together ask once.
+    const server = this.#discovered(provider.issuer, insecureHttp)
     this.#servers.set(provider.issuer, { server, until: this.clock.boot() + metadataLife })
     server.catch(() => this.#servers.delete(provider.issuer))
     return server
+  }
+
+  async #discovered(issuer: string, insecureHttp: boolean): Promise<ServerMetadata> {
+    const { transport } = this.#context
+    const { discover } = await import('../oauth/discovery.ts')
+    return discover(
+      issuer,
+      { insecureHttp },
+      { transport, now: this.clock.now, deadline: this.timing.deadline },
+    )
   }
 }

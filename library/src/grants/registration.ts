@@ -40,9 +40,6 @@ function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<
   throw new EvertokenError('invalid_configuration', 'labels are at most 32 short texts by name')
 }
 
-/** The definition as it is stored: an imported refresh token is the grant's, not the definition's. */
-const stored = ({ refreshToken: _, ...definition }: GrantDefinition): GrantDefinition => definition
-
 /** Tokens are minted from what the definition holds, without a login to lose. */
 const mints = ({ grantType }: GrantDefinition): boolean =>
   grantType === 'client_credentials' || grantType === 'jwt_bearer'
@@ -80,7 +77,7 @@ function described(
     provider: providerName(definition),
     replayClass: definition.replayClass,
     refreshBefore: definition.refreshBefore === undefined ? undefined : definition.refreshBefore * 1000,
-    definition: store.seal.seal(writeDefinition(stored(definition)), {
+    definition: store.seal.seal(writeDefinition(definition), {
       grant: id,
       field: 'definition',
       fence,
@@ -139,8 +136,14 @@ export function changedGrant(
     const anew = newGrant(store, record.id, definition, options, utc, moment)
     return { ...anew, fence: record.fence + 1, epoch: record.epoch + 1, createdAt: record.createdAt }
   }
+  const labels = checkLabels(options.labels ?? record.labels)
   const fence = record.fence + 1
-  const received = imported(store, record.id, definition, fence, utc)
+  const parts = described(store, record.id, definition, fence)
+  if (parts.definitionFingerprint === record.definitionFingerprint)
+    return { ...record, labels, updatedAt: utc }
+  // A configuration goes on naming the refresh token that the login began with, long after it was spent.
+  const again = before.refreshToken?.reveal() === definition.refreshToken?.reveal()
+  const received = again ? undefined : imported(store, record.id, definition, fence, utc)
   const held = record.refreshToken
   const sameTokens = wantedOf(before) === wantedOf(definition)
   const { state } = record.status
@@ -151,8 +154,8 @@ export function changedGrant(
   const status: GrantStatus = anotherChance ? { state: 'active' } : record.status
   return {
     ...record,
-    ...described(store, record.id, definition, fence),
-    labels: checkLabels(options.labels ?? record.labels),
+    ...parts,
+    labels,
     fence,
     lease: undefined,
     refreshToken: received ?? held,
