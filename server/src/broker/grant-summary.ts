@@ -52,6 +52,7 @@ export const summarySchema = Type.Object(
   },
   {
     $id: 'Grant',
+    description: 'How a grant is; never a token.',
     examples: [
       {
         id: 'billing',

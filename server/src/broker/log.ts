@@ -19,13 +19,14 @@ export function brokerLog(level = 'info', destination?: DestinationStream): Logg
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const { method, caller } = request
   const { statusCode: status } = reply
-  const grant = (request.params as { id?: unknown } | undefined)?.id
+  // A request that the router itself refuses has neither.
+  const grant = (request.params as { id?: unknown } | null)?.id
   const line = {
     request_id: request.id,
     method,
-    route: request.routeOptions.url ?? 'none',
+    route: request.routeOptions?.url ?? 'none',
     ...(typeof grant === 'string' && { grant: grant.slice(0, 128) }),
-    ...(caller !== null && { caller: caller.id, label: caller.label }),
+    ...(caller && { caller: caller.id, label: caller.label }),
     status,
     ms: Math.round(reply.elapsedTime * 10) / 10,
   }

@@ -27,6 +27,7 @@ export const tokenSchema = Type.Object(
   },
   {
     $id: 'Token',
+    description: 'An access token that works.',
     examples: [
       {
         access_token: '2YotnFZFEjr1zCsicMWpAA',
