@@ -113,7 +113,7 @@ export class Reader {
   async #readStore(id: string): Promise<Read> {
     const { store, cache } = this.#context
     // Before the row, so that a write in between is seen by the next comparison.
-    const version = store.version()
+    const version = cache.versionAt()
     const record = await store.read(id)
     if (record !== undefined) return { record, version }
     cache.forget(id)

@@ -9,14 +9,14 @@ import { AccessToken } from './token.ts'
  * makes now < verifiedAt, which asks the store too.
  */
 interface Entry {
-  readonly row: TokenRow
+  row: TokenRow
   readonly token: AccessToken
   /**
    * The token as getToken gives it. One promise for all readers: an async function makes a new one each time and looks
    * for a `then` in the token, which together take longer than everything else a read does.
    */
   readonly given: Promise<AccessToken>
-  readonly refreshBefore: number | undefined
+  refreshBefore: number | undefined
   verifiedAt: number
   usableUntil: number
   /** Version of the store at which the row was last seen. */
@@ -35,7 +35,7 @@ const placeOf = (id: string, key: TokenKey): string =>
 
 /** Not by generation and fence: both begin anew when a grant is removed and added again. */
 const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
-  one === other || (one.length === other.length && one.every((byte, index) => byte === other[index]))
+  one === other || Buffer.compare(one, other) === 0
 
 /** Tokens this process has unsealed, each good for a moment. */
 export class TokenCache {
@@ -87,7 +87,7 @@ export class TokenCache {
     // A reader who comes in the advisory window asks the store even so: it is the one who sees that a refresh is due.
     if (entry.row.expiresAt - now <= windows(entry.row.lifetime, entry.refreshBefore).advisory)
       return undefined
-    if (now < entry.verifiedAt || entry.version !== this.#versionAt(now)) return undefined
+    if (now < entry.verifiedAt || entry.version !== this.versionAt(now)) return undefined
     this.#extend(entry, this.#askedAt)
     return now < entry.usableUntil ? entry.token : undefined
   }
@@ -96,7 +96,7 @@ export class TokenCache {
    * One question to the store does for all that is read shortly after it: what it verifies, it verifies as of when it
    * was asked, so nothing is believed any longer for that.
    */
-  #versionAt(now: number): number | undefined {
+  versionAt(now = this.#now()): number | undefined {
     const age = now - this.#askedAt
     if (!(age >= 0 && age < this.#revalidate / versionsPerInterval)) {
       this.#version = this.#store.version()
@@ -114,22 +114,21 @@ export class TokenCache {
   ): AccessToken {
     const place = placeOf(id, row)
     const held = this.#entries.get(place)
-    const same = held !== undefined && sameBytes(held.row.sealed, row.sealed)
-    const token = same ? held.token : this.#unseal(id, row)
-    const entry: Entry = {
-      row,
-      token,
-      given: same ? held.given : Promise.resolve(token),
-      refreshBefore,
-      verifiedAt: 0,
-      usableUntil: 0,
-      version,
+    if (held !== undefined && sameBytes(held.row.sealed, row.sealed)) {
+      held.row = row
+      held.refreshBefore = refreshBefore
+      held.version = version
+      this.#extend(held, this.#now())
+      return held.token
     }
+    const token = this.#unseal(id, row)
+    const given = Promise.resolve(token)
+    const entry: Entry = { row, token, given, refreshBefore, verifiedAt: 0, usableUntil: 0, version }
     this.#extend(entry, this.#now())
     if (held === undefined && this.#entries.size >= limit) this.#forgetOldest()
     this.#entries.set(place, entry)
     if (place !== id) this.#scoped.set(id, (this.#scoped.get(id) ?? new Set()).add(place))
-    return entry.token
+    return token
   }
 
   /** The next read of this grant asks the store. */

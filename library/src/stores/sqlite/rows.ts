@@ -34,8 +34,10 @@ function heldToken(
   }
 }
 
-/** Puts a record together from its row in `grants` joined with `schedule`, its tokens and its attempts. */
-export function recordFrom(row: Row, tokens: readonly Row[], attempts: readonly Row[]): GrantRecord {
+/** Puts a record together from its rows as `Statements.load` reads them; undefined when there are none. */
+export function recordFrom(rows: readonly Row[]): GrantRecord | undefined {
+  const row = rows[0]
+  if (row === undefined) return undefined
   return {
     id: text(row.id),
     labels: json(row.labels),
@@ -70,8 +72,8 @@ export function recordFrom(row: Row, tokens: readonly Row[], attempts: readonly 
       lastSuccessAt: optional(row.last_success_at),
       lastRejectionAt: optional(row.last_rejection_at),
     },
-    tokens: tokens.map(tokenFrom),
-    attempts: attempts.map(attemptFrom),
+    tokens: row.generation === null ? [] : rows.map(tokenFrom),
+    attempts: json<Row[]>(row.attempts).map(attemptFrom),
   }
 }
 
@@ -86,7 +88,7 @@ const tokenFrom = (row: Row): TokenRow => ({
   lifetime: number(row.lifetime),
   lifetimeFrom: text(row.lifetime_from) as TokenRow['lifetimeFrom'],
   grantedScope: json(row.granted_scope),
-  fence: number(row.fence),
+  fence: number(row.token_fence),
   rejectedAt: optional(row.rejected_at),
 })
 

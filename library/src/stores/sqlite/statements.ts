@@ -78,7 +78,18 @@ const insert = (table: string, key: string, columns: readonly string[]): string 
 const update = (table: string, key: string, columns: readonly string[]): string =>
   `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`
 
-/** Every statement on grants, prepared when first needed: a process that only reads prepares three. */
+/** A row for each token, or one without when there is none. Columns of one name in two tables get another. */
+const wholeGrant = `
+SELECT grants.*, schedule.*,
+  (SELECT json_group_array(json_object('id', id, 'fence', fence, 'parent', parent, 'owner', owner, 'sent_at', sent_at,
+     'boot', boot, 'local_done', local_done) ORDER BY fence)
+   FROM attempts WHERE attempts.grant_id = grants.id) AS attempts,
+  scope, resource, generation, sealed, type, obtained_at, expires_at, lifetime, lifetime_from, granted_scope,
+  tokens.fence AS token_fence, rejected_at
+FROM grants JOIN schedule ON schedule.grant_id = grants.id LEFT JOIN tokens ON tokens.grant_id = grants.id
+WHERE grants.id = ? ORDER BY scope, resource`
+
+/** Every statement on grants, prepared when first needed: a process that only reads prepares few. */
 export class Statements {
   readonly #database: DatabaseSync
   readonly #prepared = new Map<string, StatementSync>()
@@ -96,14 +107,9 @@ export class Statements {
     return statement
   }
 
+  /** In one statement, so that what is put together was all there at one moment, outside a transaction too. */
   load(id: string): GrantRecord | undefined {
-    const row = this.sql('SELECT * FROM grants JOIN schedule ON grant_id = id WHERE id = ?').get(id)
-    if (row === undefined) return undefined
-    return recordFrom(
-      row as Row,
-      this.sql('SELECT * FROM tokens WHERE grant_id = ?').all(id) as Row[],
-      this.sql('SELECT * FROM attempts WHERE grant_id = ? ORDER BY fence').all(id) as Row[],
-    )
+    return recordFrom(this.sql(wholeGrant).all(id) as Row[])
   }
 
   page(after: string, limit: number): GrantRecord[] {
