@@ -1,0 +1,57 @@
+// That the bench runs and says what it found in a form that programs can read. No timing is judged here.
+
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+
+const root = path.dirname(import.meta.dirname)
+
+async function bench(...args: string[]): Promise<Record<string, unknown>[]> {
+  const node = [
+    '--conditions=evertoken:source',
+    'bench/run.ts',
+    '--quick',
+    '--rounds',
+    '1',
+    '--json',
+    ...args,
+  ]
+  const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: root })
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+const findings: [string, string[]][] = [
+  ['cached-token', ['', '/all', '/source', '/peek', '/source-peek', '/badgateway', '/google-auth-library']],
+  ['fetch-wrapper', ['', '/request', '/badgateway', '/badgateway-request']],
+  ['cold-start', ['', '/import']],
+  ['herd', ['/requests', '', '/source/requests', '/source', '/processes/requests', '/processes']],
+]
+
+test.each(findings)(
+  'npm run bench -- %s prints a line for each of its goals',
+  async (question, ends) => {
+    const lines = await bench(question)
+    expect(lines.map((line) => line.question)).toEqual(ends.map((end) => question + end))
+    for (const line of lines)
+      expect(line).toEqual({
+        question: expect.any(String),
+        ratio: expect.any(Number),
+        goal: expect.any(Number),
+        met: expect.any(Boolean),
+        unit: expect.any(String),
+      })
+  },
+  60_000,
+)
+
+test('a question that there is not is refused with the names of those there are', async () => {
+  const wrong = bench('no-such-question')
+  await expect(wrong).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/no question no-such-question.*cached-token.*herd/),
+  })
+})
