@@ -19,11 +19,16 @@ export function windows(lifetime: number, refreshBefore?: number): Windows {
   return { advisory, mandatory: Math.min(mandatory, advisory) }
 }
 
-/** 0 up to 1, the same for the same id: grants added together do not come due together (FNV-1a). */
+/**
+ * 0 up to 1, the same for the same id: grants added together do not come due together. FNV-1a, and the last step of
+ * MurmurHash3, without which names that end in a number lie close together.
+ */
 export function spread(id: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)
-  return (hash >>> 0) / 2 ** 32
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }
 
 /** Milliseconds from now until a token is to be refreshed; never negative. */

@@ -28,6 +28,8 @@ export class Worker implements AsyncDisposable {
   readonly #underWay = new Map<string, Promise<unknown>>()
   #running: Promise<void> | undefined
   #wake: AbortController | undefined
+  /** Something went wrong outside a refresh since the last sleep began. */
+  #troubled = false
   /** Store time at which the present sleep ends by itself. */
   #wakesAt = 0
 
@@ -55,15 +57,11 @@ export class Worker implements AsyncDisposable {
     return this.stop()
   }
 
-  /** Refreshes everything that is due now, once, and resolves with how many grants were tended. */
+  /** Refreshes everything that is due now, each once, and resolves with how many grants were tended. */
   async once(): Promise<number> {
-    let tended = 0
-    for (;;) {
-      const found = await this.#tendDue()
-      if (found === 0) return tended
-      tended += found
-      await Promise.allSettled(this.#underWay.values())
-    }
+    const tended = new Set<string>()
+    while ((await this.#tendDue(tended)) > 0) await Promise.allSettled(this.#underWay.values())
+    return tended.size
   }
 
   async #run(): Promise<void> {
@@ -72,10 +70,13 @@ export class Worker implements AsyncDisposable {
       try {
         await this.#tendDue()
       } catch (error) {
-        this.#onError(error)
+        this.#trouble(error)
       }
       if (this.#stopping.signal.aborted) return
-      const pause = await this.#pause(timing.scan)
+      const next = await this.#pause(timing.scan)
+      // What cannot be worked on stays due: it is not asked for again and again until the store is well.
+      const pause = this.#troubled ? timing.scan : next
+      this.#troubled = false
       this.#wake = new AbortController()
       this.#wakesAt = store.time().at + pause
       await clock.sleep(pause, {
@@ -85,20 +86,29 @@ export class Worker implements AsyncDisposable {
     }
   }
 
-  /** Claims what is due, as far as there is room; resolves with how many without waiting for their answers. */
-  async #tendDue(): Promise<number> {
+  #trouble(error: unknown): void {
+    this.#troubled = true
+    this.#onError(error)
+  }
+
+  /**
+   * Claims what is due and not in `tended`, as far as there is room; resolves with how many without waiting for their
+   * answers.
+   */
+  async #tendDue(tended?: Set<string>): Promise<number> {
     const room = this.#concurrency - this.#underWay.size
     if (room <= 0) return 0
-    const due = await this.#keeper.store.due(room + this.#underWay.size)
-    const fresh = due.filter((id) => !this.#underWay.has(id)).slice(0, room)
+    const due = await this.#keeper.store.due(room + this.#underWay.size + (tended?.size ?? 0))
+    const fresh = due.filter((id) => !this.#underWay.has(id) && !tended?.has(id)).slice(0, room)
     for (const id of fresh) {
+      tended?.add(id)
       const work = this.#keeper
         .tend(id)
         .then((result) => {
           const next = result.kind === 'refreshed' ? result.record.schedule.dueAt : null
           if (next !== null && next < this.#wakesAt) this.#wake?.abort()
         })
-        .catch(this.#onError)
+        .catch((error: unknown) => this.#trouble(error))
         .finally(() => {
           this.#underWay.delete(id)
           // More may be due than there was room for.
@@ -117,7 +127,7 @@ export class Worker implements AsyncDisposable {
       if (next === undefined) return scan
       return Math.min(scan, Math.max(shortestPause, next - store.time().at))
     } catch (error) {
-      this.#onError(error)
+      this.#trouble(error)
       return scan
     }
   }

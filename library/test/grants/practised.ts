@@ -87,6 +87,14 @@ export async function practised(
 
   /** Lets time pass as far as `work` needs it. */
   const run = <T>(work: Promise<T>): Promise<T> => clock.until(work, () => underWay > 0)
+  /** Time passes in steps, and whatever was sent in one is answered before the next. */
+  const pass = async (ms: number, step = ms): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += step) {
+      await clock.advance(Math.min(step, ms - passed))
+      while (underWay > 0) await clock.advance(0)
+      await clock.advance(0)
+    }
+  }
   const tokenRequests = (): readonly PracticeRequest[] =>
     server.requests.filter(({ path }) => path === '/token')
 
@@ -96,6 +104,7 @@ export async function practised(
     keeper,
     another,
     run,
+    pass,
     told,
     tokenRequests,
     /** From now on the provider does this first. */

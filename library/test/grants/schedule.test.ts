@@ -64,20 +64,23 @@ describe('a token is due', () => {
     )
   })
 
-  test('at a moment of its own for each grant: a thousand grants added together come due over a quarter of the window', () => {
-    const dues = Array.from({ length: 1000 }, (_, index) =>
-      untilDue({ expiresAt: 3_600_000, lifetime: 3_600_000 }, { id: `customer-${index}` }, 0),
-    ).sort((a, b) => a - b)
-    const [first, last] = [dues[0] as number, dues.at(-1) as number]
-    expect(first).toBeGreaterThanOrEqual(3_600_000 - 900_000)
-    expect(last).toBeLessThanOrEqual(3_600_000 - 720_000)
-    expect(last - first).toBeGreaterThan(170_000)
-    // No tenth of that time holds more than twice its share.
-    for (let tenth = 0; tenth < 10; tenth++) {
-      const from = 2_700_000 + tenth * 18_000
-      expect(dues.filter((due) => due >= from && due < from + 18_000).length).toBeLessThan(200)
-    }
-  })
+  // Names that end in a number came due in a few bunches: FNV-1a alone hardly mixes the last character.
+  test.each([200, 1000])(
+    'at a moment of its own: %d grants added together come due evenly over a quarter of the window',
+    (count) => {
+      const dues = Array.from({ length: count }, (_, index) =>
+        untilDue({ expiresAt: 3_600_000, lifetime: 3_600_000 }, { id: `grant-${index}` }, 0),
+      )
+      expect(Math.min(...dues)).toBeGreaterThanOrEqual(3_600_000 - 900_000)
+      expect(Math.max(...dues)).toBeLessThanOrEqual(3_600_000 - 720_000)
+      for (let tenth = 0; tenth < 10; tenth++) {
+        const from = 2_700_000 + tenth * 18_000
+        const share = dues.filter((due) => due >= from && due < from + 18_000).length / count
+        expect(share).toBeGreaterThan(0.05)
+        expect(share).toBeLessThan(0.16)
+      }
+    },
+  )
 })
 
 test('the spread of an id is always the same, from 0 up to 1', () => {
