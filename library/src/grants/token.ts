@@ -74,5 +74,7 @@ export interface TokenSource {
     generation: number
     scope?: TokenRequest['scope']
     resource?: string | undefined
+    /** Stops waiting. */
+    signal?: AbortSignal | undefined
   }): Promise<AccessToken>
 }

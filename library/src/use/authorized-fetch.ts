@@ -26,8 +26,9 @@ function authorized(
 ): RequestInit {
   const own = init?.headers ?? (input instanceof Request ? input.headers : undefined)
   if (own === undefined) return { ...init, headers: { authorization } }
-  if (own instanceof Headers || Array.isArray(own)) {
-    const headers = new Headers(own)
+  // Pairs in whatever holds them: a list, a Map, the Headers of this or another fetch.
+  if (Symbol.iterator in own) {
+    const headers = new Headers([...(own as Iterable<[string, string]>)])
     headers.set('authorization', authorization)
     return { ...init, headers }
   }
@@ -46,13 +47,18 @@ function authorized(
 export function authorizedFetch(source: TokenSource, options: AuthorizedFetchOptions = {}): typeof fetch {
   const send = options.fetch ?? ((input, init) => fetch(input, init))
   const isRejected = options.isRejected ?? unauthorized
-  const request = options.minTtl === undefined ? undefined : { minTtl: options.minTtl }
+  const { minTtl } = options
+  const plain = minTtl === undefined ? undefined : { minTtl }
 
   return async (input, init) => {
-    const token = await source.getToken(request)
+    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
+    const token = await source.getToken(signal === undefined ? plain : { ...plain, signal })
     const response = await send(input, authorized(input, init, `${token.type} ${token.value}`))
     if (!isRejected(response) || !repeatable(input, init)) return response
-    const newer = await source.rejected({ generation: token.generation }).catch(() => token)
+    const newer = await source.rejected({ generation: token.generation, signal }).catch(() => {
+      signal?.throwIfAborted()
+      return token
+    })
     if (newer.generation === token.generation) return response
     // The first answer is read no further; its connection is free for the second try.
     await response.body?.cancel()

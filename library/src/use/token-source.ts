@@ -13,6 +13,7 @@ import { memoryStore } from '../stores/memory.ts'
 export interface SavedTokens {
   /** The newest: the one before it may be worthless from now on. Absent where the grant has none. */
   readonly refreshToken: string | undefined
+  /** The grant's own; of another scope only as long as there is no own one. */
   readonly accessToken: string
   /** UTC ms. */
   readonly expiresAt: number
@@ -81,6 +82,12 @@ export function tokenSource(
     return opening
   }
 
+  /** What could not be opened needs no closing; whoever asked for a token was told why. */
+  const close = async (): Promise<void> => {
+    const opened = await opening?.catch(() => undefined)
+    await opened?.close()
+  }
+
   return {
     getToken: (request?: TokenRequest) =>
       keeper === undefined
@@ -101,27 +108,30 @@ export function tokenSource(
         off?.()
       }
     },
-    close: async () => (await opening)?.close(),
-    [Symbol.asyncDispose]: async () => (await opening)?.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 
-/** Only what a restart needs is given out to be saved: not each step of a refresh. */
+/**
+ * Only what a restart needs is given out to be saved, not each step of a refresh: a new refresh token, whichever of the
+ * grant's tokens it came with, and a new token of its own.
+ */
 async function saveTokens(
   before: GrantRecord | undefined,
   after: GrantRecord,
   seal: Seal,
   save: (tokens: SavedTokens) => Promise<void>,
 ): Promise<void> {
-  const token = findToken(after, ownToken)
-  const changed =
-    before?.refreshToken !== after.refreshToken ||
-    before === undefined ||
-    findToken(before, ownToken) !== token
-  if (token === undefined || token.rejectedAt !== undefined || !changed) return
-  const { value } = JSON.parse(seal.open(token.sealed, { grant: id, field: 'access_token' })) as {
-    value: string
-  }
+  if (before === undefined) return
+  const own = findToken(after, ownToken)
+  const rotated = after.refreshToken !== undefined && after.refreshToken !== before.refreshToken
+  const renewed = own !== undefined && own.sealed !== findToken(before, ownToken)?.sealed
+  const token = own ?? after.tokens.at(-1)
+  if (token === undefined || !(rotated || renewed)) return
+  const { scope, resource } = token
+  const place = { grant: id, field: 'access_token', scope, resource } as const
+  const { value } = JSON.parse(seal.open(token.sealed, place)) as { value: string }
   await save({
     refreshToken:
       after.refreshToken === undefined

@@ -103,6 +103,7 @@ export async function practised(
     server,
     keeper,
     another,
+    transport,
     run,
     pass,
     told,

@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest'
+import { AccessToken, type TokenRequest, type TokenSource } from '../../src/grants/token.ts'
+import { authorizedFetch } from '../../src/use/authorized-fetch.ts'
+import { practised } from '../grants/practised.ts'
+
+const api = 'https://api.example/users'
+
+const token = (generation: number, type = 'Bearer'): AccessToken =>
+  new AccessToken(`token-${generation}`, {
+    type,
+    expiresAt: 1_800_000_000_000,
+    scope: [],
+    generation,
+    metadata: {},
+    stale: false,
+  })
+
+/** A source that counts, and an API that accepts what it is told to. */
+function scripted(accepts: (authorization: string) => boolean = () => true) {
+  let generation = 1
+  const asked: (TokenRequest | undefined)[] = []
+  const rejected: number[] = []
+  const source: TokenSource = {
+    getToken: async (request) => {
+      asked.push(request)
+      request?.signal?.throwIfAborted()
+      return token(generation)
+    },
+    rejected: async (report) => {
+      rejected.push(report.generation)
+      if (report.generation === generation) generation += 1
+      return token(generation)
+    },
+  }
+  const sent: { url: string; method: string; authorization: string; headers: Headers; body: string }[] = []
+  const send: typeof fetch = async (input, init) => {
+    const request = new Request(
+      input,
+      init?.body instanceof ReadableStream ? { ...init, duplex: 'half' } : init,
+    )
+    const authorization = request.headers.get('authorization') ?? ''
+    sent.push({
+      url: request.url,
+      method: request.method,
+      authorization,
+      headers: request.headers,
+      body: await request.text(),
+    })
+    return new Response('body', { status: accepts(authorization) ? 200 : 401 })
+  }
+  return { source, sent, asked, rejected, call: authorizedFetch(source, { fetch: send }), send }
+}
+
+describe('the header', () => {
+  const shapes: [string, RequestInit | undefined][] = [
+    ['nothing', undefined],
+    ['no headers', {}],
+    ['a plain object', { headers: { 'x-own': 'kept' } }],
+    ['Headers', { headers: new Headers({ 'x-own': 'kept' }) }],
+    ['a list of pairs', { headers: [['x-own', 'kept']] }],
+    ['a Map', { headers: new Map([['x-own', 'kept']]) as unknown as Headers }],
+    ['an authorization of its own', { headers: { AUTHORIZATION: 'Basic x', 'x-own': 'kept' } }],
+    [
+      'Headers with an authorization of their own',
+      { headers: new Headers({ Authorization: 'Basic x', 'x-own': 'kept' }) },
+    ],
+  ]
+  test.each(shapes)('is set beside %s', async (_name, init) => {
+    const { call, sent } = scripted()
+    await call(api, init)
+    expect(sent).toHaveLength(1)
+    expect(sent[0]?.authorization).toBe('Bearer token-1')
+    expect(sent[0]?.headers.get('x-own')).toBe(init?.headers === undefined ? null : 'kept')
+  })
+
+  test('leaves the caller’s own objects as they were', async () => {
+    const { call } = scripted()
+    const headers = { 'x-own': 'kept' }
+    const init = { headers, method: 'POST', body: 'a' }
+    await call(api, init)
+    expect(init).toEqual({ headers: { 'x-own': 'kept' }, method: 'POST', body: 'a' })
+  })
+
+  test('joins those of a Request, whose method and URL stay', async () => {
+    const { call, sent } = scripted()
+    await call(new Request(api, { method: 'DELETE', headers: { 'x-own': 'kept' } }))
+    expect(sent[0]).toMatchObject({ url: api, method: 'DELETE', authorization: 'Bearer token-1' })
+    expect(sent[0]?.headers.get('x-own')).toBe('kept')
+    await call(new Request(api, { headers: { 'x-own': 'lost' } }), { headers: { 'x-other': 'kept' } })
+    expect(sent[1]?.headers.get('x-own')).toBeNull()
+    expect(sent[1]?.headers.get('x-other')).toBe('kept')
+    await call(new URL(api))
+    expect(sent[2]?.url).toBe(api)
+  })
+
+  test('carries the type that the provider said', async () => {
+    const { send, sent } = scripted()
+    const dpop: TokenSource = { getToken: async () => token(1, 'DPoP'), rejected: async () => token(1) }
+    await authorizedFetch(dpop, { fetch: send })(api)
+    expect(sent[0]?.authorization).toBe('DPoP token-1')
+  })
+})
+
+describe('a refused token', () => {
+  const second = (authorization: string): boolean => authorization === 'Bearer token-2'
+
+  test('is reported with its generation, and the request sent once more with the newer one', async () => {
+    const { call, sent, rejected } = scripted(second)
+    const answer = await call(api, { method: 'PUT', body: 'text' })
+    expect(answer.status).toBe(200)
+    expect(rejected).toEqual([1])
+    expect(sent.map(({ authorization, method, body }) => [authorization, method, body])).toEqual([
+      ['Bearer token-1', 'PUT', 'text'],
+      ['Bearer token-2', 'PUT', 'text'],
+    ])
+  })
+
+  test('the second time gives the API’s own answer, and no third try', async () => {
+    const { call, sent, rejected } = scripted(() => false)
+    const answer = await call(api)
+    expect([answer.status, await answer.text()]).toEqual([401, 'body'])
+    expect(sent).toHaveLength(2)
+    expect(rejected).toEqual([1])
+  })
+
+  test('for which there is no newer one gives the API’s own answer, still readable', async () => {
+    const { send, sent } = scripted(() => false)
+    const stuck: TokenSource = { getToken: async () => token(1), rejected: async () => token(1) }
+    const answer = await authorizedFetch(stuck, { fetch: send })(api)
+    expect([answer.status, await answer.text()]).toEqual([401, 'body'])
+    const broken: TokenSource = {
+      getToken: async () => token(1),
+      rejected: () => Promise.reject(new Error('gone')),
+    }
+    const other = await authorizedFetch(broken, { fetch: send })(api)
+    expect([other.status, await other.text()]).toEqual([401, 'body'])
+    expect(sent).toHaveLength(2)
+  })
+
+  const bodies: [string, () => RequestInit['body'], boolean][] = [
+    ['a text', () => 'text', true],
+    ['an empty text', () => '', true],
+    ['a form', () => new URLSearchParams({ a: '1' }), true],
+    ['bytes', () => new Uint8Array([1, 2]), true],
+    ['a Blob', () => new Blob(['text']), true],
+    ['a FormData', () => new FormData(), true],
+    ['null', () => null, true],
+    ['a stream', () => new Blob(['text']).stream(), false],
+    [
+      'an async iterable',
+      () =>
+        (async function* () {
+          yield new Uint8Array([1])
+        })() as unknown as ReadableStream,
+      false,
+    ],
+  ]
+  test.each(bodies)('on a request with %s as its body: sent again %#', async (_name, body, again) => {
+    const { source, rejected } = scripted()
+    let sends = 0
+    const refusing: typeof fetch = async () => {
+      sends += 1
+      return new Response(null, { status: 401 })
+    }
+    await authorizedFetch(source, { fetch: refusing })(api, { method: 'POST', body: body() ?? null })
+    expect([sends, rejected.length]).toEqual(again ? [2, 1] : [1, 0])
+  })
+
+  test('on a Request with a body is not sent again, on one without it is', async () => {
+    const { call, sent } = scripted(() => false)
+    await call(new Request(api, { method: 'POST', body: 'text' }))
+    expect(sent).toHaveLength(1)
+    await call(new Request(api))
+    expect(sent).toHaveLength(3)
+    await call(new Request(api, { method: 'POST', body: 'old' }), { body: 'new' })
+    expect(sent.slice(3).map(({ body }) => body)).toEqual(['new', 'new'])
+  })
+
+  test('is whatever the caller says it is', async () => {
+    const { source } = scripted()
+    let sends = 0
+    const forbidding: typeof fetch = async () => {
+      sends += 1
+      return new Response(null, { status: sends === 1 ? 403 : 200 })
+    }
+    const call = authorizedFetch(source, { fetch: forbidding, isRejected: ({ status }) => status === 403 })
+    expect((await call(api)).status).toBe(200)
+    expect(sends).toBe(2)
+  })
+})
+
+describe('what the caller asks for', () => {
+  test('minTtl goes to the source', async () => {
+    const { source, send, asked } = scripted()
+    await authorizedFetch(source, { fetch: send, minTtl: 30 })(api)
+    await authorizedFetch(source, { fetch: send })(api)
+    expect(asked).toEqual([{ minTtl: 30 }, undefined])
+  })
+
+  // A caller who gave up waited on for fifteen seconds when there was no token.
+  test.each<[string, (signal: AbortSignal) => [string | Request, RequestInit?]]>([
+    ['beside a URL', (signal) => [api, { signal }]],
+    ['in a Request', (signal) => [new Request(api, { signal })]],
+  ])('a signal %s ends the wait for a token as well', async (_name, input) => {
+    const { call, sent } = scripted()
+    const reason = new Error('no longer')
+    await expect(call(...input(AbortSignal.abort(reason)))).rejects.toBe(reason)
+    expect(sent).toEqual([])
+  })
+
+  test('a signal that fires while a newer token is awaited ends that too', async () => {
+    const controller = new AbortController()
+    const waiting: TokenSource = {
+      getToken: async () => token(1),
+      rejected: ({ signal }) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => reject(signal.reason))
+          controller.abort(new Error('no longer'))
+        }),
+    }
+    const refusing: typeof fetch = async () => new Response(null, { status: 401 })
+    await expect(
+      authorizedFetch(waiting, { fetch: refusing })(api, { signal: controller.signal }),
+    ).rejects.toThrow('no longer')
+  })
+
+  test('an error of the source is the caller’s', async () => {
+    const { send } = scripted()
+    const broken: TokenSource = {
+      getToken: () => Promise.reject(new Error('no token')),
+      rejected: async () => token(1),
+    }
+    await expect(authorizedFetch(broken, { fetch: send })(api)).rejects.toThrow('no token')
+  })
+})
+
+test('before a real API a revoked token is replaced by one refresh, for a hundred callers at once', async () => {
+  const { keeper, server, run, service, tokenRequests } = await practised()
+  await keeper.add('billing', service())
+  const call = authorizedFetch(keeper.source('billing'))
+  const first = await run(call(`${server.issuer}/api/whoami`))
+  expect(await first.json()).toMatchObject({ client_id: 'practice-service' })
+  const token = await run(keeper.getToken('billing'))
+  server.revokeFamily(token.value)
+  const answers = await run(
+    Promise.all(Array.from({ length: 100 }, () => call(`${server.issuer}/api/whoami`))),
+  )
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+  await Promise.all(answers.map((answer) => answer.text()))
+  expect(tokenRequests()).toHaveLength(2)
+})
