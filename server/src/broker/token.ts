@@ -78,7 +78,7 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
       },
     },
     (request, reply) => {
-      const { id } = request.params
+      const id = grantId(request.params)
       const { min_ttl: minTtl = 0, scope, resource } = request.query
       reply.header('content-type', json)
       const own = scope === undefined && resource === undefined
@@ -87,7 +87,7 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
         reply.send(render(known))
         return
       }
-      return keeper.getToken(grantId(request.params), { minTtl, scope, resource }).then(render)
+      return keeper.getToken(id, { minTtl, scope, resource }).then(render)
     },
   )
 

@@ -59,6 +59,14 @@ describe('GET /v1/grants/{id}/token', () => {
     expect(again.access_token).toBe(narrow.access_token)
   })
 
+  test('under an id that spells a place in memory is unknown, though the token lies there', async () => {
+    const { practice, keeper, send, readKey } = await practisedBroker()
+    await keeper.add('billing', service(practice))
+    await send('GET', '/v1/grants/billing/token?scope=read', { key: readKey })
+    const answer = await send('GET', '/v1/grants/billing%0Aread%0A/token', { key: readKey })
+    expect([answer.statusCode, answer.json().code]).toEqual([404, 'unknown_grant'])
+  })
+
   test('passes a resource on to the provider', async () => {
     const asked: unknown[] = []
     const { practice, keeper, send, readKey } = await practisedBroker({
