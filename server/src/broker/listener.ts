@@ -49,10 +49,20 @@ export function serverFactory(limits: BrokerLimits, tls: ListenerTls | undefined
       connectionsCheckingInterval: limits.check,
     }
     if (tls === undefined) return http.createServer(options, handler)
-    const key = typeof tls.key === 'string' ? tls.key : tls.key.reveal()
-    const server = https.createServer({ ...options, minVersion: 'TLSv1.2', cert: tls.cert, key }, handler)
     // The same members; only the classes are not each other's.
-    return server as unknown as Server
+    return httpsServer(options, tls, handler) as unknown as Server
+  }
+}
+
+function httpsServer(options: http.ServerOptions, { cert, key }: ListenerTls, handler: RequestListener) {
+  try {
+    const pem = typeof key === 'string' ? key : key.reveal()
+    return https.createServer({ ...options, minVersion: 'TLSv1.2', cert, key: pem }, handler)
+  } catch (cause) {
+    throw new ConfigurationError('invalid_configuration', 'the certificate and key for TLS cannot be used', {
+      cause,
+      advice: 'Both must be PEM, the key unencrypted, and the certificate made for that key.',
+    })
   }
 }
 

@@ -20,13 +20,17 @@ export function rawRequest(
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const began = performance.now()
-    const socket = net.connect(port, '127.0.0.1', () => socket.write(first))
+    const socket = net.connect(port, '127.0.0.1')
     const rest = more[Symbol.iterator]()
-    const dripping = setInterval(() => {
-      const { value, done } = rest.next()
-      if (done) clearInterval(dripping)
-      else if (socket.writable) socket.write(value)
-    }, pause)
+    let dripping: NodeJS.Timeout | undefined
+    socket.on('connect', () => {
+      socket.write(first)
+      dripping = setInterval(() => {
+        const { value, done } = rest.next()
+        if (done) clearInterval(dripping)
+        else if (socket.writable) socket.write(value)
+      }, pause)
+    })
     let text = ''
     socket.setEncoding('latin1')
     socket.on('data', (chunk) => {

@@ -101,6 +101,19 @@ describe('starting', () => {
   })
 })
 
+test.each([
+  ['no certificate', { cert: 'nothing', key: selfSigned('127.0.0.1').key }],
+  ['no key', { cert: selfSigned('127.0.0.1').cert, key: 'canary' }],
+  ['the key of another', { cert: selfSigned('127.0.0.1').cert, key: selfSigned('127.0.0.1').key }],
+])('a certificate that is %s is refused before anything listens', async (_, tls) => {
+  const error = await startBroker(await options({ tls })).catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({
+    code: 'invalid_configuration',
+    message: 'the certificate and key for TLS cannot be used',
+  })
+  expect(String((error as Error).cause)).not.toContain('canary')
+})
+
 describe('closing', () => {
   test('lets go of idle connections and of the port, and may be asked for twice', async () => {
     const { broker } = await started()
