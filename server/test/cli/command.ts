@@ -35,10 +35,11 @@ export function secretFile(text: string, mode = 0o600): string {
   return file
 }
 
+/** What a person's shell has: without evertoken's own, and without what CI says (a terminal with CI=true has no colours). */
 function environment(own: Surroundings['env'] = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(EVERTOKEN_|XDG_|NO_COLOR|FORCE_COLOR|DISPLAY|WAYLAND_DISPLAY|BROWSER|NODE_|VITEST)/.test(name),
+      !/^(EVERTOKEN_|XDG_|CI$|NO_COLOR|FORCE_COLOR|DISPLAY|WAYLAND_DISPLAY|BROWSER|NODE_|VITEST)/.test(name),
   )
   return { ...Object.fromEntries(inherited), TERM: 'xterm', ...own }
 }
