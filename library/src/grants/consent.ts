@@ -7,6 +7,9 @@ import { failureError, judge } from './outcome.ts'
 import { unknownGrant } from './reading.ts'
 import { type RefreshContext, sealAnswer } from './refresh.ts'
 
+/** What a consent works with; it spends no refresh token. */
+export type ConsentContext = Omit<RefreshContext, 'random' | 'troubled'>
+
 /** A consent under way: where to send the person. */
 export interface ConsentRequest {
   /** The provider's page, with everything it needs in the query. */
@@ -34,7 +37,7 @@ interface Remembered {
 
 /** Begins or renews a person's consent to a grant (RFC 6749 section 4.1 with PKCE). */
 export async function beginConsent(
-  context: RefreshContext,
+  context: ConsentContext,
   id: string,
   { redirectUri, binding = '' }: ConsentOptions,
 ): Promise<ConsentRequest> {
@@ -78,7 +81,7 @@ export async function beginConsent(
  *   of the code may bring. The grant stays as it was.
  */
 export async function finishConsent(
-  context: RefreshContext,
+  context: ConsentContext,
   callback: URL | URLSearchParams,
   binding = '',
 ): Promise<GrantRecord> {
@@ -154,7 +157,7 @@ export async function finishConsent(
   })
 }
 
-async function definitionOf({ store }: RefreshContext, id: string): Promise<GrantDefinition> {
+async function definitionOf({ store }: ConsentContext, id: string): Promise<GrantDefinition> {
   const record = await store.read(id)
   if (record === undefined) throw unknownGrant(id, store.location)
   return readDefinition(store.seal.open(record.definition, { grant: id, field: 'definition' }))

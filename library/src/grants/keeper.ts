@@ -1,11 +1,10 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
-import type { ServerMetadata } from '../oauth/client.ts'
 import type { Transport } from '../oauth/transport.ts'
-import { keyOf, type Why } from './attempt.ts'
-import type { ConsentOptions, ConsentRequest } from './consent.ts'
+import type { ConsentContext, ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
+import { Flights } from './flights.ts'
 import {
   findToken,
   type GrantRecord,
@@ -20,8 +19,9 @@ import {
 import { failureError } from './outcome.ts'
 import { Reader } from './reader.ts'
 import { readingOf, unknownGrant } from './reading.ts'
-import { type RefreshContext, type Refreshed, refresh } from './refresh.ts'
+import type { Refreshed } from './refresh.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
 import { defaultTiming, type Timing } from './timing.ts'
@@ -50,14 +50,6 @@ export interface RejectionReport {
   signal?: AbortSignal | undefined
 }
 
-const metadataLife = 3_600_000
-
-/** A refresh under way, and which token it is for. */
-interface Flight {
-  readonly key: TokenKey
-  readonly result: Promise<Refreshed>
-}
-
 /**
  * Keeps grants alive and hands out their tokens. One keeper for a process; any number of processes on one store.
  *
@@ -71,14 +63,11 @@ export class Keeper implements AsyncDisposable {
   readonly store: GrantStore
   readonly clock: Clock
   readonly timing: Timing
-  readonly #context: RefreshContext
+  readonly #context: ConsentContext
   readonly #cache: TokenCache
   readonly #reader: Reader
+  readonly #flights: Flights
   readonly #listeners = new Listeners()
-  readonly #flights = new Map<string, Flight>()
-  readonly #servers = new Map<string, { server: Promise<ServerMetadata>; until: number }>()
-  /** Why an answer in our hands could not be stored yet. */
-  readonly #troubles = new Map<string, unknown>()
   #closing: Promise<void> | undefined
 
   /** Ends what this keeper opened itself, beyond the store. */
@@ -89,23 +78,28 @@ export class Keeper implements AsyncDisposable {
     this.#release = release
     this.clock = options.clock ?? systemClock
     this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
+    const { clock, timing } = this
+    const servers = new ServerDirectory(transport, clock, timing)
     this.#context = {
       store,
       transport,
-      clock: this.clock,
-      random: options.random ?? Math.random,
-      timing: this.timing,
-      serverOf: (definition) => this.#serverOf(definition),
-      troubled: (id, error) => this.#tellTrouble(id, error),
+      clock,
+      timing,
+      serverOf: (definition) => servers.serverOf(definition),
     }
-    this.#cache = new TokenCache(store, this.clock.now, this.timing.revalidate)
+    this.#cache = new TokenCache(store, clock.now, timing.revalidate)
+    this.#flights = new Flights(
+      { ...this.#context, random: options.random ?? Math.random },
+      this.#listeners,
+      (id) => this.#reader.forget(id),
+    )
     this.#reader = new Reader({
       store,
-      clock: this.clock,
-      timing: this.timing,
+      clock,
+      timing,
       cache: this.#cache,
-      refresh: (id, why) => this.#refresh(id, why),
-      trouble: (id) => this.#troubles.get(id),
+      refresh: (id, why) => this.#flights.refresh(id, why),
+      trouble: (id) => this.#flights.trouble(id),
     })
   }
 
@@ -212,7 +206,7 @@ export class Keeper implements AsyncDisposable {
       this.#reader.forget(id)
       const present = findToken(await this.#record(id), key)
       if (present?.generation !== generation) return this.getToken(id, request)
-      const result = await this.#refresh(id, { kind: 'rejected', key, generation })
+      const result = await this.#flights.refresh(id, { kind: 'rejected', key, generation })
       // Held: another process took the same report; its token is worth waiting for.
       if (result.kind !== 'held' || this.clock.boot() >= until) return this.getToken(id, request)
       await this.clock.sleep(pause, { signal })
@@ -221,7 +215,7 @@ export class Keeper implements AsyncDisposable {
 
   /** Refreshes the grant if it is due: what a worker does. */
   tend(id: string): Promise<Refreshed> {
-    return this.#refresh(id, { kind: 'due' })
+    return this.#flights.refresh(id, { kind: 'due' })
   }
 
   /** One grant, without secrets. Throws `unknown_grant`. */
@@ -274,7 +268,7 @@ export class Keeper implements AsyncDisposable {
     const { finishConsent } = await import('./consent.ts')
     const record = await finishConsent(this.#context, callback, binding)
     this.#reader.forget(record.id)
-    this.#tellRefreshed(record, findToken(record, ownToken) as TokenRow)
+    this.#flights.tellRefreshed(record, findToken(record, ownToken) as TokenRow)
     return this.#summary(record)
   }
 
@@ -288,7 +282,7 @@ export class Keeper implements AsyncDisposable {
     this.#closing ??= (async () => {
       const over = new AbortController()
       await Promise.race([
-        Promise.allSettled(Array.from(this.#flights.values(), ({ result }) => result)),
+        this.#flights.landed(),
         this.clock.sleep(this.timing.lease, { signal: over.signal }),
       ])
       over.abort()
@@ -302,70 +296,6 @@ export class Keeper implements AsyncDisposable {
     return this.close()
   }
 
-  /** One flight per grant: whoever comes while it is under way takes its result, if it answers what was asked. */
-  async #refresh(id: string, why: Why): Promise<Refreshed> {
-    const key = keyOf(why)
-    for (let flight = this.#flights.get(id); flight !== undefined; flight = this.#flights.get(id)) {
-      const result = await flight.result
-      const asked = flight.key.scope === key.scope && flight.key.resource === key.resource
-      if (asked && (result.kind === 'refreshed' || result.kind === 'failed')) return result
-    }
-    const result = this.#fly(id, why)
-    this.#flights.set(id, { key, result })
-    return result
-  }
-
-  async #fly(id: string, why: Why): Promise<Refreshed> {
-    try {
-      const result = await refresh(this.#context, id, why)
-      if (result.kind === 'refreshed' || result.kind === 'failed') this.#reader.forget(id)
-      this.#tell(id, result)
-      return result
-    } finally {
-      this.#flights.delete(id)
-    }
-  }
-
-  #tell(id: string, result: Refreshed): void {
-    if (result.kind === 'refreshed') {
-      this.#tellRefreshed(result.record, result.token)
-      const { failuresBefore } = result
-      if (failuresBefore > 0) this.#listeners.emit('recovered', { grant: id, failures: failuresBefore })
-    } else if (result.kind === 'failed') {
-      const { record, outcome } = result
-      if (record?.status.state === 'reauthorization_required')
-        this.#listeners.emit('reauthorization_required', { grant: id, reason: record.status.reason })
-      else
-        this.#listeners.emit('failing', {
-          grant: id,
-          code: outcome.failure.code,
-          message: outcome.failure.message,
-          failures: record?.schedule.failures ?? 0,
-          nextAttemptAt: record === undefined ? undefined : this.#summary(record).nextAttemptAt,
-        })
-    }
-  }
-
-  #tellRefreshed(record: GrantRecord, { scope, resource, generation, expiresAt, lifetime }: TokenRow): void {
-    this.#listeners.emit('refreshed', { grant: record.id, scope, resource, generation, expiresAt, lifetime })
-  }
-
-  #tellTrouble(id: string, error: unknown): void {
-    if (error === undefined) {
-      this.#troubles.delete(id)
-      return
-    }
-    this.#troubles.set(id, error)
-    const known = error instanceof EvertokenError
-    this.#listeners.emit('failing', {
-      grant: id,
-      code: known ? error.code : 'store_unavailable',
-      message: `the new token cannot be stored yet: ${error instanceof Error ? error.message : String(error)}`,
-      failures: 0,
-      nextAttemptAt: undefined,
-    })
-  }
-
   /** The token that came of a refresh somebody insisted on; the error, when none did. */
   async #insisted(
     id: string,
@@ -376,7 +306,7 @@ export class Keeper implements AsyncDisposable {
     const until = this.clock.boot() + this.timing.patience
     for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
       request.signal?.throwIfAborted()
-      const result = await this.#refresh(id, { kind: 'manual', key })
+      const result = await this.#flights.refresh(id, { kind: 'manual', key })
       switch (result.kind) {
         case 'refreshed':
         case 'fresh':
@@ -435,28 +365,5 @@ export class Keeper implements AsyncDisposable {
 
   #summary(record: GrantRecord): GrantSummary {
     return summaryOf(record, this.clock.now(), this.store.time())
-  }
-
-  /** Endpoints, discovered at most once an hour for one issuer; a failed discovery is not remembered. */
-  #serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
-    const { provider, insecureHttp } = client
-    if (provider.kind === 'endpoints') return Promise.resolve(provider.metadata)
-    const known = this.#servers.get(provider.issuer)
-    if (known !== undefined && this.clock.boot() < known.until) return known.server
-    // Remembered before anything is waited for, so that grants which begin together ask once.
-    const server = this.#discovered(provider.issuer, insecureHttp)
-    this.#servers.set(provider.issuer, { server, until: this.clock.boot() + metadataLife })
-    server.catch(() => this.#servers.delete(provider.issuer))
-    return server
-  }
-
-  async #discovered(issuer: string, insecureHttp: boolean): Promise<ServerMetadata> {
-    const { transport } = this.#context
-    const { discover } = await import('../oauth/discovery.ts')
-    return discover(
-      issuer,
-      { insecureHttp },
-      { transport, now: this.clock.now, deadline: this.timing.deadline },
-    )
   }
 }

@@ -182,11 +182,12 @@ const advice: Partial<Record<ErrorCode, string>> = {
   insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
 }
 
-/** The error a reader gets for a stored failure. */
-export function failureError(grant: string, last: LastError, more = ''): EvertokenError {
-  const message = `grant ${grant}: ${last.message}${more}`
+/** The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. */
+export function failureError(grant: string, last: LastError, wait = 0): EvertokenError {
+  const message = `grant ${grant}: ${last.message}${wait > 0 ? `; next try in ${wait} s` : ''}`
   const facts = {
     grant,
+    retryAfter: wait > 0 ? wait : undefined,
     status: last.status,
     error: last.error,
     advice: advice[last.code],

@@ -233,7 +233,7 @@ export class Reader {
         { grant: id, advice: `Ask again; if it stays so, look at evertoken show ${id} and at the provider.` },
       )
     const wait = Math.ceil((backoffUntil - store.time().at) / 1000)
-    return failureError(id, lastError, wait > 0 ? `; next try in ${wait} s` : '')
+    return failureError(id, lastError, wait)
   }
 }
 

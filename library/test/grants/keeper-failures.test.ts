@@ -315,7 +315,7 @@ describe('an answer that cannot be stored', () => {
   }
 
   test('is kept and stored when it can be, and told meanwhile', async () => {
-    const { keeper, run, failure, told, mend, tokenRequests } = await broken()
+    const { keeper, clock, run, failure, told, mend, answerWith, tokenRequests } = await broken()
     expect(await failure(keeper.getToken('work'))).toMatchObject({
       code: 'store_unavailable',
       cause: expect.objectContaining({ message: 'no room' }),
@@ -328,7 +328,33 @@ describe('an answer that cannot be stored', () => {
     const token = await run(keeper.getToken('work'))
     expect(token.generation).toBe(1)
     expect(tokenRequests()).toHaveLength(1)
+    // It is over: what fails next is told as what it is.
+    await clock.advance(61 * minute)
+    answerWith({ status: 500 })
+    expect(await failure(keeper.getToken('work'))).toMatchObject({ code: 'provider_answer_unusable' })
   })
+})
+
+test('a grant whose key is not configured is left as it is, and goes on when the key is back', async () => {
+  const file = newStoreFile()
+  const key = (id: string) => ({ id, file: `${file}.${id}` })
+  let keys = [key('k1')]
+  const { keeper, another, clock, run, failure, service } = await practised({
+    store: (clock) => sqliteStore(file, { clock, keys }),
+    timing: { patience: 100 },
+  })
+  await keeper.add('billing', service())
+  keys = [key('k2')]
+  const without = await another()
+  expect(await failure(without.getToken('billing'))).toMatchObject({
+    code: 'wrong_encryption_key',
+    advice: expect.stringContaining('Put that key back'),
+  })
+  expect(await without.show('billing')).toMatchObject({ state: 'active', failures: 1 })
+  keys = [key('k2'), key('k1')]
+  const again = await another()
+  await clock.advance(30 * minute)
+  expect((await run(again.getToken('billing'))).generation).toBe(1)
 })
 
 test('a listener that throws disturbs neither the refresh nor the other listeners', async () => {

@@ -289,8 +289,11 @@ describe('discovery', () => {
       return undefined
     })
     const before = clock.now()
+    const { fence = 0 } = (await keeper.store.read('work')) ?? {}
     expect((await run(keeper.getToken('work'))).generation).toBe(2)
     expect(clock.now() - before).toBeLessThan(7000)
+    // One claim that came to nothing, one that did, and its commit.
+    expect((await keeper.store.read('work'))?.fence).toBe(fence + 3)
     expect(server.requests.filter(({ grantType }) => grantType === 'refresh_token')).toHaveLength(1)
   })
 })
@@ -328,4 +331,31 @@ test('a refresh token that the answer repeats or leaves out is kept', async () =
   }
   const refreshes = tokenRequests().filter(({ grantType }) => grantType === 'refresh_token')
   expect(refreshes.map(({ presented }) => presented)).toEqual([token, token, token])
+})
+
+test('a refresh token that the answer repeats is the same one: nothing is kept as its predecessor', async () => {
+  const { keeper, run, imported, answerWith } = await practised()
+  await keeper.add('work', await imported({ refreshToken: 'the-one-and-only' }))
+  answerWith({
+    status: 200,
+    body: '{"access_token":"access-1","refresh_token":"the-one-and-only","expires_in":60}',
+  })
+  const before = (await keeper.store.read('work'))?.refreshToken
+  await run(keeper.getToken('work'))
+  const after = await keeper.store.read('work')
+  expect(after?.refreshToken).toEqual(before)
+  expect(after?.previousRefreshToken).toBeUndefined()
+})
+
+test('a refresh asks for no scope unless a reader does: the provider gives what was granted', async () => {
+  const { keeper, run, imported, answerWith } = await practised()
+  const asked: (string | undefined)[] = []
+  await keeper.add('work', await imported({ scope: 'read write' }))
+  answerWith(({ parameters }) => {
+    asked.push(parameters.scope)
+    return undefined
+  })
+  await run(keeper.getToken('work'))
+  await run(keeper.getToken('work', { scope: 'read' }))
+  expect(asked).toEqual([undefined, 'read'])
 })

@@ -226,6 +226,45 @@ describe('in its mandatory window', () => {
 })
 
 describe('after its expiry', () => {
+  test('a token that is almost over when it comes is given, marked stale, after one request', async () => {
+    const { keeper, clock, run, answerWith, service, tokenRequests } = await practised()
+    answerWith(() => {
+      clock.setUtc(59_000)
+      return { status: 200, body: '{"access_token":"short","expires_in":60}' }
+    })
+    await keeper.add('billing', service())
+    expect(await run(keeper.getToken('billing'))).toMatchObject({ value: 'short', stale: true })
+    expect(tokenRequests()).toHaveLength(1)
+  })
+
+  test('what waiting cannot mend is told at once, to every reader, after one request', async () => {
+    const { keeper, clock, failure, answerWith, tokenRequests } = await withToken()
+    await clock.advance(61 * minute)
+    answerWith({ status: 401, body: '{"error":"invalid_client"}' })
+    const before = clock.now()
+    for (let read = 0; read < 3; read++)
+      expect(await failure(keeper.getToken('billing'))).toMatchObject({ code: 'invalid_client' })
+    expect(clock.now()).toBe(before)
+    expect(tokenRequests()).toHaveLength(2)
+  })
+
+  test('a reader whom another process keeps waiting is told so after fifteen seconds', async () => {
+    const { keeper, clock, failure, tokenRequests } = await withToken()
+    await clock.advance(61 * minute)
+    await keeper.store.update('billing', (record) => {
+      if (record === undefined) throw new Error('no grant')
+      const { at, boot } = keeper.store.time()
+      return { result: undefined, record: { ...record, lease: { owner: 'other', until: at + 20_000, boot } } }
+    })
+    const before = clock.now()
+    expect(await failure(keeper.getToken('billing'))).toMatchObject({
+      code: 'token_unavailable',
+      message: expect.stringContaining('another process is at it'),
+    })
+    expect(clock.now() - before).toBe(15_000)
+    expect(tokenRequests()).toHaveLength(1)
+  })
+
   test('a token is never given: the error says why there is none, and when the next try is', async () => {
     const { keeper, clock, failure, answerWith } = await withToken({ timing: { patience: 10_000 } })
     await clock.advance(61 * minute)

@@ -100,6 +100,18 @@ test('a report is given up when its signal says so', async () => {
   })
 })
 
+test('two processes that refresh by hand at once make one request, and both get its token', async () => {
+  const file = newStoreFile()
+  const { keeper, another, run, tokenRequests } = await withToken({
+    store: (clock) => sqliteStore(file, { clock }),
+    practice: { latency: 20 },
+  })
+  const other = await another()
+  const [one, two] = await run(Promise.all([keeper.refresh('billing'), other.refresh('billing')]))
+  expect([one.generation, two.generation, one.value === two.value]).toEqual([2, 2, true])
+  expect(tokenRequests()).toHaveLength(2)
+})
+
 // Every caller whose flight failed made a request of its own: a thousand by hand, one after the other.
 test('a thousand refreshes by hand at once make one request, also when it fails', async () => {
   const { keeper, run, answerWith, tokenRequests } = await withToken()

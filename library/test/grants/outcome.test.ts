@@ -208,12 +208,18 @@ describe('the error of a stored failure', () => {
     ['invalid_client', ProviderError],
     ['provider_timeout', ProviderError],
   ] as const)('%s is thrown as its own class', (code, type) => {
-    const error = failureError('billing', { code, message: 'because', at: 0 }, '; next try in 3 s')
+    const error = failureError('billing', { code, message: 'because', at: 0 }, 3)
     expect(error).toBeInstanceOf(type)
     expect(error.code).toBe(code)
     expect(error.grant).toBe('billing')
     expect(error.message).toBe('grant billing: because; next try in 3 s')
     expect(error.advice).toMatch(/\w{4}/)
+  })
+
+  test('says when it is tried again, for those who wait by a header', () => {
+    const last = { code: 'provider_timeout', message: 'because', at: 0 } as const
+    expect(failureError('g', last, 3)).toMatchObject({ retryAfter: 3 })
+    expect(failureError('g', last)).toMatchObject({ retryAfter: undefined, message: 'grant g: because' })
   })
 
   test("carries the provider's own words and status", () => {
