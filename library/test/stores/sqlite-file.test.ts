@@ -4,8 +4,10 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { GrantRecord } from '../../src/grants/grant.ts'
+import { claim } from '../../src/grants/attempt.ts'
+import { type GrantRecord, ownToken } from '../../src/grants/grant.ts'
 import type { GrantStore } from '../../src/grants/store.ts'
+import { defaultTiming } from '../../src/grants/timing.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { newMasterKey, readKeyFile, sqliteStore, writeKeyFile } from '../../src/stores/sqlite/store.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
@@ -269,7 +271,7 @@ describe('the clock of the store', () => {
     expect(first.time().at).toBe(expected + 7_200_000)
   })
 
-  test('goes on after a restart of the machine, and what was held before is held no more', async () => {
+  test('goes on after a restart of the machine', async () => {
     const file = newStoreFile()
     const before = new ControlledClock()
     const store = await opening(file, { clock: before })
@@ -287,6 +289,24 @@ describe('the clock of the store', () => {
     expect(await again.due(1)).toEqual([])
     await after.advance(1000)
     expect(await again.due(1)).toEqual(['a'])
+  })
+
+  test('after a restart of the machine lets go of what was held before it', async () => {
+    const file = newStoreFile()
+    const before = new ControlledClock()
+    const claimed = (store: GrantStore, clock: ControlledClock): Promise<string> =>
+      store.update('a', (record, moment) => {
+        const by = { owner: store.owner, attemptId: store.owner, utc: clock.now(), timing: defaultTiming }
+        const { result, ...change } = claim(record, { kind: 'manual', key: ownToken }, by, moment)
+        return { result: result.kind, ...change }
+      })
+    const first = await openedStore(file, { clock: before })
+    await put(first, newRecord(first, 'a'))
+    expect(await claimed(first, before)).toBe('claimed')
+    expect(await claimed(await openedStore(file, { clock: before }), before)).toBe('held')
+    const after = new ControlledClock(before.now())
+    after.bootId = 'boot-2'
+    expect(await claimed(await openedStore(file, { clock: after }), after)).toBe('claimed')
   })
 })
 
