@@ -1,5 +1,5 @@
 import { EvertokenError } from '../errors.ts'
-import { keyOf, type Why } from './attempt.ts'
+import { keyOf, type Why } from './claim.ts'
 import type { Listeners } from './events.ts'
 import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
 import { type RefreshContext, type Refreshed, refresh } from './refresh.ts'

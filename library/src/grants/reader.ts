@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
-import type { Why } from './attempt.ts'
+import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
 import { failureError, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'

@@ -4,17 +4,8 @@ import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
-import {
-  type Answered,
-  type Claim,
-  claim,
-  commit,
-  keyOf,
-  markSent,
-  release,
-  settle,
-  type Why,
-} from './attempt.ts'
+import { type Answered, commit, markSent, release, settle } from './attempt.ts'
+import { type Claim, claim, keyOf, type Why } from './claim.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import {
   type Attempt,
@@ -57,7 +48,7 @@ export interface RefreshContext {
 
 /**
  * The only function that spends a refresh token, and the only one that mints tokens for grants without one. Worker,
- * readers, rejections and people all come here; see attempt.ts for the steps and why each is a transaction.
+ * readers, rejections and people all come here; see attempt.ts and claim.ts for the steps and why each is a transaction.
  */
 export async function refresh(context: RefreshContext, id: string, why: Why): Promise<Refreshed> {
   const { store, clock, timing } = context

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Why } from '../../src/grants/attempt.ts'
+import type { Why } from '../../src/grants/claim.ts'
 import { findToken, ownToken } from '../../src/grants/grant.ts'
 import { AttemptModel, type GrantKind } from './attempt-model.ts'
 

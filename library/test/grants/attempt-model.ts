@@ -1,4 +1,5 @@
-import { type Claim, claim, commit, markSent, release, settle, type Why } from '../../src/grants/attempt.ts'
+import { commit, markSent, release, settle } from '../../src/grants/attempt.ts'
+import { type Claim, claim, type Why } from '../../src/grants/claim.ts'
 import {
   type Attempt,
   findToken,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Claim, claim, commit, markSent, release, settle, type Why } from '../../src/grants/attempt.ts'
+import { commit, markSent, release, settle } from '../../src/grants/attempt.ts'
+import { type Claim, claim, type Why } from '../../src/grants/claim.ts'
 import { type Attempt, type GrantRecord, ownToken } from '../../src/grants/grant.ts'
 import type { Failure, Outcome } from '../../src/grants/outcome.ts'
 import { defaultTiming as timing } from '../../src/grants/timing.ts'
@@ -109,6 +110,8 @@ describe('a claim', () => {
     ['refused in an older generation', rejected(0), {}, 'fresh'],
     ['refused in a generation nobody issued', rejected(2), {}, 'fresh'],
     ['refreshed by hand in its backoff', manual, { backoffUntil: storeNow + 1 }, 'claimed'],
+    ['refreshed by hand by somebody who saw the present one', { ...manual, generation: 1 }, {}, 'claimed'],
+    ['refreshed by hand, and was meanwhile', { ...manual, generation: 0 }, {}, 'fresh'],
   ])('of a grant that is %s', (_name, why, schedule, kind) => {
     const record = grantRecord({
       tokens: [tokenRow()],
