@@ -20,8 +20,8 @@ export type Why =
   | { readonly kind: 'wanted'; readonly key: TokenKey; readonly generation: number }
   /** The API refused this generation. */
   | { readonly kind: 'rejected'; readonly key: TokenKey; readonly generation: number }
-  /** A person asked. */
-  | { readonly kind: 'manual'; readonly key: TokenKey }
+  /** A person asked, who had seen `generation`, if that is given. */
+  | { readonly kind: 'manual'; readonly key: TokenKey; readonly generation?: number | undefined }
 
 export const keyOf = (why: Why): TokenKey => (why.kind === 'due' ? ownToken : why.key)
 
@@ -59,8 +59,10 @@ function closedDoor(record: GrantRecord, why: Why, utc: number, now: number): Cl
   const waiting: Claim | undefined =
     schedule.backoffUntil > now ? { kind: 'backoff', until: schedule.backoffUntil } : undefined
   switch (why.kind) {
-    case 'manual':
-      return undefined
+    case 'manual': {
+      const newest = findToken(record, why.key)?.generation ?? 0
+      return newest > (why.generation ?? newest) ? { kind: 'fresh' } : undefined
+    }
     case 'due':
       return schedule.dueAt === null || schedule.dueAt > now ? { kind: 'fresh' } : waiting
     case 'wanted': {

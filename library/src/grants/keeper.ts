@@ -306,7 +306,7 @@ export class Keeper implements AsyncDisposable {
     const until = this.clock.boot() + this.timing.patience
     for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
       request.signal?.throwIfAborted()
-      const result = await this.#flights.refresh(id, { kind: 'manual', key })
+      const result = await this.#flights.refresh(id, { kind: 'manual', key, generation })
       switch (result.kind) {
         case 'refreshed':
         case 'fresh':

@@ -1,6 +1,6 @@
 import {
   type ErrorCode,
-  type EvertokenError,
+  EvertokenError,
   InvalidGrantError,
   InvalidScopeError,
   ProviderError,
@@ -165,6 +165,7 @@ export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
 }
 
 const advice: Partial<Record<ErrorCode, string>> = {
+  wrong_encryption_key: 'Put that key back into encryption.keys.',
   invalid_client:
     'Check the client id, the secret and how the client authenticates; the grant goes on by itself once they are right.',
   invalid_grant: 'If it stays refused, consent again: evertoken login, or POST …/connect on the broker.',
@@ -184,7 +185,9 @@ const advice: Partial<Record<ErrorCode, string>> = {
 
 /** The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. */
 export function failureError(grant: string, last: LastError, wait = 0): EvertokenError {
-  const message = `grant ${grant}: ${last.message}${wait > 0 ? `; next try in ${wait} s` : ''}`
+  const named = `grant ${grant}: `
+  const what = last.message.startsWith(named) ? last.message : named + last.message
+  const message = `${what}${wait > 0 ? `; next try in ${wait} s` : ''}`
   const facts = {
     grant,
     retryAfter: wait > 0 ? wait : undefined,
@@ -199,6 +202,10 @@ export function failureError(grant: string, last: LastError, wait = 0): Evertoke
       return new InvalidScopeError('invalid_scope', message, facts)
     case 'reauthorization_required':
       return new ReauthorizationRequiredError('reauthorization_required', message, facts)
+    case 'wrong_encryption_key':
+    case 'internal':
+      // Not the provider's doing: it was never asked.
+      return new EvertokenError(last.code, message, facts)
     default:
       return new ProviderError(last.code, message, facts)
   }

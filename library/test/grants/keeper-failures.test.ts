@@ -347,7 +347,9 @@ test('a grant whose key is not configured is left as it is, and goes on when the
   keys = [key('k2')]
   const without = await another()
   expect(await failure(without.getToken('billing'))).toMatchObject({
+    name: 'EvertokenError',
     code: 'wrong_encryption_key',
+    message: expect.stringMatching(/^grant billing: its definition is encrypted with key "k1"/),
     advice: expect.stringContaining('Put that key back'),
   })
   expect(await without.show('billing')).toMatchObject({ state: 'active', failures: 1 })
