@@ -205,6 +205,24 @@ describe('ensure', () => {
     expect((await run(keeper.getToken('work'))).value).toBe(token.value)
   })
 
+  test('while a token of the old definition is under way does not take that one', async () => {
+    const { keeper, run, service, answerWith } = await practised()
+    await keeper.ensure('billing', service({ scope: 'read' }))
+    let answer = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      answerWith(() => {
+        resolve()
+        return new Promise((go) => (answer = () => go(undefined)))
+      })
+    })
+    const waiting = keeper.getToken('billing')
+    await asked
+    answerWith(undefined)
+    await keeper.ensure('billing', service({ scope: 'write' }))
+    answer()
+    expect(await run(waiting)).toMatchObject({ scope: ['write'], generation: 1 })
+  })
+
   test('with another client is another login', async () => {
     const { keeper, run, failure, app, login, service } = await practised()
     await keeper.ensure('work', app())

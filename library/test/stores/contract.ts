@@ -442,6 +442,17 @@ export const storeContract: readonly Rule[] = [
     },
   },
   {
+    name: 'a consent that nobody finished in time is forgotten when another begins',
+    async check(subject) {
+      const store = await subject.open()
+      await put(store, newRecord(store, 'a'))
+      await consent(store, 'late', 'a', Date.now() - 1000)
+      await consent(store, 'next', 'a')
+      assert.equal(await store.takeConsent('late'), undefined)
+      assert.equal((await store.takeConsent('next'))?.grant, 'a')
+    },
+  },
+  {
     name: 'an API key is found by its id, and the newest of an id counts',
     async check(subject) {
       const store = await subject.open()

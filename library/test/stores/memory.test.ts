@@ -78,15 +78,3 @@ test('its clock is the boot clock it is given', async () => {
   await store.update('a', () => ({ result: undefined, record: newRecord(store, 'a') }))
   expect(await store.due(1)).toEqual(['a'])
 })
-
-test('a consent that was never finished is forgotten', async () => {
-  const clock = new ControlledClock()
-  const store = await memoryStore({ clock }).open()
-  await store.update('a', () => ({ result: undefined, record: newRecord(store, 'a') }))
-  const sealed = new Uint8Array()
-  await store.putConsent({ stateHash: 'old', grant: 'a', sealed, expiresAt: clock.now() + 10 })
-  await clock.advance(10)
-  await store.putConsent({ stateHash: 'new', grant: 'a', sealed, expiresAt: clock.now() + 10 })
-  expect(await store.takeConsent('old')).toBeUndefined()
-  expect((await store.takeConsent('new'))?.grant).toBe('a')
-})

@@ -310,26 +310,39 @@ describe('the clock of the store', () => {
   })
 })
 
+/** A store, and the handle on its database that it keeps to itself. */
+async function storeWithHandle(): Promise<{ store: GrantStore; database: DatabaseSync }> {
+  const handles: DatabaseSync[] = []
+  const exec = DatabaseSync.prototype.exec
+  const spy = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
+    if (sql.includes('journal_mode')) handles.push(this)
+    return exec.call(this, sql)
+  })
+  onTestFinished(() => spy.mockRestore())
+  const store = await openedStore(newStoreFile())
+  return { store, database: handles[0] as DatabaseSync }
+}
+
+test('a commit is on the disk before it counts, and rows go with their grant', async () => {
+  const { database } = await storeWithHandle()
+  const setting = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+  expect([setting('journal_mode'), setting('synchronous'), setting('foreign_keys')]).toEqual(['wal', 2, 1])
+})
+
+test('goes on after a change that the database refused', async () => {
+  const store = await openedStore(newStoreFile())
+  const orphan = { stateHash: 's', grant: 'nobody', sealed: new Uint8Array(), expiresAt: Date.now() + 1000 }
+  await expect(store.putConsent(orphan)).rejects.toMatchObject({ code: 'store_unavailable' })
+  await put(store, newRecord(store, 'a'))
+  expect((await store.read('a'))?.id).toBe('a')
+})
+
 describe('a full disk', () => {
-  /** A store whose database can be told to grow no more: SQLite then answers as it does on a full disk. */
+  /** Told to grow no more, SQLite answers as it does on a full disk. */
   async function fillable() {
-    const handles: DatabaseSync[] = []
-    const exec = DatabaseSync.prototype.exec
-    const spy = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (
-      this: DatabaseSync,
-      sql,
-    ) {
-      if (sql.includes('journal_mode')) handles.push(this)
-      return exec.call(this, sql)
-    })
-    onTestFinished(() => spy.mockRestore())
-    const store = await openedStore(newStoreFile())
-    const [database] = handles as [DatabaseSync]
-    return {
-      store,
-      fill: () => database.exec('PRAGMA max_page_count = 1'),
-      empty: () => database.exec('PRAGMA max_page_count = 100000'),
-    }
+    const { store, database } = await storeWithHandle()
+    const grow = (pages: number) => database.exec(`PRAGMA max_page_count = ${pages}`)
+    return { store, fill: () => grow(1), empty: () => grow(100_000) }
   }
   const large = { definition: new Uint8Array(100_000) }
 

@@ -64,6 +64,36 @@ describe('a worker', () => {
     expect(new Set(at.clock.sleeps)).toEqual(new Set([defaultTiming.scan]))
   })
 
+  test('is in time for tokens that live ten seconds, though it sleeps longer than that', async () => {
+    const at = await working({ lifetime: 10, timing: { scan: 10 * minute } })
+    await at.keeper.add('billing', at.service())
+    at.hire().start()
+    await at.pass(minute, 250)
+    expect(await generation(at)).toBeGreaterThanOrEqual(9)
+    expect(await generation(at)).toBeLessThanOrEqual(13)
+    expect((await at.keeper.show('billing')).freshness).toMatch(/^(fresh|advisory)$/)
+  })
+
+  test('has no more refreshes under way than it may', async () => {
+    const at = await working({ worker: { concurrency: 3 } })
+    for (let index = 0; index < 10; index++) await at.keeper.add(`grant-${index}`, at.service())
+    const waiting: (() => void)[] = []
+    at.answerWith(() => new Promise((resolve) => waiting.push(() => resolve(undefined))))
+    at.hire().start()
+    for (let done = 0; done < 10; done++) {
+      await expect.poll(() => waiting.length).toBe(Math.min(3, 10 - done))
+      await at.clock.advance(100)
+      expect(waiting.length).toBe(Math.min(3, 10 - done))
+      waiting.shift()?.()
+      // The next takes its place at once, not after a scan interval.
+      await expect
+        .poll(async () => (await at.keeper.list()).filter((one) => one.generation === 1).length)
+        .toBe(done + 1)
+      await at.clock.advance(10)
+    }
+    expect(at.tokenRequests()).toHaveLength(10)
+  })
+
   test('finds within a scan interval what another process adds', async () => {
     const file = newStoreFile()
     const at = await working({ store: (clock) => sqliteStore(file, { clock }) })
