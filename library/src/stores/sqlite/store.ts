@@ -1,15 +1,16 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../../clock.ts'
-import { ConfigurationError, EvertokenError } from '../../errors.ts'
+import { EvertokenError } from '../../errors.ts'
 import type { GrantRecord } from '../../grants/grant.ts'
-import { aesSeal, keyCheck, type MasterKey, masterKeyObject } from '../../grants/seal.ts'
+import { aesSeal, type MasterKey } from '../../grants/seal.ts'
 import type { Change, GrantStore, Moment, StoreOpener, StoreTime } from '../../grants/store.ts'
-import { newMasterKey, readKeyFile, writeKeyFile } from './key-file.ts'
+import { type KeyPlace, loadKeys, setting } from './master-keys.ts'
 import { migrate, refuseForeign } from './migrations.ts'
 import { isDead, type Owner, sweep, takeOwner } from './owner.ts'
 import { Statements } from './statements.ts'
+import { storeError } from './store-error.ts'
 
 export { newMasterKey, readKeyFile, writeKeyFile } from './key-file.ts'
 
@@ -18,7 +19,7 @@ export interface SqliteStoreOptions {
    * Master keys; the first encrypts, all decrypt. Default: one key, `k1`, in a file beside the database with the
    * ending `.key`, made on first use with mode 0600.
    */
-  keys?: readonly { id: string; file: string }[] | undefined
+  keys?: readonly KeyPlace[] | undefined
   clock?: Clock | undefined
   /** Told once when a key file was made: its path. Whoever loses that file loses every grant in the store. */
   onKeyCreated?: ((file: string) => void) | undefined
@@ -67,7 +68,8 @@ function openOnce(file: string, options: SqliteStoreOptions): GrantStore {
     migrate(database, file)
     const statements = new Statements(database)
     const storeId = setting(statements, 'store_id') as string
-    const keys = loadKeys(statements, storeId, file, options)
+    const places = options.keys ?? [{ id: 'k1', file: `${file}.key` }]
+    const keys = loadKeys(statements, storeId, file, places, options.onKeyCreated)
     return new SqliteStore(file, database, statements, storeId, keys, options.clock ?? systemClock)
   } catch (error) {
     database.close()
@@ -76,46 +78,6 @@ function openOnce(file: string, options: SqliteStoreOptions): GrantStore {
 }
 
 const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 5
-
-const setting = (statements: Statements, name: string): string | undefined => {
-  const row = statements.sql('SELECT value FROM store WHERE name = ?').get(name)
-  return row === undefined ? undefined : String(row.value)
-}
-
-function loadKeys(
-  statements: Statements,
-  storeId: string,
-  file: string,
-  { keys, onKeyCreated }: SqliteStoreOptions,
-): readonly MasterKey[] {
-  const places = keys ?? [{ id: 'k1', file: `${file}.key` }]
-  return places.map((place) => {
-    const known = setting(statements, `key_check:${place.id}`)
-    if (!existsSync(place.file)) {
-      if (known !== undefined)
-        throw new ConfigurationError(
-          'wrong_encryption_key',
-          `the store ${file} is encrypted with key ${place.id}, and its file ${place.file} is missing`,
-          { file: place.file, advice: 'Restore the key file from your backup; without it nothing decrypts.' },
-        )
-      if (writeKeyFile(place.file, newMasterKey())) onKeyCreated?.(place.file)
-    }
-    const key: MasterKey = { id: place.id, key: readKeyFile(place.file) }
-    const check = keyCheck(masterKeyObject(key), storeId)
-    if (known === undefined)
-      statements
-        .sql('INSERT OR IGNORE INTO store (name, value) VALUES (?, ?)')
-        .run(`key_check:${place.id}`, check)
-    // Read again: another process may have been first, with another key.
-    if (setting(statements, `key_check:${place.id}`) !== check)
-      throw new ConfigurationError(
-        'wrong_encryption_key',
-        `the key in ${place.file} is not the one that the store ${file} was encrypted with`,
-        { file: place.file, advice: 'Use the key file that belongs to this store.' },
-      )
-    return key
-  })
-}
 
 interface Queued {
   readonly id: string
@@ -366,35 +328,5 @@ class SqliteStore implements GrantStore {
     } catch (error) {
       throw storeError(error, this.location)
     }
-  }
-}
-
-/** SQLite result codes (sqlite.org/rescode.html), by what an operator can do about them. */
-function storeError(error: unknown, file: string): unknown {
-  const { code, errcode, syscall, message } = error as Partial<NodeJS.ErrnoException & { errcode: number }>
-  if (error instanceof EvertokenError) return error
-  if (code === 'ENOSPC' || (code === 'ERR_SQLITE_ERROR' && ((errcode ?? 0) & 0xff) === 13))
-    return new EvertokenError('disk_full', `the disk under ${file} is full`, {
-      cause: error,
-      advice: 'Make room; evertoken goes on by itself. Tokens in the store are still served.',
-    })
-  if (syscall !== undefined)
-    return new EvertokenError('store_unavailable', `the store ${file} cannot be opened: ${message}`, {
-      cause: error,
-      advice: 'Check the path and who may write there.',
-    })
-  if (code !== 'ERR_SQLITE_ERROR') return error
-  switch ((errcode ?? 0) & 0xff) {
-    case 11:
-    case 26:
-      return new EvertokenError('store_damaged', `${file} is not a sound SQLite database: ${message}`, {
-        cause: error,
-        advice: 'Restore it from a backup, together with its key file.',
-      })
-    default:
-      return new EvertokenError('store_unavailable', `the store ${file} does not answer: ${message}`, {
-        cause: error,
-        advice: 'See whether another process holds it, and whether the disk works.',
-      })
   }
 }
