@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, utimesSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type Child, startChild } from './child.ts'
 import { newRecord } from './contract.ts'
@@ -102,3 +102,25 @@ test('two stores in one process are two owners, each alive to the other until it
   expect(await isDead()).toBe(false)
   expect(readdirSync(`${file}-owners`)).toEqual([`owner-${second.owner}.lock`])
 })
+
+// Opening the file by other means than SQLite's, to set its mode, let go of the lock that the first store held (POSIX):
+// to another process the file looked as if nobody had it open, and an older SQLite there rebuilt it under the store.
+test.runIf(process.platform === 'linux')(
+  'a second store in one process does not cost the first its lock',
+  async () => {
+    const file = newStoreFile()
+    const locks = () => {
+      const { ino } = statSync(file)
+      return readFileSync('/proc/locks', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(`:${ino} `) && line.includes(` ${process.pid} `))
+        .map((line) => line.split(/\s+/)[3])
+    }
+    const first = await openedStore(file)
+    await first.update('a', () => ({ result: undefined, record: newRecord(first, 'a') }))
+    expect(locks()).toEqual(['READ'])
+    const second = await openedStore(file)
+    expect((await second.read('a'))?.fence).toBe(1)
+    expect(locks()).toEqual(['READ'])
+  },
+)

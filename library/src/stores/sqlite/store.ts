@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../../clock.ts'
@@ -57,8 +57,9 @@ async function openSqlite(file: string, options: SqliteStoreOptions): Promise<Gr
 
 function openOnce(file: string, options: SqliteStoreOptions): GrantStore {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-  // SQLite would make it readable for everybody; its -wal and -shm files take their mode from this one.
-  closeSync(openSync(file, 'a', 0o600))
+  // SQLite would make it readable for everybody; its -wal and -shm files take their mode from this one. A file that is
+  // there is never opened but by SQLite: closing it would drop the locks of another store in this process (POSIX).
+  if (!existsSync(file)) make(file)
   const database = new DatabaseSync(file, { timeout: busyTimeout })
   try {
     refuseForeign(database, file)
@@ -74,6 +75,14 @@ function openOnce(file: string, options: SqliteStoreOptions): GrantStore {
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+function make(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 
