@@ -1,7 +1,9 @@
 import { EvertokenError } from '../errors.ts'
 import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
+import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
+import { durableWrite } from './durable-write.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import { failureError, judge } from './outcome.ts'
 import { unknownGrant } from './reading.ts'
@@ -117,44 +119,53 @@ export async function finishConsent(
   const outcome = judge(answer, 'strict')
   if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })
 
-  return store.update(id, (record, { time }) => {
-    if (record === undefined) throw unknownGrant(id, store.location)
-    // A new consent is a new login: what the old one left behind is neither used nor believed any more.
-    const fence = record.fence + 1
-    const { token, refreshToken } = sealAnswer(
-      store,
-      record,
-      { fence },
-      definition,
-      undefined,
-      ownToken,
-      outcome.response,
-      { askedAt, assumed: timing.assumedLifetime },
-    )
-    const generation = 1 + record.tokens.reduce((highest, old) => Math.max(highest, old.generation), 0)
-    const renewed: GrantRecord = {
-      ...record,
-      status: { state: 'active' },
-      epoch: record.epoch + 1,
-      fence,
-      lease: undefined,
-      refreshToken,
-      previousRefreshToken: undefined,
-      tokens: [{ ...token, generation, fence }],
-      attempts: [],
-      updatedAt: clock.now(),
-    }
-    const next: GrantRecord = {
-      ...renewed,
-      schedule: {
-        dueAt: dueAt(renewed, clock.now(), time.at),
-        backoffUntil: 0,
-        failures: 0,
-        lastSuccessAt: clock.now(),
-      },
-    }
-    return { result: next, record: next }
-  })
+  return durableWrite(
+    () =>
+      store.update(id, (record, { time }) => {
+        if (record === undefined) throw unknownGrant(id, store.location)
+        const next = consented(context, record, definition, outcome.response, askedAt, time.at)
+        return { result: next, record: next }
+      }),
+    clock,
+  )
+}
+
+/** A new consent is a new login: what the old one left behind is neither used nor believed any more. */
+function consented(
+  { store, clock, timing }: ConsentContext,
+  record: GrantRecord,
+  definition: GrantDefinition,
+  response: TokenResponse,
+  askedAt: number,
+  storeNow: number,
+): GrantRecord {
+  const fence = record.fence + 1
+  const times = { askedAt, assumed: timing.assumedLifetime }
+  const { token, refreshToken } = sealAnswer(
+    store,
+    record,
+    { fence },
+    definition,
+    undefined,
+    ownToken,
+    response,
+    times,
+  )
+  const generation = 1 + record.tokens.reduce((highest, old) => Math.max(highest, old.generation), 0)
+  const renewed: GrantRecord = {
+    ...record,
+    status: { state: 'active' },
+    epoch: record.epoch + 1,
+    fence,
+    lease: undefined,
+    refreshToken,
+    previousRefreshToken: undefined,
+    tokens: [{ ...token, generation, fence }],
+    attempts: [],
+    updatedAt: clock.now(),
+  }
+  const schedule = { backoffUntil: 0, failures: 0, lastSuccessAt: clock.now() }
+  return { ...renewed, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
 }
 
 async function definitionOf({ store }: ConsentContext, id: string): Promise<GrantDefinition> {

@@ -7,6 +7,7 @@ import { Secret } from '../secret.ts'
 import { type Answered, commit, markSent, release, settle } from './attempt.ts'
 import { type Claim, claim, keyOf, type Why } from './claim.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
+import { durableWrite } from './durable-write.ts'
 import {
   type Attempt,
   findToken,
@@ -242,12 +243,7 @@ export function sealAnswer(
   }
 }
 
-const firstWait = 50
-
-/**
- * T2, for ever: the answer in our hands may be the only copy of the login, so a store that cannot take it now is
- * asked again until it can or this process ends. (The spool takes its place here.)
- */
+/** T2: only now is the new token anybody's. */
 async function committed(
   { store, clock, troubled }: RefreshContext,
   id: string,
@@ -255,21 +251,14 @@ async function committed(
   answered: Answered,
   failuresBefore: number,
 ): Promise<Refreshed> {
-  for (let wait = firstWait; ; wait = Math.min(wait * 2, 5_000)) {
-    try {
-      const record = await store.update(id, (row, moment) =>
-        commit(row, attempt, answered, clock.now(), moment),
-      )
-      if (wait > firstWait) troubled(id, undefined)
-      if (record === null) return { kind: 'held' }
-      const token = findToken(record, answered.token) as TokenRow
-      return { kind: 'refreshed', record, token, failuresBefore }
-    } catch (error) {
-      if (error instanceof EvertokenError && error.code === 'closed') throw error
-      troubled(id, error)
-      await clock.sleep(wait)
-    }
-  }
+  const record = await durableWrite(
+    () => store.update(id, (row, moment) => commit(row, attempt, answered, clock.now(), moment)),
+    clock,
+    (error) => troubled(id, error),
+  )
+  if (record === null) return { kind: 'held' }
+  const token = findToken(record, answered.token) as TokenRow
+  return { kind: 'refreshed', record, token, failuresBefore }
 }
 
 async function settled(

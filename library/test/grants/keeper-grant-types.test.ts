@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { authorizationCode } from '../../src/grants/definition.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { consent, fingerprint } from '../../src/testing/practice-server.ts'
 import { practised, redirectUri } from './practised.ts'
 
@@ -95,6 +96,30 @@ describe('a consent', () => {
       generation: 1,
     })
     expect(await failure(keeper.finishConsent(callback))).toMatchObject({ code: 'state_unknown' })
+  })
+
+  test('is kept when the store has no room at that moment: its code would not be taken again', async () => {
+    let full = false
+    let refused = 0
+    const { keeper, run, app, tokenRequests } = await practised({
+      store: (clock) =>
+        memoryStore({
+          clock,
+          save: async () => {
+            if (!full) return
+            refused += 1
+            if (refused === 3) full = false
+            throw new Error('no room')
+          },
+        }),
+    })
+    await keeper.add('work', app())
+    const { url } = await run(keeper.beginConsent('work', { redirectUri }))
+    const callback = new URL(await consent(url))
+    full = true
+    expect(await run(keeper.finishConsent(callback))).toMatchObject({ state: 'active', generation: 1 })
+    expect(refused).toBe(3)
+    expect(tokenRequests()).toHaveLength(1)
   })
 
   test('ends after ten minutes', async () => {
