@@ -39,6 +39,11 @@ interface Renewal {
 
 type Wait = Promise<Error | 'late' | undefined>
 
+/** How long a scope or resource that the provider refused is not asked for again, in ms. */
+const refusalRemembered = 60_000
+/** Refusals kept in memory; the oldest go first. */
+const mostRefusals = 1_000
+
 /** Tokens that come expired are asked for once more, since a machine may have slept meanwhile, and then no more. */
 const mostRenewals = 2
 
@@ -47,6 +52,8 @@ export class Reader {
   readonly #context: ReaderContext
   /** Who waits for a newer token than which: however many readers wait, one of them asks. */
   readonly #renewals = new Map<string, Renewal>()
+  /** Scopes and resources that the provider refused: a reader in a loop must not become requests in a loop. */
+  readonly #refusals = new Map<string, { readonly error: EvertokenError; readonly until: number }>()
   /** Reads of the store under way: whoever asks for the same grant in the same turn takes part. */
   readonly #reads = new Map<string, Promise<Read>>()
 
@@ -98,6 +105,7 @@ export class Reader {
   forget(id: string): void {
     this.#context.cache.forget(id)
     this.#reads.delete(id)
+    for (const place of this.#refusals.keys()) if (place.startsWith(`${id}\n`)) this.#refusals.delete(place)
   }
 
   #read(id: string): Promise<Read> {
@@ -132,7 +140,7 @@ export class Reader {
 
   /** Begins to wait for a newer token than `generation`, or joins those who do. */
   #renew(id: string, key: TokenKey, generation: number): Renewal {
-    const place = `${id}\n${key.scope}\n${key.resource}`
+    const place = placeOf(id, key)
     const waiting = this.#renewals.get(place)
     if (waiting !== undefined) return waiting
     const over = new AbortController()
@@ -165,6 +173,8 @@ export class Reader {
 
   async #renewal(id: string, key: TokenKey, generation: number): Promise<EvertokenError | undefined> {
     const { clock, store, refresh, timing } = this.#context
+    const refusal = this.#refusals.get(placeOf(id, key))
+    if (refusal !== undefined && clock.boot() < refusal.until) return refusal.error
     const until = clock.boot() + timing.patience
     for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
       const result = await refresh(id, { kind: 'wanted', key, generation })
@@ -176,8 +186,11 @@ export class Reader {
           return undefined
         case 'failed': {
           const { failure } = result.outcome
-          if (!mayMend(failure.code)) return failureError(id, { ...failure, at: clock.now() })
-          break
+          if (mayMend(failure.code)) break
+          const error = failureError(id, { ...failure, at: clock.now() })
+          if (failure.code === 'invalid_scope' && key.scope + key.resource !== '')
+            this.#remember(placeOf(id, key), error)
+          return error
         }
         case 'held':
           if (left <= 0) return this.#unavailable(id)
@@ -194,6 +207,13 @@ export class Reader {
           return result satisfies never
       }
     }
+  }
+
+  /** Of a scope that one reader asked for nothing is stored, so it is remembered here. */
+  #remember(place: string, error: EvertokenError): void {
+    if (this.#refusals.size >= mostRefusals)
+      this.#refusals.delete(this.#refusals.keys().next().value as string)
+    this.#refusals.set(place, { error, until: this.#context.clock.boot() + refusalRemembered })
   }
 
   /** Another process is at it: looks at the row, which locks nobody out, until it is done or `longest` has passed. */
@@ -236,6 +256,8 @@ export class Reader {
     return failureError(id, lastError, wait)
   }
 }
+
+const placeOf = (id: string, { scope, resource }: TokenKey): string => `${id}\n${scope}\n${resource}`
 
 const bornExpired = (id: string): EvertokenError =>
   new EvertokenError('token_unavailable', `grant ${id}: each new token had expired when it came`, {

@@ -246,6 +246,23 @@ describe('tokens of other scopes and resources', () => {
     expect(told.filter(([event]) => event === 'reauthorization_required')).toEqual([])
   })
 
+  test('a scope that was refused is not asked for again within a minute, however often it is read', async () => {
+    const { keeper, clock, run, failure, imported, tokenRequests } = await practised()
+    await keeper.add('work', await imported())
+    await run(keeper.getToken('work'))
+    const before = tokenRequests().length
+    for (let read = 0; read < 20; read++)
+      expect(await failure(keeper.getToken('work', { scope: 'admin' }))).toMatchObject({
+        code: 'invalid_scope',
+      })
+    expect(tokenRequests()).toHaveLength(before + 1)
+    await clock.advance(minute)
+    expect(await failure(keeper.getToken('work', { scope: 'admin' }))).toMatchObject({
+      code: 'invalid_scope',
+    })
+    expect(tokenRequests()).toHaveLength(before + 2)
+  })
+
   test('a source can be bound to one of them', async () => {
     const { keeper, run, service } = await practised()
     await keeper.add('billing', service())
