@@ -73,7 +73,7 @@ export class ControlledClock implements Clock {
       if (Date.now() > givesUp) throw new Error('the work is neither done nor does it wait for the clock')
       const next = this.#next()
       idle = busy() || next === undefined ? 0 : idle + 1
-      if (next === undefined || idle < 3) continue
+      if (next === undefined || idle < quietMoments) continue
       this.#pass(next.wakesAt - this.#timers)
       next.wake()
     }
@@ -104,6 +104,12 @@ export class ControlledClock implements Clock {
     this.#timers += passed
   }
 }
+
+/**
+ * How long nothing must happen before time may pass, in real moments: a signature is made on another thread, which a
+ * busy machine keeps waiting, and time that passes meanwhile would end somebody's patience.
+ */
+const quietMoments = 12
 
 /** Everything that can go on without time passing has gone on, but for sockets and other threads. */
 async function settled(): Promise<void> {
