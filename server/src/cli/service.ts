@@ -7,6 +7,7 @@ import { grantDescription } from '../config/grant-description.ts'
 import type { Environment } from './environment.ts'
 import { openKeeper } from './local-grants.ts'
 import type { Served } from './served.ts'
+import { workerTrouble } from './worker-trouble.ts'
 
 /** Keeper, worker and broker, running. */
 export interface Service extends AsyncDisposable {
@@ -25,10 +26,8 @@ export async function startService(served: Served, environment: Environment): Pr
   const { place } = served
   const keeper = await openKeeper(place, environment)
   const { env, stderr } = environment
-  const worker = new Worker(keeper, {
-    onError: (error) =>
-      stderr.write(`evertoken: ${error instanceof Error ? error.message : String(error)}\n`),
-  })
+  const onError = workerTrouble((line) => stderr.write(line), environment.clock)
+  const worker = new Worker(keeper, { onError })
   const adminKey = path.join(place.folder, 'admin.key')
   const readerKey = path.join(place.folder, 'reader.key')
   try {

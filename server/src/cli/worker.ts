@@ -4,6 +4,7 @@ import { openKeeper } from './local-grants.ts'
 import type { PlaceOptions } from './options.ts'
 import { findPlace, type Place } from './place.ts'
 import { RefreshLines } from './refresh-lines.ts'
+import { workerTrouble } from './worker-trouble.ts'
 
 export interface WorkerOptions extends PlaceOptions {
   /** `--once`: what is due now, and no more. */
@@ -20,8 +21,7 @@ export async function worker(options: WorkerOptions, environment: Environment): 
   await ensureConfigured(place, keeper, environment)
   new RefreshLines(keeper).writeTo((line) => stdout.write(`${line}\n`))
   await using working = new Worker(keeper, {
-    onError: (error) =>
-      stderr.write(`evertoken: ${error instanceof Error ? error.message : String(error)}\n`),
+    onError: workerTrouble((line) => stderr.write(line), clock),
   })
   if (options.once === true) {
     await workOnce(working, keeper, environment)
