@@ -43,8 +43,8 @@ export function introspect(token: string, practice: Practice): Introspection {
   }
   const refresh = practice.state.refreshToken(digest(token))
   const login = refresh && practice.state.login(refresh.login)
-  const lives =
-    refresh?.child === undefined && login?.revoked === undefined && (refresh?.expiresAt ?? 0) > practice.now()
+  const unused = refresh?.child === undefined && refresh?.replaced !== true
+  const lives = unused && login?.revoked === undefined && (refresh?.expiresAt ?? 0) > practice.now()
   return refresh && login && lives ? describe(login, login.scope, refresh, practice) : { active: false }
 }
 

@@ -1,7 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { type Answer, jsonAnswer } from './answer.ts'
 import type { Exchange, Practice } from './exchange.ts'
-import type { Login, RefreshToken } from './practice-events.ts'
+import type { Login, RefreshToken, RepeatableAnswer } from './practice-events.ts'
 import { digest, fingerprint } from './request-record.ts'
 
 export interface Issue {
@@ -15,7 +15,13 @@ export interface Issue {
   /** Seconds. */
   readonly accessTokenLifetime: number
   readonly spentCode?: string
-  readonly spentRefreshToken?: string
+  readonly spentRefreshToken?: SpentRefreshToken
+}
+
+export interface SpentRefreshToken {
+  readonly clear: string
+  /** Digest of its earlier child, where that one dies. */
+  readonly replaces?: string | undefined
 }
 
 export function newLogin(
@@ -30,12 +36,25 @@ export function newSecret(kind: 'access' | 'refresh' | 'code'): string {
   return `practice_${kind}_${randomBytes(24).toString('base64url')}`
 }
 
+/**
+ * The tokens that a refresh token is exchanged for: a function of that token and a nonce. The journal holds the nonce, so
+ * that a server with idempotent rotation can give the same answer again, even after a restart; and it holds the token
+ * only as a digest, so that the journal alone gives nobody a token, which a secret of the journal's own would.
+ */
+function derivedSecret(kind: 'access' | 'refresh', parent: string, nonce: string): string {
+  const bytes = createHmac('sha256', parent).update(`${kind} ${nonce}`).digest().subarray(0, 24)
+  return `practice_${kind}_${bytes.toString('base64url')}`
+}
+
 /** The one place that issues tokens: one event, then the answer of RFC 6749 section 5.1. */
 export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice): Answer {
   const now = practice.now()
-  const { login, scope, audience, accessTokenLifetime } = issue
-  const accessToken = newSecret('access')
-  const refreshToken = issue.withRefreshToken ? newSecret('refresh') : undefined
+  const { login, scope, audience, accessTokenLifetime, spentRefreshToken: spent } = issue
+  const nonce = spent && randomBytes(24).toString('base64url')
+  const secret = (kind: 'access' | 'refresh'): string =>
+    spent && nonce ? derivedSecret(kind, spent.clear, nonce) : newSecret(kind)
+  const accessToken = secret('access')
+  const refreshToken = issue.withRefreshToken ? secret('refresh') : undefined
   practice.state.commit({
     type: 'tokens_issued',
     at: now,
@@ -50,10 +69,42 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     },
     refreshToken: refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, practice),
     spentCode: issue.spentCode,
-    spentRefreshToken: issue.spentRefreshToken,
+    spentRefreshToken: spent && digest(spent.clear),
+    nonce,
+    replaces: spent?.replaces,
   })
-  const { record } = exchange
-  record.outcome = 'issued'
+  exchange.record.outcome = 'issued'
+  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime }, exchange)
+}
+
+/** The answer that the refresh token got when it was used, again: no event, for nothing changes. */
+export function repeatAnswer(
+  parent: string,
+  login: Login,
+  { nonce, scope, expiresAt }: RepeatableAnswer,
+  exchange: Exchange,
+  practice: Practice,
+): Answer {
+  const accessToken = derivedSecret('access', parent, nonce)
+  const refreshToken = derivedSecret('refresh', parent, nonce)
+  // The access token is as old as it is: its first lifetime would be a lie by now.
+  const expiresIn = Math.max(0, Math.floor((expiresAt - practice.now()) / 1000))
+  exchange.record.outcome = 'repeated'
+  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn }, exchange)
+}
+
+interface GivenTokens {
+  readonly login: Login
+  readonly scope: readonly string[]
+  readonly accessToken: string
+  readonly refreshToken: string | undefined
+  /** Seconds. */
+  readonly expiresIn: number
+}
+
+/** RFC 6749 section 5.1. */
+function tokenAnswer(given: GivenTokens, { record }: Exchange): Answer {
+  const { login, scope, accessToken, refreshToken } = given
   record.clientId ??= login.clientId
   record.login = login.id
   record.subject = login.subject
@@ -62,7 +113,7 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
   return jsonAnswer(200, {
     access_token: accessToken,
     token_type: 'Bearer',
-    expires_in: accessTokenLifetime,
+    expires_in: given.expiresIn,
     refresh_token: refreshToken,
     scope: scope.length === 0 ? undefined : scope.join(' '),
   })

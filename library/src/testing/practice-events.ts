@@ -24,8 +24,22 @@ export interface RefreshToken {
   readonly login: string
   readonly issuedAt: number
   readonly expiresAt: number
-  /** Digest of the refresh token that replaced it; a token with a child is used. */
+  /** Digest of its newest child; a token with a child is used. */
   readonly child?: string | undefined
+  /** When it was used first: its reuse window begins then. */
+  readonly usedAt?: number | undefined
+  /** What it takes, together with the token itself, to give the answer of its newest use again. */
+  readonly repeatable?: RepeatableAnswer | undefined
+  /** Its parent was used again and got another child in its place. */
+  readonly replaced?: boolean | undefined
+}
+
+/** An answer without its tokens: they are derived from the parent's clear text, which only the client has. */
+export interface RepeatableAnswer {
+  readonly nonce: string
+  readonly scope: readonly string[]
+  /** Of the access token. */
+  readonly expiresAt: number
 }
 
 export interface Code {
@@ -59,6 +73,10 @@ export type PracticeEvent =
       /** Digests of what was given for them. */
       spentCode?: string | undefined
       spentRefreshToken?: string | undefined
+      /** With the clear text of the spent refresh token it gives both new tokens again. */
+      nonce?: string | undefined
+      /** Digest of an earlier child of the same parent, which is dead from now on. */
+      replaces?: string | undefined
     }
   | { type: 'login_revoked'; at: number; login: string; reason: string }
   | { type: 'access_token_revoked'; at: number; digest: string }

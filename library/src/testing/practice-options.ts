@@ -55,6 +55,10 @@ export interface PracticeServerOptions {
   readonly issuer?: string | undefined
   /** What happens to a refresh token that was used. Default `strict`. */
   readonly rotation?: Rotation | undefined
+  /** Seconds after its first use in which a windowed rotation answers a used refresh token. Default 30. */
+  readonly reuseWindow?: number | undefined
+  /** Whether a used refresh token outside of every window kills its family, or is only refused. Default true. */
+  readonly reuseKillsFamily?: boolean | undefined
   readonly lifetimes?: PracticeLifetimes | undefined
   /** Default: the clients documented at `startPracticeServer`. */
   readonly clients?: readonly PracticeClient[] | undefined
@@ -94,6 +98,9 @@ export interface ResolvedPracticeOptions {
   readonly issuer: string | undefined
   readonly rotation: Rotation
   /** Seconds. */
+  readonly reuseWindow: number
+  readonly reuseKillsFamily: boolean
+  /** Seconds. */
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
   readonly codeLifetime: number
@@ -111,6 +118,8 @@ const known = {
   host: true,
   issuer: true,
   rotation: true,
+  reuseWindow: true,
+  reuseKillsFamily: true,
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
@@ -125,11 +134,13 @@ const known = {
 export function resolvePracticeOptions(options: PracticeServerOptions): ResolvedPracticeOptions {
   for (const name of Object.keys(options))
     if (!Object.hasOwn(known, name)) throw new TypeError(`unknown option ${name}`)
-  const { port = 0, rotation = 'strict', lifetimes = {}, latency = 0, issuer } = options
+  const { port = 0, rotation = 'strict', reuseWindow = 30, lifetimes = {}, latency = 0, issuer } = options
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new TypeError(`port must be from 0 to 65535, not ${port}`)
   if (!rotations.includes(rotation))
-    throw new TypeError(`rotation must be ${rotations.join(' or ')}, not ${String(rotation)}`)
+    throw new TypeError(`rotation must be ${orList(rotations)}, not ${String(rotation)}`)
+  if (!(Number.isFinite(reuseWindow) && reuseWindow >= 0))
+    throw new TypeError(`reuseWindow must be a number of seconds from 0, not ${reuseWindow}`)
   if (issuer !== undefined && !(URL.canParse(issuer) && new URL(issuer).origin === issuer))
     throw new TypeError(
       `issuer must be an origin without a path, such as http://practice:8080, not ${issuer}`,
@@ -140,6 +151,8 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     host: options.host ?? '127.0.0.1',
     issuer,
     rotation,
+    reuseWindow,
+    reuseKillsFamily: options.reuseKillsFamily ?? true,
     accessTokenLifetime,
     refreshTokenLifetime: seconds('refreshToken', lifetimes.refreshToken ?? 2_592_000),
     codeLifetime: seconds('code', lifetimes.code ?? 60),
@@ -151,6 +164,10 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     respond: options.respond ?? (() => undefined),
     recordLimit: options.recordLimit ?? 100_000,
   })
+}
+
+function orList(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
 }
 
 function seconds(name: string, value: number): number {

@@ -9,8 +9,8 @@ import { optionsVariable } from './spawned-server.ts'
  * Prints one line of JSON when it listens, and ends on SIGTERM, SIGINT, or when its parent's IPC channel closes.
  */
 
-const usage = `usage: practice-process [--port N] [--host ADDRESS] [--issuer ORIGIN] [--rotation strict|none]
-  [--state FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
+const usage = `usage: practice-process [--port N] [--host ADDRESS] [--issuer ORIGIN] [--rotation strict|none|…]
+  [--reuse-window S] [--state FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
 Options as JSON (those of startPracticeServer) are also taken from ${optionsVariable}; single flags win.`
 
 function readOptions(): PracticeServerOptions {
@@ -20,6 +20,7 @@ function readOptions(): PracticeServerOptions {
       host: { type: 'string' },
       issuer: { type: 'string' },
       rotation: { type: 'string' },
+      'reuse-window': { type: 'string' },
       state: { type: 'string' },
       latency: { type: 'string' },
       'access-token-lifetime': { type: 'string' },
@@ -29,6 +30,7 @@ function readOptions(): PracticeServerOptions {
   })
   const base = JSON.parse(values.options ?? process.env[optionsVariable] ?? '{}') as PracticeServerOptions
   const { host, issuer, rotation, state: stateFile } = values
+  const reuseWindow = values['reuse-window']
   const accessToken = values['access-token-lifetime']
   const refreshToken = values['refresh-token-lifetime']
   return {
@@ -38,6 +40,7 @@ function readOptions(): PracticeServerOptions {
     ...(issuer === undefined ? {} : { issuer }),
     // Checked with all other options when the server starts.
     ...(rotation === undefined ? {} : { rotation: rotation as 'strict' }),
+    ...(reuseWindow === undefined ? {} : { reuseWindow: Number(reuseWindow) }),
     ...(stateFile === undefined ? {} : { stateFile }),
     ...(values.latency === undefined ? {} : { latency: Number(values.latency) }),
     lifetimes: {

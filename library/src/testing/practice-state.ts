@@ -84,13 +84,21 @@ export class PracticeState {
   }
 
   #applyIssue(event: Extract<PracticeEvent, { type: 'tokens_issued' }>): void {
-    const { opens, accessToken, refreshToken, spentCode, spentRefreshToken } = event
+    const { opens, accessToken, refreshToken, spentCode, spentRefreshToken, nonce, replaces } = event
     if (opens) this.#logins.set(opens.id, opens)
     this.#accessTokens.set(accessToken.digest, accessToken)
     if (refreshToken) this.#refreshTokens.set(refreshToken.digest, refreshToken)
     if (spentCode) change(this.#codes, spentCode, { login: accessToken.login })
-    if (spentRefreshToken && refreshToken)
-      change(this.#refreshTokens, spentRefreshToken, { child: refreshToken.digest })
+    if (replaces) change(this.#refreshTokens, replaces, { replaced: true })
+    if (spentRefreshToken && refreshToken) {
+      const { scope, expiresAt } = accessToken
+      change(this.#refreshTokens, spentRefreshToken, {
+        child: refreshToken.digest,
+        // A further use does not open the window anew.
+        usedAt: this.#refreshTokens.get(spentRefreshToken)?.usedAt ?? event.at,
+        repeatable: nonce === undefined ? undefined : { nonce, scope, expiresAt },
+      })
+    }
   }
 
   /** Forgets what time has made meaningless; used refresh tokens and codes stay, for their reuse means something. */

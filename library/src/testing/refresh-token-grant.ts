@@ -1,6 +1,6 @@
 import { type Answer, OAuthError } from './answer.ts'
 import type { Exchange, Parameters, Practice } from './exchange.ts'
-import { issueTokens } from './issue.ts'
+import { issueTokens, repeatAnswer, type SpentRefreshToken } from './issue.ts'
 import type { Login, RefreshToken } from './practice-events.ts'
 import type { ResolvedClient } from './practice-options.ts'
 import { digest, fingerprint } from './request-record.ts'
@@ -20,26 +20,46 @@ export function refreshTokenGrant(
   const presented = form.need('refresh_token')
   exchange.record.presented = fingerprint(presented)
   const { token, login } = findToken(presented, client, exchange, practice)
-  const verdict = judgeRefresh(practice.options.rotation, token)
-  if (verdict === 'kill_family') {
-    const revoked = { login: login.id, reason: 'refresh_token_reused' }
-    practice.state.commit({ type: 'login_revoked', at: practice.now(), ...revoked })
-    throw new OAuthError('invalid_grant', 'the refresh token was used before; its family is revoked')
+  const { state, options } = practice
+  const child = token.child === undefined ? undefined : state.refreshToken(token.child)
+  const verdict = judgeRefresh(options, token, child?.child !== undefined, practice.now())
+  const issue = (spentRefreshToken?: SpentRefreshToken): Answer =>
+    issueTokens(
+      {
+        login,
+        opens: false,
+        scope: refreshedScope(form, login.scope),
+        audience: readAudience(form),
+        withRefreshToken: spentRefreshToken !== undefined,
+        accessTokenLifetime: client.accessTokenLifetime,
+        ...(spentRefreshToken ? { spentRefreshToken } : {}),
+      },
+      exchange,
+      practice,
+    )
+  switch (verdict) {
+    case 'rotate':
+      return issue({ clear: presented })
+    case 'replace_child':
+      return issue({ clear: presented, replaces: token.child })
+    case 'keep':
+      return issue()
+    case 'repeat':
+      if (token.repeatable === undefined) throw new Error('the answer cannot be repeated')
+      return repeatAnswer(presented, login, token.repeatable, exchange, practice)
+    case 'kill_family':
+      state.commit({
+        type: 'login_revoked',
+        at: practice.now(),
+        login: login.id,
+        reason: 'refresh_token_reused',
+      })
+      throw new OAuthError('invalid_grant', 'the refresh token was used before; its family is revoked')
+    case 'refuse':
+      throw new OAuthError('invalid_grant', 'the refresh token was used before')
+    default:
+      return verdict satisfies never
   }
-  const rotates = verdict === 'rotate'
-  return issueTokens(
-    {
-      login,
-      opens: false,
-      scope: refreshedScope(form, login.scope),
-      audience: readAudience(form),
-      withRefreshToken: rotates,
-      accessTokenLifetime: client.accessTokenLifetime,
-      ...(rotates ? { spentRefreshToken: token.digest } : {}),
-    },
-    exchange,
-    practice,
-  )
 }
 
 function findToken(

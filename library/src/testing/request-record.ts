@@ -31,7 +31,7 @@ export interface PracticeRequest {
   /** HTTP status; absent while there is no answer. */
   readonly status?: number | undefined
   /**
-   * `received` while it is being worked on; then `issued`, `consented`, `answered`, `accepted` (by the protected
+   * `received` while it is being worked on; then `issued`, `repeated` (the answer of an earlier refresh, again), `consented`, `answered`, `accepted` (by the protected
    * resource), the OAuth error code, `scripted` (answered by the `respond` hook), `hang`, `close` or `cut`.
    */
   readonly outcome: string

@@ -154,7 +154,10 @@ const secret = { method: 'client_secret_post', secret: 's' } as const
 test.each<[string, PracticeServerOptions | { lifetime: 1 }]>([
   ['unknown option lifetime', { lifetime: 1 }],
   ['port must be from 0 to 65535, not 70000', { port: 70_000 }],
-  ['rotation must be strict or none, not sometimes', { rotation: 'sometimes' as 'none' }],
+  [
+    'rotation must be strict, none, idempotent, last_child_wins or fork, not sometimes',
+    { rotation: 'sometimes' as 'none' },
+  ],
   ['accessToken must be a number of seconds above 0, not 0', { lifetimes: { accessToken: 0 } }],
   ['lifetimes.byClient names the unknown client x', { lifetimes: { byClient: { x: 1 } } }],
   ['the client a is given twice', { clients: [1, 2].map(() => ({ clientId: 'a', authentication: secret })) }],

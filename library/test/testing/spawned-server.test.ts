@@ -163,7 +163,7 @@ describe('the process by its command line', () => {
     const { complaint, closed } = run('--rotation', 'sometimes')
     expect(await closed).toEqual([1, null])
     expect(complaint()).toMatch(
-      /^practice server: rotation must be strict or none, not sometimes\.\nusage: practice-process /,
+      /^practice server: rotation must be strict, none, idempotent, last_child_wins or fork, not sometimes\.\nusage: practice-process /,
     )
   })
 })
