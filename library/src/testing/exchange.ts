@@ -3,6 +3,7 @@ import { type Answer, OAuthError } from './answer.ts'
 import type { ResolvedPracticeOptions } from './practice-options.ts'
 import type { PracticeState } from './practice-state.ts'
 import type { OpenRecord } from './request-record.ts'
+import type { NoteTruth, TruthLog } from './truth-log.ts'
 
 /** One request that was read whole, and the record that is kept of it. */
 export interface Exchange {
@@ -14,12 +15,15 @@ export interface Exchange {
   /** The peer's address as the socket gives it. */
   readonly remoteAddress: string
   readonly record: OpenRecord
+  /** For the log of the truth. */
+  readonly note: NoteTruth
 }
 
 /** What every route works on. */
 export interface Practice {
   readonly options: ResolvedPracticeOptions
   readonly state: PracticeState
+  readonly truth: TruthLog
   readonly issuer: string
   readonly tokenEndpoint: string
   /** UTC milliseconds. */

@@ -74,6 +74,14 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     replaces: spent?.replaces,
   })
   exchange.record.outcome = 'issued'
+  // In the same turn as the event above, so that no request can come between the fact and its note.
+  if (spent) exchange.note({ type: 'consumed', refreshToken: fingerprint(spent.clear) })
+  exchange.note({
+    type: 'issued',
+    accessToken: fingerprint(accessToken),
+    refreshToken: refreshToken && fingerprint(refreshToken),
+    parent: exchange.record.grantType === 'refresh_token' ? exchange.record.presented : undefined,
+  })
   return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime }, exchange)
 }
 
@@ -90,6 +98,11 @@ export function repeatAnswer(
   // The access token is as old as it is: its first lifetime would be a lie by now.
   const expiresIn = Math.max(0, Math.floor((expiresAt - practice.now()) / 1000))
   exchange.record.outcome = 'repeated'
+  exchange.note({
+    type: 'repeated',
+    accessToken: fingerprint(accessToken),
+    refreshToken: fingerprint(refreshToken),
+  })
   return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn }, exchange)
 }
 

@@ -3,10 +3,11 @@ import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { EvertokenError } from '../errors.ts'
 import { type Answer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
-import type { Practice } from './exchange.ts'
+import type { Exchange, Practice } from './exchange.ts'
 import { RequestCut, readExchange, respondRequest, targetOf } from './request-intake.ts'
-import type { OpenRecord, RequestRecord } from './request-record.ts'
+import { fingerprint, type OpenRecord, type RequestRecord } from './request-record.ts'
 import { route } from './routes.ts'
+import type { NoteTruth, TruthDelivery } from './truth-log.ts'
 
 /** A whole request must have arrived by then; answers may take as long as a hook wants. */
 const requestTimeoutMs = 10_000
@@ -71,27 +72,33 @@ async function handle(
   if (path.startsWith('/practice/')) return send(response, practicePage(path, practice, requests))
   const record = requests.open(practice.now(), message.method ?? 'GET', path)
   try {
-    deliver(await work(message, record, practice, stopped), response, record)
+    deliver(await work(message, response, record, practice, stopped), response, record)
   } catch (error) {
     record.outcome = error instanceof RequestCut || stopped.aborted ? 'cut' : 'server_error'
     record.reason = error instanceof Error ? error.message : String(error)
-    response.destroy()
+    endConnection(response)
   }
 }
 
 async function work(
   message: IncomingMessage,
+  response: ServerResponse,
   record: OpenRecord,
   practice: Practice,
   stopped: AbortSignal,
 ): Promise<Delivery> {
   try {
-    const exchange = await readExchange(message, record)
+    const isTokenRequest = record.path === '/token' && record.method === 'POST'
+    const note = isTokenRequest ? practice.truth.of(record.number) : () => {}
+    const exchange = await readExchange(message, record, note)
     const request = respondRequest(exchange)
+    const { refresh_token } = request.parameters
+    note({ type: 'received', refreshToken: refresh_token && fingerprint(refresh_token) })
+    watchDelivery(response, note, stopped)
     const delay = practice.options.latency(request)
     if (delay > 0) await sleep(delay, undefined, { signal: stopped })
     const scripted = await practice.options.respond(request)
-    if (scripted === undefined) return await route(exchange, practice)
+    if (scripted === undefined) return await processed(exchange, practice)
     record.outcome = typeof scripted === 'string' ? scripted : 'scripted'
     return typeof scripted === 'string' ? scripted : whole(scripted)
   } catch (error) {
@@ -100,6 +107,30 @@ async function work(
     record.reason = error.message
     return errorAnswer(error)
   }
+}
+
+async function processed(exchange: Exchange, practice: Practice): Promise<Answer> {
+  const answer = await route(exchange, practice)
+  exchange.note({ type: 'processed', outcome: exchange.record.outcome, status: answer.status })
+  return answer
+}
+
+/** Who ended a connection cannot be seen from its end, so the server remembers where it was itself. */
+const endedHere = new WeakSet<ServerResponse>()
+
+function endConnection(response: ServerResponse): void {
+  endedHere.add(response)
+  response.destroy()
+}
+
+function watchDelivery(response: ServerResponse, note: NoteTruth, stopped: AbortSignal): void {
+  let noted = false
+  const end = (delivery: TruthDelivery): void => {
+    if (!noted) note({ type: 'answered', delivery })
+    noted = true
+  }
+  response.once('finish', () => end('whole'))
+  response.once('close', () => end(stopped.aborted || endedHere.has(response) ? 'cut' : 'client_gone'))
 }
 
 function whole(scripted: {
@@ -113,7 +144,7 @@ function whole(scripted: {
 function deliver(delivery: Delivery, response: ServerResponse, record: OpenRecord): void {
   if (delivery === 'hang') return
   if (delivery === 'close') {
-    response.destroy()
+    endConnection(response)
     return
   }
   record.status = delivery.status
@@ -129,6 +160,8 @@ function practicePage(path: string, practice: Practice, requests: RequestRecord)
   switch (path) {
     case '/practice/requests':
       return jsonAnswer(200, requests.all())
+    case '/practice/truth':
+      return jsonAnswer(200, practice.truth.all())
     case '/practice/health': {
       const { stateFile = null } = practice.options
       return jsonAnswer(200, { practice: true, issuer: practice.issuer, pid: process.pid, stateFile })

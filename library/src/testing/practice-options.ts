@@ -66,6 +66,8 @@ export interface PracticeServerOptions {
   readonly assertionIssuers?: readonly PracticeAssertionIssuer[] | undefined
   /** Journal that survives the process; made with its folder if missing. One server at a time. Default: memory only. */
   readonly stateFile?: string | undefined
+  /** Log of what truly happened that survives the process, one JSON object a line. Default: memory only. */
+  readonly truthFile?: string | undefined
   /** UTC milliseconds. Default `Date.now`. */
   readonly now?: (() => number) | undefined
   /** Milliseconds that each request waits before it is processed. Default 0. */
@@ -107,6 +109,7 @@ export interface ResolvedPracticeOptions {
   readonly clients: ReadonlyMap<string, ResolvedClient>
   readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
   readonly stateFile: string | undefined
+  readonly truthFile: string | undefined
   readonly now: () => number
   readonly latency: (request: RespondRequest) => number
   readonly respond: NonNullable<PracticeServerOptions['respond']>
@@ -124,6 +127,7 @@ const known = {
   clients: true,
   assertionIssuers: true,
   stateFile: true,
+  truthFile: true,
   now: true,
   latency: true,
   respond: true,
@@ -159,6 +163,7 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     clients: resolveClients(options.clients ?? defaultClients, accessTokenLifetime, lifetimes.byClient ?? {}),
     assertionIssuers: resolveIssuers(options.assertionIssuers ?? defaultAssertionIssuers),
     stateFile: options.stateFile,
+    truthFile: options.truthFile,
     now: options.now ?? Date.now,
     latency: typeof latency === 'function' ? latency : () => latency,
     respond: options.respond ?? (() => undefined),

@@ -8,6 +8,7 @@ import { listen, peersNotice, serve } from './listener.ts'
 import { type PracticeServerOptions, resolvePracticeOptions } from './practice-options.ts'
 import { PracticeState } from './practice-state.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
+import { type TruthEntry, TruthLog } from './truth-log.ts'
 
 export { type ConsentDecision, consent } from './consent.ts'
 export type { Introspection } from './introspection.ts'
@@ -34,6 +35,7 @@ export {
   type PracticeProcessOptions,
   spawnPracticeServer,
 } from './spawned-server.ts'
+export type { TruthDelivery, TruthEntry, TruthFact } from './truth-log.ts'
 
 /** A running practice authorization server. */
 export class PracticeServer {
@@ -78,6 +80,14 @@ export class PracticeServer {
   /** Every request that it saw, oldest first, but those to `/practice/…`; also at `GET /practice/requests`. */
   get requests(): readonly PracticeRequest[] {
     return this.#requests.all()
+  }
+
+  /**
+   * What truly became of every token request, in order, with that of earlier servers on the same `truthFile`; also at
+   * `GET /practice/truth`.
+   */
+  get truth(): readonly TruthEntry[] {
+    return this.#practice.truth.all()
   }
 
   /** Plays a person with a browser; see {@link consent}. */
@@ -126,6 +136,7 @@ export class PracticeServer {
     this.#server.closeAllConnections()
     await closed
     this.#practice.state.close()
+    this.#practice.truth.close()
     await peersNotice()
   }
 
@@ -142,7 +153,7 @@ export class PracticeServer {
  * Grant types: client credentials, authorization code with PKCE S256, refresh token, JWT bearer. Endpoints: `/authorize`,
  * `/token`, `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009),
  * `/api/whoami` (wants a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`,
- * `/practice/health`.
+ * `/practice/truth`, `/practice/health`.
  *
  * Without `clients` and `assertionIssuers` it knows:
  *
@@ -169,6 +180,7 @@ export async function startPracticeServer(options: PracticeServerOptions = {}): 
     const practice = {
       options: resolved,
       state,
+      truth: new TruthLog(resolved.truthFile, resolved.now),
       issuer,
       tokenEndpoint: `${issuer}/token`,
       now: resolved.now,

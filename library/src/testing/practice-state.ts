@@ -11,13 +11,13 @@ export class PracticeState {
   readonly #refreshTokens = new Map<string, RefreshToken>()
   readonly #codes = new Map<string, Code>()
   readonly #assertions = new Map<string, number>()
-  readonly #journal: Journal | undefined
+  readonly #journal: Journal<PracticeEvent> | undefined
   #applied = 0
 
   /** Replays the file's events, if there is a file. */
   constructor(stateFile: string | undefined, now: number) {
     if (stateFile === undefined) return
-    const { journal, events } = Journal.open(stateFile)
+    const { journal, events } = Journal.open<PracticeEvent>(stateFile)
     this.#journal = journal
     for (const event of events) this.#apply(event)
     if (events.length === 0) this.commit({ type: 'opened', at: now, version: 1 })

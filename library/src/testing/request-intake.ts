@@ -3,6 +3,7 @@ import { OAuthError } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import type { RespondRequest } from './practice-options.ts'
 import type { OpenRecord } from './request-record.ts'
+import type { NoteTruth } from './truth-log.ts'
 
 /** Bytes of a request body; a token request with a large assertion needs a tenth of it. */
 const bodyLimit = 64 * 1024
@@ -12,7 +13,11 @@ export class RequestCut extends Error {
   override readonly name = 'RequestCut'
 }
 
-export async function readExchange(message: IncomingMessage, record: OpenRecord): Promise<Exchange> {
+export async function readExchange(
+  message: IncomingMessage,
+  record: OpenRecord,
+  note: NoteTruth,
+): Promise<Exchange> {
   const body = await readBody(message)
   return {
     method: message.method ?? 'GET',
@@ -22,6 +27,7 @@ export async function readExchange(message: IncomingMessage, record: OpenRecord)
     body,
     remoteAddress: message.socket.remoteAddress ?? '',
     record,
+    note,
   }
 }
 

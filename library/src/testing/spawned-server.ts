@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { peersNotice } from './listener.ts'
 import type { PracticeServerOptions } from './practice-options.ts'
 import type { PracticeRequest } from './request-record.ts'
+import type { TruthEntry } from './truth-log.ts'
 
 /** Options of {@link spawnPracticeServer}: those of `startPracticeServer` that are plain data. */
 export type PracticeProcessOptions = Omit<PracticeServerOptions, 'now' | 'respond' | 'latency'> & {
@@ -21,6 +22,8 @@ export interface PracticeProcess extends AsyncDisposable {
   readonly authorizationEndpoint: string
   /** What it saw, from its `/practice/requests`. */
   requests(): Promise<readonly PracticeRequest[]>
+  /** What truly became of every token request, from its `/practice/truth`. */
+  truth(): Promise<readonly TruthEntry[]>
   /** SIGTERM, after 5 seconds SIGKILL; resolves when the process is gone; again is the same. */
   stop(): Promise<void>
   /** SIGKILL: nothing is tidied up. Resolves when the process is gone. */
@@ -65,6 +68,10 @@ export async function spawnPracticeServer(options: PracticeProcessOptions = {}):
     async requests() {
       const answer = await fetch(`${issuer}/practice/requests`)
       return (await answer.json()) as readonly PracticeRequest[]
+    },
+    async truth() {
+      const answer = await fetch(`${issuer}/practice/truth`)
+      return (await answer.json()) as readonly TruthEntry[]
     },
     stop,
     kill: () => end('SIGKILL'),

@@ -4,6 +4,7 @@ import { resolvePracticeOptions } from '../../src/testing/practice-options.ts'
 import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { PracticeState } from '../../src/testing/practice-state.ts'
 import { route } from '../../src/testing/routes.ts'
+import { TruthLog } from '../../src/testing/truth-log.ts'
 import { asks, basic, login, post, refresh, tokensOf } from './requests.ts'
 
 let server: PracticeServer
@@ -68,6 +69,7 @@ describe('introspection from another machine', () => {
   const practice = (): Practice => ({
     options: resolvePracticeOptions({}),
     state: new PracticeState(undefined, now),
+    truth: new TruthLog(undefined, () => now),
     issuer: 'http://practice.example',
     tokenEndpoint: 'http://practice.example/token',
     now: () => now,
@@ -82,6 +84,7 @@ describe('introspection from another machine', () => {
         body,
         remoteAddress: '192.0.2.1',
         record: { number: 1, at: now, method: 'POST', path: '/introspect', outcome: 'received' },
+        note: () => undefined,
       },
       practice(),
     )
