@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Answer, OAuthError } from './answer.ts'
+import type { FaultQueue } from './fault.ts'
 import type { ResolvedPracticeOptions } from './practice-options.ts'
 import type { PracticeState } from './practice-state.ts'
 import type { OpenRecord } from './request-record.ts'
@@ -24,6 +25,7 @@ export interface Practice {
   readonly options: ResolvedPracticeOptions
   readonly state: PracticeState
   readonly truth: TruthLog
+  readonly faults: FaultQueue
   readonly issuer: string
   readonly tokenEndpoint: string
   /** UTC milliseconds. */

@@ -4,16 +4,15 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { EvertokenError } from '../errors.ts'
 import { type Answer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
 import type { Exchange, Practice } from './exchange.ts'
-import { RequestCut, readExchange, respondRequest, targetOf } from './request-intake.ts'
+import { checkFault, type PracticeFault } from './fault.ts'
+import { type Delivery, underFault } from './fault-delivery.ts'
+import { RequestCut, readBody, readExchange, respondRequest, targetOf } from './request-intake.ts'
 import { fingerprint, type OpenRecord, type RequestRecord } from './request-record.ts'
 import { route } from './routes.ts'
 import type { NoteTruth, TruthDelivery } from './truth-log.ts'
 
 /** A whole request must have arrived by then; answers may take as long as a hook wants. */
 const requestTimeoutMs = 10_000
-
-/** What becomes of a connection: an answer, silence, or its end. Later faults of delivery are further members. */
-type Delivery = Answer | 'hang' | 'close'
 
 /** Binds the port before the issuer is known, because the issuer holds the port. */
 export async function listen(host: string, port: number): Promise<{ server: Server; port: number }> {
@@ -69,6 +68,8 @@ async function handle(
 ): Promise<void> {
   const path = targetOf(message).pathname.slice(0, 200)
   // The record's readers would otherwise fill the record.
+  if (path === '/practice/faults' && message.method === 'POST')
+    return send(response, await takeFaults(message, practice))
   if (path.startsWith('/practice/')) return send(response, practicePage(path, practice, requests))
   const record = requests.open(practice.now(), message.method ?? 'GET', path)
   try {
@@ -98,7 +99,15 @@ async function work(
     const delay = practice.options.latency(request)
     if (delay > 0) await sleep(delay, undefined, { signal: stopped })
     const scripted = await practice.options.respond(request)
-    if (scripted === undefined) return await processed(exchange, practice)
+    if (scripted === undefined) {
+      const fault = isTokenRequest
+        ? practice.faults.take(request.parameters.grant_type, practice.now())
+        : undefined
+      if (fault === undefined) return await processed(exchange, practice)
+      record.fault = fault.kind
+      const connection = { gone: goneSignal(response), stopped, now: practice.now }
+      return await underFault(fault, connection, () => processed(exchange, practice))
+    }
     record.outcome = typeof scripted === 'string' ? scripted : 'scripted'
     return typeof scripted === 'string' ? scripted : whole(scripted)
   } catch (error) {
@@ -113,6 +122,13 @@ async function processed(exchange: Exchange, practice: Practice): Promise<Answer
   const answer = await route(exchange, practice)
   exchange.note({ type: 'processed', outcome: exchange.record.outcome, status: answer.status })
   return answer
+}
+
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  if (response.destroyed) gone.abort()
+  else response.once('close', () => gone.abort())
+  return gone.signal
 }
 
 /** Who ended a connection cannot be seen from its end, so the server remembers where it was itself. */
@@ -147,8 +163,39 @@ function deliver(delivery: Delivery, response: ServerResponse, record: OpenRecor
     endConnection(response)
     return
   }
+  if ('cut' in delivery) {
+    record.status = delivery.cut.status
+    sendPart(response, delivery.cut, delivery.bytes)
+    return
+  }
   record.status = delivery.status
   send(response, delivery)
+}
+
+/** The head promises the whole body, so that the client can tell that it did not get it. */
+function sendPart(response: ServerResponse, answer: Answer, bytes: number): void {
+  const body = Buffer.from(answer.body)
+  // Nothing is left to cut, and the log of the truth must not call that a cut.
+  if (bytes >= body.length) return send(response, answer)
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length })
+  response.flushHeaders()
+  response.write(body.subarray(0, bytes), () => endConnection(response))
+}
+
+/** One fault or a list of them, as JSON. */
+async function takeFaults(message: IncomingMessage, practice: Practice): Promise<Answer> {
+  try {
+    const value = JSON.parse(await readBody(message)) as PracticeFault | readonly PracticeFault[]
+    const faults = Array.isArray(value) ? (value as readonly PracticeFault[]) : [value as PracticeFault]
+    // All are looked at before one is taken: a list is in force whole or not at all.
+    for (const fault of faults) checkFault(Object(fault))
+    for (const fault of faults) practice.faults.add(fault, practice.now())
+    return jsonAnswer(200, { faults: faults.length })
+  } catch (error) {
+    return errorAnswer(
+      new OAuthError('invalid_request', error instanceof Error ? error.message : String(error)),
+    )
+  }
 }
 
 function send(response: ServerResponse, answer: Answer): void {

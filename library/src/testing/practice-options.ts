@@ -1,3 +1,4 @@
+import { checkFault, type PracticeFault } from './fault.ts'
 import {
   defaultAssertionIssuers,
   defaultClients,
@@ -76,6 +77,10 @@ export interface PracticeServerOptions {
   readonly respond?:
     | ((request: RespondRequest) => ScriptedResponse | undefined | Promise<ScriptedResponse | undefined>)
     | undefined
+  /** What goes wrong on purpose, in this order. Default: nothing. */
+  readonly faults?: readonly PracticeFault[] | undefined
+  /** Of the random numbers that faults with a probability draw. Default 1. */
+  readonly faultSeed?: number | undefined
   /** How many requests the record keeps. Default 100,000. */
   readonly recordLimit?: number | undefined
 }
@@ -112,6 +117,8 @@ export interface ResolvedPracticeOptions {
   readonly truthFile: string | undefined
   readonly now: () => number
   readonly latency: (request: RespondRequest) => number
+  readonly faults: readonly PracticeFault[]
+  readonly faultSeed: number
   readonly respond: NonNullable<PracticeServerOptions['respond']>
   readonly recordLimit: number
 }
@@ -131,6 +138,8 @@ const known = {
   now: true,
   latency: true,
   respond: true,
+  faults: true,
+  faultSeed: true,
   recordLimit: true,
 } satisfies Record<keyof PracticeServerOptions, true>
 
@@ -149,6 +158,7 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     throw new TypeError(
       `issuer must be an origin without a path, such as http://practice:8080, not ${issuer}`,
     )
+  for (const fault of options.faults ?? []) checkFault(fault)
   const accessTokenLifetime = seconds('accessToken', lifetimes.accessToken ?? 300)
   return Object.freeze({
     port,
@@ -167,6 +177,8 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     now: options.now ?? Date.now,
     latency: typeof latency === 'function' ? latency : () => latency,
     respond: options.respond ?? (() => undefined),
+    faults: options.faults ?? [],
+    faultSeed: options.faultSeed ?? 1,
     recordLimit: options.recordLimit ?? 100_000,
   })
 }

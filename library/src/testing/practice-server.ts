@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { type ConsentDecision, consent } from './consent.ts'
 import type { Practice } from './exchange.ts'
+import { FaultQueue, type PracticeFault } from './fault.ts'
 import { type Introspection, introspect } from './introspection.ts'
 import { listen, peersNotice, serve } from './listener.ts'
 import { type PracticeServerOptions, resolvePracticeOptions } from './practice-options.ts'
@@ -11,6 +12,7 @@ import { digest, type PracticeRequest, RequestRecord } from './request-record.ts
 import { type TruthEntry, TruthLog } from './truth-log.ts'
 
 export { type ConsentDecision, consent } from './consent.ts'
+export type { FaultKind, PracticeFault } from './fault.ts'
 export type { Introspection } from './introspection.ts'
 export {
   defaultAssertionIssuers,
@@ -90,6 +92,19 @@ export class PracticeServer {
     return this.#practice.truth.all()
   }
 
+  /**
+   * Makes token requests go wrong from now on, after the faults that were set before; also at `POST /practice/faults`, with
+   * one fault or a list of them as JSON.
+   */
+  fault(fault: PracticeFault): void {
+    this.#practice.faults.add(fault, this.#practice.now())
+  }
+
+  /** Everything goes right again, but for requests that have met their fault already. */
+  clearFaults(): void {
+    this.#practice.faults.clear()
+  }
+
   /** Plays a person with a browser; see {@link consent}. */
   consent(authorizationUrl: string | URL, decision?: ConsentDecision): Promise<string> {
     return consent(authorizationUrl, decision)
@@ -153,7 +168,7 @@ export class PracticeServer {
  * Grant types: client credentials, authorization code with PKCE S256, refresh token, JWT bearer. Endpoints: `/authorize`,
  * `/token`, `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009),
  * `/api/whoami` (wants a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`,
- * `/practice/truth`, `/practice/health`.
+ * `/practice/truth`, `/practice/faults`, `/practice/health`.
  *
  * Without `clients` and `assertionIssuers` it knows:
  *
@@ -177,10 +192,13 @@ export async function startPracticeServer(options: PracticeServerOptions = {}): 
   try {
     const issuer = resolved.issuer ?? `http://${reachable(resolved.host)}:${port}`
     const state = new PracticeState(resolved.stateFile, resolved.now())
+    const faults = new FaultQueue(resolved.faultSeed)
+    for (const fault of resolved.faults) faults.add(fault, resolved.now())
     const practice = {
       options: resolved,
       state,
       truth: new TruthLog(resolved.truthFile, resolved.now),
+      faults,
       issuer,
       tokenEndpoint: `${issuer}/token`,
       now: resolved.now,

@@ -39,7 +39,7 @@ export function targetOf(message: IncomingMessage): URL {
     : new URL('http://practice/')
 }
 
-async function readBody(message: IncomingMessage): Promise<string> {
+export async function readBody(message: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let length = 0
   try {

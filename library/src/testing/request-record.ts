@@ -35,6 +35,8 @@ export interface PracticeRequest {
    * resource), the OAuth error code, `scripted` (answered by the `respond` hook), `hang`, `close` or `cut`.
    */
   readonly outcome: string
+  /** The kind of the fault that it met on purpose. */
+  readonly fault?: string | undefined
   /** The error description, where it was refused. */
   readonly reason?: string | undefined
 }

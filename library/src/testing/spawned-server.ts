@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { PracticeFault } from './fault.ts'
 import { peersNotice } from './listener.ts'
 import type { PracticeServerOptions } from './practice-options.ts'
 import type { PracticeRequest } from './request-record.ts'
@@ -24,6 +25,8 @@ export interface PracticeProcess extends AsyncDisposable {
   requests(): Promise<readonly PracticeRequest[]>
   /** What truly became of every token request, from its `/practice/truth`. */
   truth(): Promise<readonly TruthEntry[]>
+  /** Makes token requests go wrong from now on, by its `/practice/faults`. Rejects for a fault that makes no sense. */
+  fault(...faults: readonly PracticeFault[]): Promise<void>
   /** SIGTERM, after 5 seconds SIGKILL; resolves when the process is gone; again is the same. */
   stop(): Promise<void>
   /** SIGKILL: nothing is tidied up. Resolves when the process is gone. */
@@ -72,6 +75,13 @@ export async function spawnPracticeServer(options: PracticeProcessOptions = {}):
     async truth() {
       const answer = await fetch(`${issuer}/practice/truth`)
       return (await answer.json()) as readonly TruthEntry[]
+    },
+    async fault(...faults) {
+      const answer = await fetch(`${issuer}/practice/faults`, {
+        method: 'POST',
+        body: JSON.stringify(faults),
+      })
+      if (!answer.ok) throw new TypeError(await answer.text())
     },
     stop,
     kill: () => end('SIGKILL'),

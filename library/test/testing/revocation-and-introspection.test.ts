@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Practice } from '../../src/testing/exchange.ts'
+import { FaultQueue } from '../../src/testing/fault.ts'
 import { resolvePracticeOptions } from '../../src/testing/practice-options.ts'
 import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { PracticeState } from '../../src/testing/practice-state.ts'
@@ -69,6 +70,7 @@ describe('introspection from another machine', () => {
   const practice = (): Practice => ({
     options: resolvePracticeOptions({}),
     state: new PracticeState(undefined, now),
+    faults: new FaultQueue(1),
     truth: new TruthLog(undefined, () => now),
     issuer: 'http://practice.example',
     tokenEndpoint: 'http://practice.example/token',

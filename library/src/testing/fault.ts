@@ -1,0 +1,133 @@
+/** How a token request goes wrong. Plain data, so that it can be sent to a practice server in another process. */
+export type FaultKind =
+  /** Waits for `ms` milliseconds, then processes, whether or not the client is still there. */
+  | { readonly kind: 'hold_request'; readonly ms: number }
+  /** Processes, and sends the answer `ms` milliseconds later. */
+  | { readonly kind: 'hold_answer'; readonly ms: number }
+  /** Ends the connection without processing. */
+  | { readonly kind: 'drop_request' }
+  /** Processes and ends the connection: the answer is lost. */
+  | { readonly kind: 'drop_answer' }
+  /** Waits until the client has gone, and processes then. */
+  | { readonly kind: 'process_when_client_gone' }
+  /** Processes, and ends the connection after so many bytes of the answer's body. */
+  | { readonly kind: 'cut_answer'; readonly bytes: number }
+  /** Answers with this status, 500 to 599, without processing. */
+  | { readonly kind: 'fail_before'; readonly status: number }
+  /** Processes, and answers with this status all the same. */
+  | { readonly kind: 'fail_after'; readonly status: number }
+  /** Answers 429 without processing; `retryAfter` is sent as it is, be it nonsense. */
+  | { readonly kind: 'rate_limit'; readonly retryAfter: string }
+  /** Answers `invalid_grant` without processing, for `ms` milliseconds of the server's clock from when it was set. */
+  | { readonly kind: 'invalid_grant'; readonly ms: number }
+  /** Processes as always, with a `Date` header that is so many seconds off. */
+  | { readonly kind: 'date_offset'; readonly seconds: number }
+
+/** A fault, and which token requests it meets. */
+export type PracticeFault = FaultKind & {
+  /** How many token requests it meets, or `all`. Default 1, and for `invalid_grant` `all`. */
+  readonly count?: number | 'all' | undefined
+  /** The chance with which it meets a request, from 0 to 1. Default 1. */
+  readonly probability?: number | undefined
+  /** Only token requests with this `grant_type`. Default: every one. */
+  readonly grantType?: string | undefined
+}
+
+interface QueuedFault {
+  readonly fault: PracticeFault
+  readonly setAt: number
+  left: number
+}
+
+/** The faults that are still to come. The first that fits a request is the one that it meets. */
+export class FaultQueue {
+  #queue: QueuedFault[] = []
+  readonly #random: () => number
+
+  /** @param seed makes the draws of `probability` the same in each run */
+  constructor(seed: number) {
+    this.#random = seededRandom(seed)
+  }
+
+  add(fault: PracticeFault, now: number): void {
+    checkFault(fault)
+    const count = fault.count ?? (fault.kind === 'invalid_grant' ? 'all' : 1)
+    this.#queue.push({ fault, setAt: now, left: count === 'all' ? Number.POSITIVE_INFINITY : count })
+  }
+
+  clear(): void {
+    this.#queue = []
+  }
+
+  /** The fault that a request meets, and takes out of the queue. */
+  take(grantType: string | undefined, now: number): PracticeFault | undefined {
+    this.#queue = this.#queue.filter(({ fault, setAt, left }) => left > 0 && !isOver(fault, setAt, now))
+    const met = this.#queue.find(
+      ({ fault }) =>
+        (fault.grantType === undefined || fault.grantType === grantType) &&
+        // Drawn only where it decides something, so that faults without a chance do not shift the draws.
+        (fault.probability === undefined || this.#random() < fault.probability),
+    )
+    if (met === undefined) return undefined
+    met.left -= 1
+    return met.fault
+  }
+}
+
+function isOver(fault: PracticeFault, setAt: number, now: number): boolean {
+  return fault.kind === 'invalid_grant' && now >= setAt + fault.ms
+}
+
+/** What comes over HTTP has no type. Throws a `TypeError` that says which value is wrong. */
+export function checkFault(fault: PracticeFault): void {
+  const { count = 1, probability = 1 } = fault
+  if (count !== 'all' && !(Number.isInteger(count) && count > 0))
+    throw new TypeError(`fault count must be a whole number above 0, or all, not ${count}`)
+  if (!(probability >= 0 && probability <= 1))
+    throw new TypeError(`fault probability must be from 0 to 1, not ${probability}`)
+  switch (fault.kind) {
+    case 'hold_request':
+    case 'hold_answer':
+    case 'invalid_grant':
+      inRange(fault.kind, 'ms', fault.ms, 0, 2 ** 31 - 1)
+      return
+    case 'cut_answer':
+      inRange(fault.kind, 'bytes', fault.bytes, 0, Number.MAX_SAFE_INTEGER)
+      return
+    case 'fail_before':
+    case 'fail_after':
+      inRange(fault.kind, 'status', fault.status, 500, 599)
+      return
+    case 'date_offset':
+      inRange(fault.kind, 'seconds', fault.seconds, -1e9, 1e9)
+      return
+    case 'rate_limit':
+      if (typeof fault.retryAfter !== 'string' || !/^[\t\x20-\x7e]*$/.test(fault.retryAfter))
+        throw new TypeError('fault rate_limit: retryAfter must be printable text')
+      return
+    case 'drop_request':
+    case 'drop_answer':
+    case 'process_when_client_gone':
+      return
+    default:
+      throw new TypeError(`unknown fault ${JSON.stringify(Object(fault satisfies never).kind)}`)
+  }
+}
+
+function inRange(kind: string, name: string, value: number, least: number, most: number): void {
+  if (!(Number.isInteger(value) && value >= least && value <= most))
+    throw new TypeError(
+      `fault ${kind}: ${name} must be a whole number from ${least} to ${most}, not ${value}`,
+    )
+}
+
+/** Mulberry32: 32 bits of state are plenty for drawing faults, and a run can be had again by its seed. */
+function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
