@@ -7,7 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 
-/** The program as it stands, on a strict provider. */
+/** What the program has today, on a strict provider; QUIET=0 is how it stands, since it does not wait for quiescence. */
 const now = 'MODE=0 SPOOL=0 HANDLOSS=1 CAND=0 SAMEHOST'
 /** A strict provider that can be asked whether a refresh token is alive; reuse detection must never be triggered. */
 const strict = 'MODE=0 PROBE=1 CHKREUSE'
@@ -42,6 +42,7 @@ const configurations = [
   { name: 'G2', set: idempotent, expected: 'holds' },
   { name: 'G3', set: 'MODE=3 CRASHES=1 SENDCAP=4 CHKANY', expected: 'holds', small: true },
   { name: 'G4', set: 'MODE=4 CRASHES=1 WCL=1 SENDCAP=4 CHKANY', expected: 'holds' },
+  { name: 'B0', set: `${lastChildWins} CAND=0`, expected: 'holds' },
   { name: 'B4', set: `${lastChildWins} FAMKILL=1 QUSE=1`, expected: 'holds' },
   { name: 'B6', set: closing, expected: 'holds' },
   { name: 'L0', set: 'MODE=0 PROBE=1', expected: 'holds', live: true, small: true },
