@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { Environment } from './environment.ts'
-import { durationOf } from './flag-values.ts'
+import { durationOf, portOf, secondsOf } from './flag-values.ts'
 import type { DemoOptions, ServeOptions, StartOptions } from './options.ts'
+import type { PracticeServerFlags } from './practice-server.ts'
 import type { WorkerOptions } from './worker.ts'
 
 const data = ['--data <dir>', 'the data folder'] as const
@@ -46,4 +47,24 @@ export function registerServiceCommands(program: Command, environment: Environme
     .option('--for <duration>', 'end after this time: 90s, 15m, 2h', durationOf)
     .addHelpText('after', '\nExamples:\n  $ evertoken worker --once\n  $ evertoken worker --for 2h')
     .action(async (options: WorkerOptions) => (await import('./worker.ts')).worker(options, environment))
+
+  program
+    .command('practice-server')
+    .description('run an authorization server to practise with; it guards nothing')
+    .option('--port <port>', 'where it listens on 127.0.0.1; default: a free port', portOf)
+    .option(
+      '--rotation <kind>',
+      'a used refresh token: strict, none, idempotent, last_child_wins or fork; default: strict',
+    )
+    .option('--reuse-window <seconds>', 'how long the last three forgive its use; default: 30', secondsOf)
+    .option('--state <file>', 'a journal that survives it; default: memory only')
+    .option('--access-token-lifetime <seconds>', 'default: 300', secondsOf)
+    .option('--json', 'for programs: one line of JSON once it listens')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ evertoken practice-server --port 8080 --rotation last_child_wins --reuse-window 60',
+    )
+    .action(async (options: PracticeServerFlags) =>
+      (await import('./practice-server.ts')).practiceServer(options, environment),
+    )
 }

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { evertoken, start } from './command.ts'
+
+const ask = async (issuer: string) => {
+  const answer = await fetch(`${issuer}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa('practice-service:practice-service-secret')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  })
+  return (await answer.json()) as { expires_in: number }
+}
+
+test('says where it is, who may come and how, until Ctrl-C', async () => {
+  const running = start(['practice-server', '--access-token-lifetime', '77'])
+  const [, issuer = ''] = await running.says(/at (http:\/\/127\.0\.0\.1:\d+); Ctrl-C ends it/, 'stdout')
+  expect(running.stdout).toContain('practice-web      practice-web-secret')
+  expect(running.stdout).toContain(
+    `$ curl -u practice-service:practice-service-secret -d grant_type=client_credentials ${issuer}/token`,
+  )
+  expect((await ask(issuer)).expires_in).toBe(77)
+  running.child.kill('SIGINT')
+  expect(await running.ended).toMatchObject({ code: 0, stderr: '' })
+})
+
+test('with --json it is one line', async () => {
+  const running = start(['practice-server', '--json', '--rotation', 'fork', '--reuse-window', '60'])
+  await running.says(/\n$/, 'stdout')
+  const said = JSON.parse(running.stdout) as { issuer: string; port: number; clients: object[] }
+  expect(said.issuer).toBe(`http://127.0.0.1:${said.port}`)
+  expect(said.clients).toContainEqual({ client_id: 'practice-app', for: 'a login, public client' })
+  expect((await ask(said.issuer)).expires_in).toBe(300)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(0)
+})
+
+test.each([
+  [['--rotation', 'sometimes'], 'rotation must be strict, none, idempotent, last_child_wins or fork'],
+  [['--port', '70000'], 'It is a port'],
+  [['--access-token-lifetime', '0'], 'accessToken must be a number of seconds above 0'],
+])('%j is an error of usage', async (flags, message) => {
+  const { code, stderr } = await evertoken(['practice-server', ...flags])
+  expect(code).toBe(2)
+  expect(stderr).toContain(message)
+})
+
+test('its help has an example', async () => {
+  const { stdout } = await evertoken(['practice-server', '--help'])
+  expect(stdout).toMatch(/\nExample:\n {2}\$ evertoken practice-server --port 8080/)
+})
