@@ -176,7 +176,10 @@ function deliver(delivery: Delivery, response: ServerResponse, record: OpenRecor
 function sendPart(response: ServerResponse, answer: Answer, bytes: number): void {
   const body = Buffer.from(answer.body)
   // Nothing is left to cut, and the log of the truth must not call that a cut.
-  if (bytes >= body.length) return send(response, answer)
+  if (bytes >= body.length) {
+    send(response, answer)
+    return
+  }
   response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length })
   response.flushHeaders()
   response.write(body.subarray(0, bytes), () => endConnection(response))

@@ -77,6 +77,12 @@ describe('a fault after the processing has spent the token', () => {
     expect(truthOfLast().at(-1)).toMatchObject({ delivery: 'cut' })
   })
 
+  test('cut_answer beyond the end cuts nothing', async () => {
+    server.fault({ kind: 'cut_answer', bytes: 100_000 })
+    expect((await refresh(server, tokens.refresh)).status).toBe(200)
+    await expect.poll(() => truthOfLast().at(-1)).toMatchObject({ delivery: 'whole' })
+  })
+
   test('process_when_client_gone', async () => {
     server.fault({ kind: 'process_when_client_gone' })
     const leaving = new AbortController()
