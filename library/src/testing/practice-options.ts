@@ -81,7 +81,7 @@ export interface PracticeServerOptions {
   readonly faults?: readonly PracticeFault[] | undefined
   /** Of the random numbers that faults with a probability draw. Default 1. */
   readonly faultSeed?: number | undefined
-  /** How many requests the record keeps. Default 100,000. */
+  /** How many requests the record keeps, with four facts of the ground truth for each. Default 100,000. */
   readonly recordLimit?: number | undefined
 }
 

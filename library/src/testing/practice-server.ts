@@ -197,7 +197,7 @@ export async function startPracticeServer(options: PracticeServerOptions = {}): 
     const practice = {
       options: resolved,
       state,
-      truth: new TruthLog(resolved.truthFile, resolved.now),
+      truth: new TruthLog(resolved.truthFile, resolved.now, 4 * resolved.recordLimit),
       faults,
       issuer,
       tokenEndpoint: `${issuer}/token`,

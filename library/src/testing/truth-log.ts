@@ -49,11 +49,17 @@ export class TruthLog {
   readonly #entries: TruthEntry[] = []
   readonly #now: () => number
   readonly #run: number
+  readonly #limit: number
   #journal: Journal<TruthEntry> | undefined
 
-  /** Goes on where the file ends, if there is a file. */
-  constructor(file: string | undefined, now: () => number) {
+  /**
+   * Goes on where the file ends, if there is a file.
+   *
+   * @param limit entries kept in memory; beyond it the oldest are forgotten there, and stay in the file.
+   */
+  constructor(file: string | undefined, now: () => number, limit = 400_000) {
     this.#now = now
+    this.#limit = limit
     if (file !== undefined) {
       const { journal, events } = Journal.open<TruthEntry>(file)
       this.#journal = journal
@@ -67,6 +73,9 @@ export class TruthLog {
       const entry: TruthEntry = { ...fact, at: this.#now(), request, run: this.#run }
       this.#journal?.append(entry)
       this.#entries.push(entry)
+      // A tenth at once: shift() on every entry would cost more than the entry.
+      if (this.#entries.length > this.#limit * 1.1)
+        this.#entries.splice(0, this.#entries.length - this.#limit)
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type PracticeServerOptions,
   startPracticeServer,
 } from '../../src/testing/practice-server.ts'
+import { TruthLog } from '../../src/testing/truth-log.ts'
 import { login, refresh, tokensOf } from './requests.ts'
 
 async function start(options: PracticeServerOptions): Promise<PracticeServer> {
@@ -96,4 +97,13 @@ test('with a file the truth goes on after a restart, without a token in it', asy
   expect(after.truth.slice(0, before.truth.length)).toEqual(JSON.parse(JSON.stringify(before.truth)))
   expect(new Set(after.truth.map(({ run }) => run))).toEqual(new Set([1, 2]))
   expect(JSON.stringify(after.truth)).not.toContain('practice_')
+})
+
+test('in memory the oldest facts are forgotten beyond the limit', () => {
+  const log = new TruthLog(undefined, () => 0, 10)
+  for (let request = 1; request <= 100; request++) log.of(request)({ type: 'answered', delivery: 'whole' })
+  const kept = log.all().map(({ request }) => request)
+  expect(kept.at(-1)).toBe(100)
+  expect(kept.length).toBeLessThanOrEqual(11)
+  expect(kept[0]).toBe(101 - kept.length)
 })

@@ -23,6 +23,8 @@ export function practiceProvider(
     port,
     stateFile,
     rotation: 'strict',
+    // It may run for weeks, and nobody looks further back.
+    recordLimit: 10_000,
     lifetimes: { accessToken: practiceGrants.robot.seconds },
     clients: [
       {
