@@ -9,7 +9,6 @@ import { ordinaryLogin } from './demo/ordinary-login.ts'
 import type { Report } from './demo/report.ts'
 import { countOf } from './demo/server-log.ts'
 import type { Environment } from './environment.ts'
-import type { DemoOptions } from './options.ts'
 
 /** Seconds. Each half takes at most half a minute, so the whole takes one at most. */
 const tokenLife = 4
@@ -31,7 +30,7 @@ const client = (clientId: string) => ({
  * The same work twice against one server with strict rotation: ordinary processes that lose their login, and processes
  * on evertoken that are killed and go on. The numbers at the end are the server's.
  */
-export async function demo(_options: DemoOptions, environment: Environment): Promise<void> {
+export async function demo(environment: Environment): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'evertoken-demo-'))
   const server = await spawnPracticeServer({
     rotation: 'strict',

@@ -10,11 +10,3 @@ export interface ServeOptions extends PlaceOptions {
   /** `--listen HOST:PORT` */
   listen?: string | undefined
 }
-
-export interface StartOptions extends ServeOptions {
-  /** False with `--no-open`: no browser is opened. */
-  open?: boolean | undefined
-}
-
-/** The demo is what it is. */
-export type DemoOptions = Record<string, never>

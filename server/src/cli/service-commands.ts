@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Environment } from './environment.ts'
 import { durationOf, portOf, secondsOf } from './flag-values.ts'
-import type { DemoOptions, ServeOptions, StartOptions } from './options.ts'
+import type { ServeOptions } from './options.ts'
 import type { PracticeServerFlags } from './practice-server.ts'
 import type { WorkerOptions } from './worker.ts'
 
@@ -18,7 +18,7 @@ export function registerServiceCommands(program: Command, environment: Environme
     .command('demo')
     .description('the same work with and without evertoken, side by side, in a minute')
     .addHelpText('after', '\nExample:\n  $ evertoken demo')
-    .action(async (options: DemoOptions) => (await import('./demo.ts')).demo(options, environment))
+    .action(async () => (await import('./demo.ts')).demo(environment))
 
   program
     .command('start')
@@ -26,9 +26,8 @@ export function registerServiceCommands(program: Command, environment: Environme
     .option(...data)
     .option(...config)
     .option(...listen)
-    .option('--no-open', 'open no browser')
     .addHelpText('after', '\nExample:\n  $ evertoken start')
-    .action(async (options: StartOptions) => (await import('./start.ts')).start(options, environment))
+    .action(async (options: ServeOptions) => (await import('./start.ts')).start(options, environment))
 
   program
     .command('serve')

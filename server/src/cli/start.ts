@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import path from 'node:path'
-import { EvertokenError } from 'evertoken'
+import { ConfigurationError, EvertokenError } from 'evertoken'
 import { type PracticeProcess, spawnPracticeServer } from 'evertoken/testing'
 import type { Environment } from './environment.ts'
-import type { StartOptions } from './options.ts'
+import type { ServeOptions } from './options.ts'
 import { RefreshLines } from './refresh-lines.ts'
 import { serve, shortest, tokenLine, untilStopped } from './serve.ts'
 import { configurationFile, portOf, whatToServe } from './served.ts'
@@ -18,12 +18,12 @@ const defaultPort = 7420
 const handOver = 5_000
 
 /** The main job: serves evertoken.yaml where there is one, else a practice set-up that needs nobody's account. */
-export async function start(options: StartOptions, environment: Environment): Promise<void> {
+export async function start(options: ServeOptions, environment: Environment): Promise<void> {
   if (configurationFile(options, environment.cwd) !== undefined) return serve(options, environment)
   const { env, cwd, stdout, signal } = environment
   const say = (line = ''): void => void stdout.write(`${line}\n`)
   const folder = path.resolve(cwd, options.data ?? (env.EVERTOKEN_DATA || '.evertoken'))
-  const port = portOf(env.EVERTOKEN_PORT) ?? defaultPort
+  const port = practicePort(options, env.EVERTOKEN_PORT)
 
   // Asked first: what runs there is most likely this very command, whose practice provider must not be waited for.
   if (await isTaken(port)) throw taken(port, 'Is evertoken running already? Stop it, or choose other ports')
@@ -38,7 +38,7 @@ export async function start(options: StartOptions, environment: Environment): Pr
   const configuration = path.join(folder, 'practice.yaml')
   const text = practiceConfiguration(`127.0.0.1:${port}`, provider.issuer, 'evertoken.db', secrets)
   writePrivately(configuration, text)
-  const served = await whatToServe({ config: configuration }, environment)
+  const served = await whatToServe({ config: configuration, data: folder }, environment)
   await using service = await startService(served, environment)
   const lines = new RefreshLines(service.keeper)
   const { person } = practiceGrants
@@ -62,6 +62,21 @@ export async function start(options: StartOptions, environment: Environment): Pr
   say(`Kill it (kill -9 ${process.pid}) and start again: nothing is lost. Ctrl-C ends it.`)
   signal.throwIfAborted()
   await untilStopped(service, lines, environment)
+}
+
+/** The broker's port; the practice provider takes the one after it, so there must be one. */
+function practicePort({ listen }: ServeOptions, text: string | undefined): number {
+  if (listen !== undefined)
+    throw new EvertokenError('usage', '--listen is for an evertoken.yaml, and there is none here', {
+      advice: 'The practice set-up stays on 127.0.0.1; EVERTOKEN_PORT=8420 chooses its ports, 8420 and 8421.',
+    })
+  const port = portOf(text) ?? defaultPort
+  if (port > 0 && port < 65_535) return port
+  throw new ConfigurationError(
+    'invalid_configuration',
+    `EVERTOKEN_PORT is ${port}, and the practice set-up needs that port and the next`,
+    { advice: 'Use a number from 1 to 65534.' },
+  )
 }
 
 /** Whoever starts again after a kill finds the port taken for a moment, until the old server has seen it. */
