@@ -1,13 +1,10 @@
 const inspectSymbol = Symbol.for('nodejs.util.inspect.custom')
 
-export interface TokenFacts {
-  readonly type: string
-  readonly expiresAt: number
-  readonly scope: readonly string[]
-  readonly generation: number
-  readonly metadata: Readonly<Record<string, unknown>>
-  readonly stale: boolean
-}
+/** What is known of an access token beside its text. */
+export type TokenFacts = Pick<
+  AccessToken,
+  'type' | 'expiresAt' | 'scope' | 'generation' | 'metadata' | 'stale'
+>
 
 /**
  * An access token as a reader gets it. `value` is the only way to the text: printing, serialising or logging the

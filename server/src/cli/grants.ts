@@ -1,4 +1,4 @@
-import type { ConsentRequest, GrantSummary, TokenRequest } from 'evertoken'
+import type { AccessToken, ConsentRequest, GrantSummary, TokenRequest } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import type { Environment } from './environment.ts'
 import type { PlaceOptions } from './options.ts'
@@ -7,15 +7,10 @@ import type { PlaceOptions } from './options.ts'
 export type NewGrant = GrantDescription & { client: ClientDescription }
 
 /** A token on its way to stdout. Times are UTC ms. */
-export interface TokenView {
-  readonly value: string
-  readonly type: string
-  readonly expiresAt: number
-  readonly scope: readonly string[]
-  readonly generation: number
-  readonly metadata: Readonly<Record<string, unknown>>
-  readonly stale: boolean
-}
+export type TokenView = Pick<
+  AccessToken,
+  'value' | 'type' | 'expiresAt' | 'scope' | 'generation' | 'metadata' | 'stale'
+>
 
 /** How a person consents: where the grants are decides who the provider sends that person back to. */
 export type Consent =

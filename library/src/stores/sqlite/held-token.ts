@@ -2,17 +2,11 @@ import { DatabaseSync } from 'node:sqlite'
 import type { TokenKey } from '../../grants/grant.ts'
 import { freshness } from '../../grants/schedule.ts'
 import { aesSeal } from '../../grants/seal.ts'
+import type { TokenFacts } from '../../grants/token.ts'
 import { readKeyFile } from './key-file.ts'
 
 /** A token that is in the store and good. Times are UTC ms. */
-export interface HeldToken {
-  readonly value: string
-  readonly type: string
-  readonly expiresAt: number
-  readonly scope: readonly string[]
-  readonly generation: number
-  readonly metadata: Readonly<Record<string, unknown>>
-}
+export type HeldToken = Omit<TokenFacts, 'stale'> & { readonly value: string }
 
 export interface HeldTokenRequest {
   /** Default: the grant's own token. */
