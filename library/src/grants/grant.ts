@@ -1,22 +1,18 @@
 import type { ErrorCode } from '../errors.ts'
+import type { LifetimeFacts } from './lifetime-facts.ts'
+import type { Notice } from './notice.ts'
 import { freshness, untilDue } from './schedule.ts'
 
 /** How a grant is obtained, and so how its next token is. */
 export type GrantType = 'client_credentials' | 'authorization_code' | 'refresh_token' | 'jwt_bearer'
 
 /**
- * What a provider does when a used refresh token comes again. `strict`: it kills the login; also what is assumed of
- * a provider nobody has measured. `non_rotating`: it works as before. The classes between (idempotent,
- * last_child_wins, fork) belong here when their recovery exists.
- */
-export type ReplayClass = 'strict' | 'non_rotating'
-
-/**
  * Where a grant stands. Every change goes through a function of this folder, inside one transaction of the store.
  *
  *   pending ──consent──> active <──answer── suspect ──refused twice more──> reauthorization_required
  *                        active ──refused──> suspect          any ──consent again──> active
- *   active, suspect ──pause──> paused ──resume──> active      any ──does not decrypt──> quarantined
+ *   active, suspect ──pause──> paused ──resume──> active      any ──does not decrypt──> quarantined ──resume──> active
+ *   any ──revoke──> revoking ──the provider was told──> revoked
  *
  * Only active and suspect refresh. Those two and reauthorization_required serve a token that has not expired.
  */
@@ -28,6 +24,13 @@ export type GrantStatus =
   | { readonly state: 'reauthorization_required'; readonly reason: string; readonly since: number }
   | { readonly state: 'paused' }
   | { readonly state: 'quarantined'; readonly reason: string }
+  /** The provider is being told, since (UTC ms); nothing is served any more. */
+  | { readonly state: 'revoking'; readonly since: number }
+  /** `upstream`: what the provider made of it. */
+  | { readonly state: 'revoked'; readonly since: number; readonly upstream: UpstreamRevocation }
+
+/** `unsupported`: the provider has no revocation endpoint. `failed`: it could not be told within seven days. */
+export type UpstreamRevocation = 'revoked' | 'unsupported' | 'failed'
 
 export type GrantState = GrantStatus['state']
 
@@ -40,6 +43,21 @@ export interface HeldRefreshToken {
   readonly fingerprint: string
   /** UTC ms. */
   readonly receivedAt: number
+  /** Store time of the first send that spent it; a reuse window counts from there. */
+  readonly spent?: { readonly at: number; readonly boot: string } | undefined
+}
+
+/** An answer that was bought with a refresh token which the grant no longer held. Never dropped: it may be the live one. */
+export interface Candidate {
+  /** The attempt that brought it. */
+  readonly id: string
+  /** Fence of that attempt. */
+  readonly fence: number
+  /** Fingerprint of the refresh token it was bought with. */
+  readonly parent: string
+  readonly refreshToken: HeldRefreshToken
+  /** The access token that came with it; its fence is the attempt's. */
+  readonly token?: Omit<TokenRow, 'generation' | 'fence'> | undefined
 }
 
 /** One access token of a grant: the newest for its scope and resource. */
@@ -78,8 +96,10 @@ export interface Attempt {
   readonly sentAt?: number | undefined
   /** The boot in which `sentAt` was read. */
   readonly boot: string
-  /** Nothing more can come from the process that sent it. */
+  /** Nothing more can come from the process that sent it, nor from its spool. */
   readonly localDone: boolean
+  /** Id of the spool in which its answer would stand; empty where there is none. */
+  readonly spool: string
 }
 
 export interface Lease {
@@ -123,7 +143,9 @@ export interface GrantRecord {
   readonly grantType: GrantType
   /** Host of the token endpoint, or the issuer: for people. */
   readonly provider: string
-  readonly replayClass: ReplayClass
+  /** Provider and client whose breaker and rate this grant shares with others (circuit.ts). */
+  readonly circuit: string
+  readonly facts: LifetimeFacts
   /** Milliseconds; replaces the default advisory window. */
   readonly refreshBefore?: number | undefined
   /** UTC ms. */
@@ -141,10 +163,20 @@ export interface GrantRecord {
   readonly lease?: Lease | undefined
   readonly refreshToken?: HeldRefreshToken | undefined
   readonly previousRefreshToken?: HeldRefreshToken | undefined
+  /** Newest last. */
+  readonly candidates: readonly Candidate[]
+  /** Keyed hash of the `sub` that the provider names in its id_token, where it does. */
+  readonly subject?: string | undefined
+  /** UTC ms of the present login: its consent or import. */
+  readonly loginAt?: number | undefined
+  /** UTC ms at which the refresh token dies by age, where the provider said so. */
+  readonly refreshTokenExpiresAt?: number | undefined
   readonly schedule: Schedule
   readonly tokens: readonly TokenRow[]
   /** Attempts without a verdict. */
   readonly attempts: readonly Attempt[]
+  /** What a person was to know, oldest first; one of a kind for an epoch. */
+  readonly notices: readonly Notice[]
 }
 
 /** Which of a grant's tokens. */
@@ -179,6 +211,8 @@ export function refreshes(status: GrantStatus): boolean {
     case 'reauthorization_required':
     case 'paused':
     case 'quarantined':
+    case 'revoking':
+    case 'revoked':
       return false
     default:
       return status satisfies never
@@ -195,6 +229,8 @@ export function serves(status: GrantStatus): boolean {
     case 'pending':
     case 'paused':
     case 'quarantined':
+    case 'revoking':
+    case 'revoked':
       return false
     default:
       return status satisfies never
