@@ -26,8 +26,10 @@ export {
   type SigningKeyOptions,
 } from './grants/definition.ts'
 export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
-export type { GrantState, GrantType, ReplayClass } from './grants/grant.ts'
+export type { GrantState, GrantType } from './grants/grant.ts'
 export { Keeper, type KeeperOptions, type RejectionReport } from './grants/keeper.ts'
+export type { ReplayClass } from './grants/lifetime-facts.ts'
+export type { LifetimeOptions } from './grants/lifetime-options.ts'
 export type { RegistrationOptions } from './grants/registration.ts'
 export type { ApiKey, GrantStore, StoreOpener } from './grants/store.ts'
 export type { GrantSummary } from './grants/summary.ts'

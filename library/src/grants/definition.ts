@@ -1,4 +1,3 @@
-import { EvertokenError } from '../errors.ts'
 import type { AssertionTemplate } from '../oauth/assertion.ts'
 import type {
   AssertionAlgorithm,
@@ -8,7 +7,10 @@ import type {
   SigningKey,
 } from '../oauth/client.ts'
 import { Secret } from '../secret.ts'
-import type { GrantType, ReplayClass } from './grant.ts'
+import type { GrantType } from './grant.ts'
+import type { LifetimeFacts } from './lifetime-facts.ts'
+import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
+import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
 
 /** How a client authenticates, by the names of RFC 8414 `token_endpoint_auth_methods_supported`. */
 export type ClientAuthenticationMethod = ClientAuthentication['method']
@@ -22,12 +24,16 @@ export interface SigningKeyOptions {
 }
 
 /** Our registration at a provider, as users write it. */
-export interface ClientOptions {
+export interface ClientOptions extends LifetimeOptions {
   /** Issuer to discover (RFC 8414, OpenID Connect Discovery); else `tokenUrl`. */
   issuer?: string | undefined
   tokenUrl?: string | undefined
   /** Only where a person consents. */
   authorizationUrl?: string | undefined
+  /** RFC 7009; in place of what an issuer names. */
+  revocationUrl?: string | undefined
+  /** RFC 7662; in place of what an issuer names. */
+  introspectionUrl?: string | undefined
   clientId?: string | undefined
   clientSecret?: string | Secret | undefined
   /** Default: `private_key_jwt` with `signingKey`, `client_secret_basic` with a secret, else `none`. */
@@ -47,8 +53,6 @@ export interface GrantOptions {
   resource?: string | readonly string[] | undefined
   /** Seconds before expiry at which a token is refreshed; never more than half its life. Default: by lifetime. */
   refreshBefore?: number | undefined
-  /** What the provider does with a used refresh token; default `strict`, the safe one. */
-  replayClass?: ReplayClass | undefined
   /** Seconds a token is taken to live where the provider does not say. Default 3300. */
   assumedLifetime?: number | undefined
   /** More parameters of the token request. */
@@ -98,7 +102,7 @@ export interface GrantDefinition {
   readonly resource: readonly string[]
   readonly parameters: Readonly<Record<string, string>>
   readonly metadata: readonly string[]
-  readonly replayClass: ReplayClass
+  readonly facts: LifetimeFacts
   /** Seconds. */
   readonly refreshBefore?: number | undefined
   /** Seconds. */
@@ -111,58 +115,18 @@ export interface GrantDefinition {
   readonly refreshToken?: Secret | undefined
 }
 
-const invalid = (message: string, advice?: string): EvertokenError =>
-  new EvertokenError('invalid_configuration', message, { advice })
-
-const secret = (value: string | Secret, what: string): Secret => {
-  if (value instanceof Secret) return value
-  if (typeof value !== 'string') throw new TypeError(`${what} must be a string`)
-  if (value.trim() === '')
-    throw new EvertokenError('empty_secret', `${what} is empty`, {
-      advice: 'Give the secret itself, or leave the setting out if there is none.',
-    })
-  return new Secret(value)
-}
-
-const url = (value: string, what: string): string => {
-  let parsed: URL
-  try {
-    parsed = new URL(value)
-  } catch {
-    throw invalid(`${what} is not a URL`, 'Write it whole: https://auth.example.com/oauth/token')
-  }
-  if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')
-    throw invalid(`${what} must be an https URL, not ${parsed.protocol}`)
-  if (parsed.username !== '' || parsed.password !== '')
-    throw invalid(
-      `${what} holds a user name or password`,
-      'Put the client id and secret into their settings.',
-    )
-  return value
-}
-
 const words = (value: string | readonly string[] | undefined): readonly string[] =>
   Object.freeze(typeof value === 'string' ? value.split(/\s+/).filter(Boolean) : [...(value ?? [])])
 
-const seconds = (value: number | undefined, what: string): number | undefined => {
-  if (value === undefined) return undefined
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
-    throw invalid(`${what} must be a number of seconds from 0 up, not ${String(value)}`)
-  return value
-}
-
-/** A life of no time would make every read a refresh. */
-const lifetime = (value: number | undefined, what: string): number | undefined => {
-  if (value === 0) throw invalid(`${what} must be more than 0 seconds`)
-  return seconds(value, what)
-}
-
 const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: string): SigningKey =>
-  Object.freeze({ algorithm, key: secret(key, `${what}.key`), keyId })
+  Object.freeze({ algorithm, key: checkedSecret(key, `${what}.key`), keyId })
+
+const endpoint = (value: string | undefined, what: string): string | undefined =>
+  value === undefined ? undefined : checkedUrl(value, what)
 
 function resolveProvider(options: ClientOptions): ProviderAddress {
   if (options.issuer !== undefined && options.tokenUrl === undefined)
-    return { kind: 'issuer', issuer: url(options.issuer, 'issuer') }
+    return { kind: 'issuer', issuer: checkedUrl(options.issuer, 'issuer') }
   if (options.tokenUrl === undefined)
     throw invalid(
       'neither issuer nor tokenUrl is given',
@@ -172,11 +136,8 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
     kind: 'endpoints',
     metadata: {
       issuer: options.issuer,
-      tokenEndpoint: url(options.tokenUrl, 'tokenUrl'),
-      authorizationEndpoint:
-        options.authorizationUrl === undefined
-          ? undefined
-          : url(options.authorizationUrl, 'authorizationUrl'),
+      tokenEndpoint: checkedUrl(options.tokenUrl, 'tokenUrl'),
+      authorizationEndpoint: endpoint(options.authorizationUrl, 'authorizationUrl'),
     },
   }
 }
@@ -193,7 +154,7 @@ function resolveAuthentication(options: ClientOptions): ClientAuthentication {
     case 'client_secret_post':
     case 'client_secret_jwt': {
       if (clientSecret === undefined) throw invalid(`${method} needs a clientSecret`)
-      const held = secret(clientSecret, 'clientSecret')
+      const held = checkedSecret(clientSecret, 'clientSecret')
       return method === 'client_secret_jwt' ? { method, secret: held, audience } : { method, secret: held }
     }
     case 'private_key_jwt':
@@ -203,6 +164,10 @@ function resolveAuthentication(options: ClientOptions): ClientAuthentication {
       throw invalid(`clientAuthentication ${String(method satisfies never)} is not known`)
   }
 }
+
+/** An issuer that is discovered may name the endpoint. */
+const introspectable = ({ issuer, tokenUrl, introspectionUrl }: ClientOptions): boolean =>
+  introspectionUrl !== undefined || (issuer !== undefined && tokenUrl === undefined)
 
 function resolve(
   grantType: GrantType,
@@ -216,14 +181,16 @@ function resolve(
       clientId: options.clientId ?? '',
       authentication: Object.freeze(resolveAuthentication(options)),
       insecureHttp: options.insecureHttp ?? false,
+      revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
+      introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
     }),
     scope: words(options.scope),
     resource: words(options.resource),
     parameters: Object.freeze({ ...options.parameters }),
     metadata: Object.freeze([...(options.metadata ?? [])]),
-    replayClass: options.replayClass ?? 'strict',
-    refreshBefore: seconds(options.refreshBefore, 'refreshBefore'),
-    assumedLifetime: lifetime(options.assumedLifetime, 'assumedLifetime'),
+    facts: lifetimeFacts(grantType, options, introspectable(options)),
+    refreshBefore: checkedSeconds(options.refreshBefore, 'refreshBefore'),
+    assumedLifetime: checkedLifetime(options.assumedLifetime, 'assumedLifetime'),
     ...more,
   }
   if (definition.client.clientId === '' && grantType !== 'jwt_bearer') throw invalid('clientId is missing')
@@ -232,7 +199,7 @@ function resolve(
 
 /** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration` or `empty_secret`. */
 export function clientCredentials(options: ClientCredentialsOptions): GrantDefinition {
-  return resolve('client_credentials', options, { replayClass: 'non_rotating' })
+  return resolve('client_credentials', options, {})
 }
 
 /** A service account that signs an assertion for each token (RFC 7523 section 2.1). */
@@ -240,12 +207,11 @@ export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
   const { issuer, subject, audience, claims = {}, header = {}, key } = options.assertion
   if (typeof issuer !== 'string' || issuer === '') throw invalid('assertion.issuer is missing')
   return resolve('jwt_bearer', options, {
-    replayClass: 'non_rotating',
     assertion: Object.freeze({
       issuer,
       subject: subject ?? issuer,
       audience,
-      lifetime: lifetime(options.assertion.lifetime, 'assertion.lifetime') ?? 300,
+      lifetime: checkedLifetime(options.assertion.lifetime, 'assertion.lifetime') ?? 300,
       claims: Object.freeze({ ...claims }),
       header: Object.freeze({ ...header }),
       key: signingKey(key, 'assertion.key'),
@@ -264,13 +230,19 @@ export function authorizationCode(options: AuthorizationCodeOptions): GrantDefin
 
 /** A login that began elsewhere: its newest refresh token goes in, and from then on only evertoken spends it. */
 export function refreshToken(options: RefreshTokenOptions): GrantDefinition {
-  return resolve('refresh_token', options, { refreshToken: secret(options.refreshToken, 'refreshToken') })
+  return resolve('refresh_token', options, {
+    refreshToken: checkedSecret(options.refreshToken, 'refreshToken'),
+  })
 }
 
 /** The provider, for people: an issuer, or the host of the token endpoint. */
 export function providerName({ client: { provider } }: GrantDefinition): string {
   return provider.kind === 'issuer' ? provider.issuer : new URL(provider.metadata.tokenEndpoint).host
 }
+
+/** Names the provider and the client: grants with the same share breaker and rate, over all machines. */
+export const circuitKey = (definition: GrantDefinition): string =>
+  `${providerName(definition)}\n${definition.client.clientId}`
 
 const secretMember = '$secret'
 /** Users' own members that look like ours get one more sign in front while they are written. */

@@ -45,7 +45,7 @@ export interface LifetimeFacts {
 }
 
 /** A reuse window that is worth something: shorter ones end before a second send could. */
-export const isWindowed = ({ replayClass }: LifetimeFacts): boolean =>
+export const isWindowed = ({ replayClass }: Pick<LifetimeFacts, 'replayClass'>): boolean =>
   replayClass === 'idempotent' || replayClass === 'last_child_wins' || replayClass === 'fork'
 
 /** Whether every refresh may bring another refresh token, so that a lost answer may cost the login. */

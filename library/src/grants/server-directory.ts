@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { ServerMetadata } from '../oauth/client.ts'
+import type { ClientRegistration, ServerMetadata } from '../oauth/client.ts'
 import type { Transport } from '../oauth/transport.ts'
 import type { GrantDefinition } from './definition.ts'
 import type { Timing } from './timing.ts'
@@ -21,8 +21,17 @@ export class ServerDirectory {
   }
 
   /** Throws `discovery_failed`, `issuer_mismatch`, `insecure_http`; a failure is not remembered. */
-  serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
-    const { provider, insecureHttp } = client
+  async serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
+    const { revocationEndpoint, introspectionEndpoint } = client
+    const server = await this.#published(client)
+    return {
+      ...server,
+      revocationEndpoint: revocationEndpoint ?? server.revocationEndpoint,
+      introspectionEndpoint: introspectionEndpoint ?? server.introspectionEndpoint,
+    }
+  }
+
+  #published({ provider, insecureHttp }: ClientRegistration): Promise<ServerMetadata> {
     if (provider.kind === 'endpoints') return Promise.resolve(provider.metadata)
     const known = this.#servers.get(provider.issuer)
     if (known !== undefined && this.#clock.boot() < known.until) return known.server

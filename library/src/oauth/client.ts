@@ -49,4 +49,8 @@ export interface ClientRegistration {
   readonly authentication: ClientAuthentication
   /** Allows plain http to hosts that are not a literal loopback address. Default false. */
   readonly insecureHttp: boolean
+  /** RFC 7009; in place of what the provider names. */
+  readonly revocationEndpoint?: string | undefined
+  /** RFC 7662; in place of what the provider names. */
+  readonly introspectionEndpoint?: string | undefined
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import {
   authorizationCode,
   type ClientCredentialsOptions,
+  circuitKey,
   clientCredentials,
   type GrantDefinition,
   jwtBearer,
@@ -17,6 +18,7 @@ import { Secret } from '../../src/secret.ts'
 const tokenUrl = 'https://auth.example.com/oauth/token'
 const client = { tokenUrl, clientId: 'client-1' }
 const secretText = 'client-secret-text'
+const consent = { ...client, authorizationUrl: 'https://auth.example.com/authorize' }
 
 const examples: Record<string, GrantDefinition> = {
   'client credentials': clientCredentials({
@@ -51,6 +53,22 @@ const examples: Record<string, GrantDefinition> = {
       header: { typ: 'JWT' },
       key: { algorithm: 'HS256', key: secretText, keyId: 'k1' },
     },
+  }),
+  'a login of which everything is known': refreshToken({
+    ...client,
+    refreshToken: secretText,
+    replayClass: 'last_child_wins',
+    reuseWindow: 30,
+    quiescence: 60,
+    oldTokenDies: true,
+    canary: 'https://api.example.com/me',
+    introspection: true,
+    refreshTokenLifetime: 15_552_000,
+    refreshTokenIdle: 604_800,
+    refresh: 'on_demand',
+    refreshRate: 0.5,
+    revocationUrl: 'https://auth.example.com/oauth/revoke',
+    introspectionUrl: 'https://auth.example.com/oauth/introspect',
   }),
   'a client with a key': clientCredentials({
     ...client,
@@ -122,14 +140,79 @@ test('scopes are a text or a list; order is kept', () => {
 })
 
 test('what is minted does not rotate; a login is strict unless it says otherwise', () => {
-  expect(Object.values(examples).map(({ grantType, replayClass }) => [grantType, replayClass])).toEqual([
+  expect(Object.values(examples).map(({ grantType, facts }) => [grantType, facts.replayClass])).toEqual([
     ['client_credentials', 'non_rotating'],
     ['refresh_token', 'non_rotating'],
     ['authorization_code', 'strict'],
     ['authorization_code', 'strict'],
     ['jwt_bearer', 'non_rotating'],
+    ['refresh_token', 'last_child_wins'],
     ['client_credentials', 'non_rotating'],
   ])
+})
+
+describe('the facts of a login', () => {
+  test('are in milliseconds, frozen, and the cautious ones where nothing is said', () => {
+    expect(examples['a login of which everything is known']?.facts).toEqual({
+      replayClass: 'last_child_wins',
+      reuseWindow: 30_000,
+      quiescence: 60_000,
+      oldTokenDies: true,
+      canary: 'https://api.example.com/me',
+      introspection: true,
+      refreshTokenLifetime: 15_552_000_000,
+      refreshTokenIdle: 604_800_000,
+      refresh: 'on_demand',
+      refreshRate: 0.5,
+    })
+    const { facts } = refreshToken({ ...client, refreshToken: 'r' })
+    expect(facts).toEqual({
+      replayClass: 'strict',
+      reuseWindow: 0,
+      oldTokenDies: false,
+      introspection: false,
+      refresh: 'ahead',
+    })
+    expect(Object.isFrozen(facts)).toBe(true)
+  })
+
+  test('of a client hold for what it mints too, except that nothing there rotates', () => {
+    const { facts } = clientCredentials({
+      ...client,
+      replayClass: 'fork',
+      reuseWindow: 60,
+      refreshRate: 3,
+    })
+    expect(facts).toMatchObject({ replayClass: 'non_rotating', reuseWindow: 0, refreshRate: 3 })
+  })
+
+  test('may rely on the introspection endpoint that an issuer names', () => {
+    const { facts } = authorizationCode({ issuer: 'https://i.example', clientId: 'a', introspection: true })
+    expect(facts.introspection).toBe(true)
+  })
+})
+
+test('endpoints that are named stand beside the client, so that naming one more makes no other login', () => {
+  const plain = refreshToken({ ...client, refreshToken: 'r' })
+  const told = refreshToken({
+    ...client,
+    refreshToken: 'r',
+    revocationUrl: 'https://auth.example.com/revoke',
+    introspectionUrl: 'https://auth.example.com/introspect',
+  })
+  expect(told.client.provider).toEqual(plain.client.provider)
+  expect(told.client).toMatchObject({
+    revocationEndpoint: 'https://auth.example.com/revoke',
+    introspectionEndpoint: 'https://auth.example.com/introspect',
+  })
+})
+
+test('grants share a circuit when provider and client are the same', () => {
+  const key = circuitKey(clientCredentials(client))
+  expect(key).toBe('auth.example.com\nclient-1')
+  expect(circuitKey(clientCredentials({ ...client, scope: 'other' }))).toBe(key)
+  expect(circuitKey(clientCredentials({ ...client, clientId: 'client-2' }))).not.toBe(key)
+  expect(circuitKey(clientCredentials({ ...client, tokenUrl: 'https://b.example/token' }))).not.toBe(key)
 })
 
 test('a client authenticates by what it has', () => {
@@ -224,6 +307,67 @@ describe('a mistake is named, and no secret with it', () => {
       () => clientCredentials({ ...client, assumedLifetime: 0 }),
       'invalid_configuration',
       /assumedLifetime/,
+    ],
+    [
+      'a replay class nobody knows',
+      () => clientCredentials({ ...client, replayClass: 'sometimes' as 'strict' }),
+      'invalid_configuration',
+      /sometimes/,
+    ],
+    [
+      'a class with a window, and no window',
+      () => authorizationCode({ ...consent, replayClass: 'idempotent' }),
+      'invalid_configuration',
+      /idempotent needs a reuseWindow/,
+    ],
+    [
+      'a window that no class uses',
+      () => authorizationCode({ ...consent, reuseWindow: 30 }),
+      'invalid_configuration',
+      /reuseWindow has no effect.*strict/,
+    ],
+    // It would call a refresh token alive that was spent, and the replay would end the login.
+    [
+      'a canary where the old token lives on',
+      () => authorizationCode({ ...consent, canary: 'https://api.example.com/me' }),
+      'invalid_configuration',
+      /canary says nothing/,
+    ],
+    [
+      'a canary that is no address',
+      () => authorizationCode({ ...consent, canary: 'me', oldTokenDies: true }),
+      'invalid_configuration',
+      /canary is not a URL/,
+    ],
+    [
+      'introspection nowhere',
+      () => authorizationCode({ ...consent, introspection: true }),
+      'invalid_configuration',
+      /introspectionUrl/,
+    ],
+    [
+      'a rate of nothing',
+      () => authorizationCode({ ...consent, refreshRate: 0 }),
+      'invalid_configuration',
+      /refreshRate.*0/,
+    ],
+    [
+      'a refresh token that lives for no time',
+      () => authorizationCode({ ...consent, refreshTokenIdle: 0 }),
+      'invalid_configuration',
+      /refreshTokenIdle/,
+    ],
+    [
+      'a refresh at a strange time',
+      () => authorizationCode({ ...consent, refresh: 'never' as 'ahead' }),
+      'invalid_configuration',
+      /never/,
+    ],
+    [
+      'a password in the revocation endpoint',
+      () => authorizationCode({ ...consent, revocationUrl: `https://a:${secretText}@b` }),
+      'invalid_configuration',
+      /revocationUrl holds/,
     ],
     ['a consent nowhere', () => authorizationCode(client), 'invalid_configuration', /authorizationUrl/],
     [

@@ -1,0 +1,47 @@
+import { EvertokenError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+
+export const invalid = (message: string, advice?: string): EvertokenError =>
+  new EvertokenError('invalid_configuration', message, { advice })
+
+/** Throws `empty_secret`, or a TypeError for anything that is no text. */
+export const checkedSecret = (value: string | Secret, what: string): Secret => {
+  if (value instanceof Secret) return value
+  if (typeof value !== 'string') throw new TypeError(`${what} must be a string`)
+  if (value.trim() === '')
+    throw new EvertokenError('empty_secret', `${what} is empty`, {
+      advice: 'Give the secret itself, or leave the setting out if there is none.',
+    })
+  return new Secret(value)
+}
+
+/** An http or https URL as it was written, without user name and password. */
+export const checkedUrl = (value: string, what: string): string => {
+  let parsed: URL
+  try {
+    parsed = new URL(value)
+  } catch {
+    throw invalid(`${what} is not a URL`, 'Write it whole: https://auth.example.com/oauth/token')
+  }
+  if (parsed.protocol !== 'https:' && parsed.protocol !== 'http:')
+    throw invalid(`${what} must be an https URL, not ${parsed.protocol}`)
+  if (parsed.username !== '' || parsed.password !== '')
+    throw invalid(
+      `${what} holds a user name or password`,
+      'Put the client id and secret into their settings.',
+    )
+  return value
+}
+
+export const checkedSeconds = (value: number | undefined, what: string): number | undefined => {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+    throw invalid(`${what} must be a number of seconds from 0 up, not ${String(value)}`)
+  return value
+}
+
+/** For times where none would make every read a refresh, or nothing worth the name. */
+export const checkedLifetime = (value: number | undefined, what: string): number | undefined => {
+  if (value === 0) throw invalid(`${what} must be more than 0 seconds`)
+  return checkedSeconds(value, what)
+}
