@@ -10,6 +10,7 @@ export const errorCodes = [
   'grant_pending',
   'grant_paused',
   'grant_quarantined',
+  'grant_revoked',
   'reauthorization_required',
   'token_unavailable',
   // the provider's words (RFC 6749 section 5.2) and everything that is not an answer
@@ -42,6 +43,8 @@ export const errorCodes = [
   'store_damaged',
   'store_unavailable',
   'store_not_durable',
+  'store_foreign',
+  'spool_unavailable',
   'disk_full',
   // the broker and the command
   'unauthorized',

@@ -2,16 +2,15 @@ import {
   type Attempt,
   findToken,
   type GrantRecord,
-  ownFreshness,
   ownToken,
   parentOf,
   refreshes,
   type TokenKey,
   type TokenRow,
 } from './grant.ts'
-import { windows } from './schedule.ts'
+import { recoveryOf, unresolvedOf } from './recovery.ts'
 import type { Change, Moment } from './store.ts'
-import type { Timing } from './timing.ts'
+import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 
 /** Why a refresh is asked for; decides which closed doors it may pass. */
 export type Why =
@@ -25,9 +24,20 @@ export type Why =
 
 export const keyOf = (why: Why): TokenKey => (why.kind === 'due' ? ownToken : why.key)
 
+/** The right to refresh, taken. */
+export interface Claimed {
+  readonly kind: 'claimed'
+  /** `revoke`: the provider is to be told that the login is over; nothing is refreshed. */
+  readonly task: 'refresh' | 'revoke'
+  readonly attempt: Attempt
+  readonly record: GrantRecord
+  /** Earlier sends have no verdict: ask whether the refresh token is alive before it is sent again. */
+  readonly probe: boolean
+}
+
 /** A closed door has a name. */
 export type Claim =
-  | { readonly kind: 'claimed'; readonly attempt: Attempt; readonly record: GrantRecord }
+  | Claimed
   /** Somebody else is at it. */
   | { readonly kind: 'held' }
   /** Nothing is sent before this store time. */
@@ -40,14 +50,18 @@ export type Claim =
 export interface Claimant {
   readonly owner: string
   readonly attemptId: string
+  /** Where the answer will be spooled; empty for nowhere. */
+  readonly spool: string
   /** UTC ms. */
   readonly utc: number
   readonly timing: Timing
+  /** Store time before which nothing is sent to this grant's provider, by its breaker. */
+  readonly closedUntil?: ((record: GrantRecord) => number | undefined) | undefined
 }
 
-const leaseFree = (record: GrantRecord, { time, isDead }: Moment): boolean => {
+const leaseFree = (record: GrantRecord, { time, isGone }: Moment): boolean => {
   const { lease } = record
-  return lease === undefined || lease.boot !== time.boot || lease.until <= time.at || isDead(lease.owner)
+  return lease === undefined || lease.boot !== time.boot || lease.until <= time.at || isGone(lease.owner)
 }
 
 /** An API that refuses one token right after another means us, not the token: at most one refresh in this time. */
@@ -84,7 +98,7 @@ function closedDoor(record: GrantRecord, why: Why, utc: number, now: number): Cl
 
 /**
  * T1: takes the right to refresh, and writes the intent. Nothing may be sent on the strength of it alone where a
- * refresh token rotates: see {@link markSent}.
+ * second send could end the login: see {@link markSent}.
  */
 export function claim(
   record: GrantRecord | undefined,
@@ -92,65 +106,121 @@ export function claim(
   by: Claimant,
   moment: Moment,
 ): Change<Claim> {
-  if (record === undefined || !refreshes(record.status)) return { result: { kind: 'dead' } }
-  const { time } = moment
-  const now = time.at
-  const parent = parentOf(record)
+  if (record === undefined) return { result: { kind: 'dead' } }
+  if (record.status.state === 'revoking') return claimRevocation(record, why, by, moment)
+  if (!refreshes(record.status)) return { result: { kind: 'dead' } }
+  const now = moment.time.at
   // Whoever claimed before and never marked the send can no longer do so: the fence below passes it.
-  const unresolved = record.attempts.filter((open) => open.parent === parent && open.sentAt !== undefined)
-  const door = closedDoor(record, why, by.utc, now)
+  const unresolved = unresolvedOf(record)
+  const overdue = record.schedule.dueAt !== null && record.schedule.dueAt <= now
+  // An attempt without a verdict is reason enough when it is due again: backoff is for refreshes, not for recovery.
+  const door = why.kind === 'due' && unresolved.length > 0 && overdue ? undefined : closedDoor(record, why, by.utc, now)
   if (door?.kind === 'backoff') return { result: door, ...dueNotBefore(record, why, now, door.until) }
-  if (door !== undefined && !(why.kind === 'due' && unresolved.length > 0)) return { result: door }
+  if (door !== undefined) return { result: door }
   if (!leaseFree(record, moment))
     return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, record.lease?.until ?? now) }
 
-  if (unresolved.length > 0 && record.replayClass === 'strict') {
-    // Its lease may be gone (a pause, a changed definition) while its answer is still on the way.
-    const awaited = unresolved.reduce((latest, open) => Math.max(latest, awaitedUntil(open, by, moment)), 0)
-    if (awaited > now) return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, awaited) }
-    // A used refresh token sent again kills the login. Without a probe the only safe time is when waiting longer
-    // would lose the login anyway: the mandatory window. (Spool, candidates and probes take their place here.)
-    const near = ownFreshness(record, by.utc)
-    if (near === 'fresh' || near === 'advisory') {
-      const own = findToken(record, ownToken) as TokenRow
-      const until = now + own.expiresAt - windows(own.lifetime, record.refreshBefore).mandatory - by.utc
-      return {
-        result: { kind: 'backoff', until },
-        record: {
-          ...record,
-          lease: undefined,
-          attempts: unresolved,
-          schedule: { ...record.schedule, dueAt: until },
-        },
-      }
-    }
-  }
+  const recovery = recoveryOf(record, by, moment)
+  if (recovery.kind === 'wait') return postponed(record, unresolved, recovery.until, moment)
+  const closed = by.closedUntil?.(record)
+  if (closed !== undefined && closed > now)
+    return { result: { kind: 'backoff', until: closed }, ...dueNotBefore(record, why, now, closed) }
 
-  const fence = record.fence + 1
-  const attempt: Attempt = {
-    id: by.attemptId,
-    fence,
-    parent,
-    owner: by.owner,
-    // Sending twice does no harm in the other classes, so one commit serves for claim and send.
-    sentAt: record.replayClass === 'strict' ? undefined : now,
-    boot: time.boot,
-    localDone: false,
-  }
-  const claimed: GrantRecord = {
-    ...record,
-    fence,
-    lease: { owner: by.owner, until: now + by.timing.lease, boot: time.boot },
-    attempts: [...unresolved, attempt],
+  const claimed = leased(record, by, moment, unresolved)
+  const next: GrantRecord = {
+    ...claimed.record,
     tokens: why.kind === 'rejected' ? markRejected(record.tokens, why.key, by.utc) : record.tokens,
     schedule: {
-      ...record.schedule,
-      dueAt: now + by.timing.lease,
+      ...claimed.record.schedule,
       lastAttemptAt: by.utc,
       lastRejectionAt: why.kind === 'rejected' ? by.utc : record.schedule.lastRejectionAt,
     },
   }
-  return { result: { kind: 'claimed', attempt, record: claimed }, record: claimed }
+  return {
+    result: {
+      kind: 'claimed',
+      task: 'refresh',
+      attempt: claimed.attempt,
+      record: next,
+      probe: recovery.kind === 'probe',
+    },
+    record: next,
+  }
+}
+
+/** The provider is told by whoever finds it due; no refresh token is spent, so no attempt is written. */
+function claimRevocation(record: GrantRecord, why: Why, by: Claimant, moment: Moment): Change<Claim> {
+  const { dueAt } = record.schedule
+  const now = moment.time.at
+  if (why.kind !== 'due' || dueAt === null || dueAt > now) return { result: { kind: 'dead' } }
+  if (!leaseFree(record, moment))
+    return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, record.lease?.until ?? now) }
+  const { attempt, record: leasedRecord } = leased(record, by, moment, [])
+  const next = { ...leasedRecord, attempts: record.attempts }
+  return { result: { kind: 'claimed', task: 'revoke', attempt, record: next, probe: false }, record: next }
+}
+
+/** Fence raised, lease taken, intent written, due time moved on. */
+function leased(
+  record: GrantRecord,
+  by: Claimant,
+  { time }: Moment,
+  unresolved: readonly Attempt[],
+): { attempt: Attempt; record: GrantRecord } {
+  const fence = record.fence + 1
+  const limits = limitsOf(record.facts, by.timing)
+  const until = time.at + limits.lease
+  const attempt: Attempt = {
+    id: by.attemptId,
+    fence,
+    parent: parentOf(record),
+    owner: by.owner,
+    // Where sending twice does no harm one commit serves for claim and send.
+    sentAt: provesUnsent(record, by.timing) ? undefined : time.at,
+    boot: time.boot,
+    localDone: false,
+    spool: by.spool,
+  }
+  return {
+    attempt,
+    record: {
+      ...record,
+      fence,
+      lease: { owner: by.owner, until, boot: time.boot },
+      attempts: [...unresolved, attempt],
+      schedule: { ...record.schedule, dueAt: until },
+    },
+  }
+}
+
+/** Classes of which an attempt without a time of sending must prove that nothing left. */
+const provesUnsent = ({ facts }: GrantRecord, timing: Timing): boolean => {
+  const replayClass = effectiveClass(facts, timing)
+  return replayClass === 'strict' || replayClass === 'last_child_wins'
+}
+
+/** Too early to send again: the claim is given back before it is taken, and the grant is due when it may be. */
+function postponed(
+  record: GrantRecord,
+  unresolved: readonly Attempt[],
+  until: number,
+  { time }: Moment,
+): Change<Claim> {
+  const result: Claim = { kind: 'backoff', until }
+  // Another boot wrote them: from now on they are waited for as if they had been sent now.
+  const restarted = unresolved.some((open) => open.boot !== time.boot)
+  const attempts = restarted
+    ? unresolved.map((open) =>
+        open.boot === time.boot ? open : { ...open, sentAt: time.at, boot: time.boot, localDone: true },
+      )
+    : unresolved
+  const { dueAt } = record.schedule
+  const same = attempts.length === record.attempts.length && !restarted && record.lease === undefined
+  if (same && dueAt !== null && dueAt > time.at && dueAt <= until) return { result }
+  return {
+    result,
+    record: { ...record, lease: undefined, attempts, schedule: { ...record.schedule, dueAt: until } },
+  }
 }
 
 /** A grant whose door is closed is due when the door opens: a worker that finds it due must not find it due for ever. */
@@ -164,12 +234,6 @@ const dueNotBefore = (
   if (why.kind !== 'due' || dueAt === null || dueAt > now) return {}
   return { record: { ...record, schedule: { ...record.schedule, dueAt: opens } } }
 }
-
-/** Store time up to which the process that sent an attempt may still be waiting for the answer. */
-const awaitedUntil = (open: Attempt, { timing }: Claimant, { time, isDead }: Moment): number =>
-  open.localDone || open.sentAt === undefined || open.boot !== time.boot || isDead(open.owner)
-    ? 0
-    : open.sentAt + timing.deadline
 
 const markRejected = (tokens: readonly TokenRow[], key: TokenKey, utc: number): readonly TokenRow[] =>
   tokens.map((token) =>

@@ -2,15 +2,17 @@ import { EvertokenError } from '../errors.ts'
 import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
+import { sealAnswer } from './answer.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import { failureError, judge } from './outcome.ts'
 import { unknownGrant } from './reading.ts'
-import { type RefreshContext, sealAnswer } from './refresh.ts'
+import { notify } from './notice.ts'
+import type { RefreshContext } from './refresh.ts'
 
 /** What a consent works with; it spends no refresh token. */
-export type ConsentContext = Omit<RefreshContext, 'random' | 'troubled'>
+export type ConsentContext = Pick<RefreshContext, 'store' | 'transport' | 'clock' | 'timing' | 'serverOf'>
 
 /** A consent under way: where to send the person. */
 export interface ConsentRequest {
@@ -140,16 +142,18 @@ function consented(
   storeNow: number,
 ): GrantRecord {
   const fence = record.fence + 1
-  const times = { askedAt, assumed: timing.assumedLifetime }
-  const { token, refreshToken } = sealAnswer(
-    store,
-    record,
-    { fence },
-    definition,
-    undefined,
-    ownToken,
+  const { token, refreshToken, subject, refreshTokenExpiresAt } = sealAnswer(
+    {
+      seal: store.seal,
+      record,
+      attempt: { fence },
+      definition,
+      held: undefined,
+      key: ownToken,
+      askedAt,
+      assumedLifetime: timing.assumedLifetime,
+    },
     response,
-    times,
   )
   const generation = 1 + record.tokens.reduce((highest, old) => Math.max(highest, old.generation), 0)
   const renewed: GrantRecord = {
@@ -160,12 +164,17 @@ function consented(
     lease: undefined,
     refreshToken,
     previousRefreshToken: undefined,
+    candidates: [],
+    subject,
+    loginAt: askedAt,
+    refreshTokenExpiresAt,
     tokens: [{ ...token, generation, fence }],
     attempts: [],
     updatedAt: clock.now(),
   }
   const schedule = { backoffUntil: 0, failures: 0, lastSuccessAt: clock.now() }
-  return { ...renewed, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
+  const connected = notify(renewed, 'connected', 'a person has consented', clock.now())
+  return { ...connected, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
 }
 
 async function definitionOf({ store }: ConsentContext, id: string): Promise<GrantDefinition> {

@@ -1,4 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
+import type { UpstreamRevocation } from './grant.ts'
+import type { Notice } from './notice.ts'
 
 /** What a keeper tells of its own refreshes. Times are UTC ms. */
 export interface KeeperEvents {
@@ -23,6 +25,10 @@ export interface KeeperEvents {
   reauthorization_required: { readonly grant: string; readonly reason: string }
   /** A grant that had failed works again. */
   recovered: { readonly grant: string; readonly failures: number }
+  /** Something a person must know was written into the store, by this process. */
+  notice: Notice & { readonly grant: string }
+  /** The provider was told that a login is over, or could not be told for good. */
+  revoked: { readonly grant: string; readonly upstream: UpstreamRevocation }
 }
 
 export type KeeperEvent = keyof KeeperEvents

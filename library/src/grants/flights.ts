@@ -1,8 +1,8 @@
 import { EvertokenError } from '../errors.ts'
 import { keyOf, type Why } from './claim.ts'
 import type { Listeners } from './events.ts'
-import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
-import { type RefreshContext, type Refreshed, refresh } from './refresh.ts'
+import { findToken, type GrantRecord, ownToken, type TokenKey, type TokenRow } from './grant.ts'
+import { type RefreshContext, type Refreshed, refresh, refreshDue } from './refresh.ts'
 import { summaryOf } from './summary.ts'
 
 interface Flight {
@@ -17,15 +17,21 @@ export class Flights {
   /** Told of a grant whose row this process has just changed. */
   readonly #changed: (id: string) => void
   readonly #underWay = new Map<string, Flight>()
+  /** Every refresh under way, those too that a worker began while a reader's was on its way to the claim. */
+  readonly #all = new Set<Promise<Refreshed>>()
   /** Why an answer in our hands could not be stored yet. */
   readonly #troubles = new Map<string, unknown>()
 
   constructor(
-    context: Omit<RefreshContext, 'troubled'>,
+    context: Omit<RefreshContext, 'troubled' | 'drained'>,
     listeners: Listeners,
     changed: (id: string) => void,
   ) {
-    this.#context = { ...context, troubled: (id, error) => this.#tellTrouble(id, error) }
+    this.#context = {
+      ...context,
+      troubled: (id, error) => this.#tellTrouble(id, error),
+      drained: (record, before) => this.#tellDrained(record, before),
+    }
     this.#listeners = listeners
     this.#changed = changed
   }
@@ -38,9 +44,18 @@ export class Flights {
       const asked = flight.key.scope === key.scope && flight.key.resource === key.resource
       if (asked && (result.kind === 'refreshed' || result.kind === 'failed')) return result
     }
-    const result = this.#fly(id, why)
-    this.#underWay.set(id, { key, result })
-    return result
+    return this.#follow(id, key, refresh(this.#context, id, why))
+  }
+
+  /** Begins to refresh what is due, at most `limit` grants. */
+  async refreshDue(
+    limit: number,
+  ): Promise<{ readonly looked: number; readonly begun: ReadonlyMap<string, Promise<Refreshed>> }> {
+    const { looked, begun } = await refreshDue(this.#context, limit)
+    return {
+      looked,
+      begun: new Map(begun.map(({ id, result }) => [id, this.#follow(id, ownToken, result)])),
+    }
   }
 
   /** The error that keeps a new token, which is in our hands, out of the store. */
@@ -50,42 +65,85 @@ export class Flights {
 
   /** Resolves when every refresh that is under way now is over. */
   async landed(): Promise<void> {
-    await Promise.allSettled(Array.from(this.#underWay.values(), ({ result }) => result))
+    await Promise.allSettled(this.#all)
   }
 
   tellRefreshed(record: GrantRecord, { scope, resource, generation, expiresAt, lifetime }: TokenRow): void {
     this.#listeners.emit('refreshed', { grant: record.id, scope, resource, generation, expiresAt, lifetime })
   }
 
-  async #fly(id: string, why: Why): Promise<Refreshed> {
-    try {
-      const result = await refresh(this.#context, id, why)
-      if (result.kind === 'refreshed' || result.kind === 'failed') this.#changed(id)
-      this.#tell(id, result)
-      return result
-    } finally {
-      this.#underWay.delete(id)
-    }
+  /** Notices that `record` has and `before` had not. */
+  tellNotices(record: GrantRecord, before: GrantRecord | undefined): void {
+    if (before?.notices === record.notices) return
+    const known = new Set(before?.notices.map(({ kind, at }) => `${kind} ${at}`))
+    for (const notice of record.notices)
+      if (!known.has(`${notice.kind} ${notice.at}`))
+        this.#listeners.emit('notice', { ...notice, grant: record.id })
+  }
+
+  #follow(id: string, key: TokenKey, work: Promise<Refreshed>): Promise<Refreshed> {
+    const result = work
+      .then((result) => {
+        if (result.kind === 'refreshed' || result.kind === 'failed' || result.kind === 'revocation')
+          this.#changed(id)
+        this.#tell(id, result)
+        return result
+      })
+      .finally(() => {
+        this.#all.delete(result)
+        if (this.#underWay.get(id)?.result === result) this.#underWay.delete(id)
+      })
+    this.#all.add(result)
+    if (!this.#underWay.has(id)) this.#underWay.set(id, { key, result })
+    return result
   }
 
   #tell(id: string, result: Refreshed): void {
-    if (result.kind === 'refreshed') {
-      this.tellRefreshed(result.record, result.token)
-      const { failuresBefore } = result
-      if (failuresBefore > 0) this.#listeners.emit('recovered', { grant: id, failures: failuresBefore })
-    } else if (result.kind === 'failed') {
-      const { record, outcome } = result
-      if (record?.status.state === 'reauthorization_required')
-        this.#listeners.emit('reauthorization_required', { grant: id, reason: record.status.reason })
-      else
-        this.#listeners.emit('failing', {
-          grant: id,
-          code: outcome.failure.code,
-          message: outcome.failure.message,
-          failures: record?.schedule.failures ?? 0,
-          nextAttemptAt: record === undefined ? undefined : this.#nextAttemptAt(record),
-        })
+    switch (result.kind) {
+      case 'refreshed': {
+        const { record, before } = result
+        this.tellRefreshed(record, result.token)
+        const { failures } = before.schedule
+        if (failures > 0) this.#listeners.emit('recovered', { grant: id, failures })
+        this.tellNotices(record, before)
+        return
+      }
+      case 'failed': {
+        const { record, outcome, before } = result
+        if (record?.status.state === 'reauthorization_required')
+          this.#listeners.emit('reauthorization_required', { grant: id, reason: record.status.reason })
+        else
+          this.#listeners.emit('failing', {
+            grant: id,
+            code: outcome.failure.code,
+            message: outcome.failure.message,
+            failures: record?.schedule.failures ?? 0,
+            nextAttemptAt: record === undefined ? undefined : this.#nextAttemptAt(record),
+          })
+        if (record !== undefined) this.tellNotices(record, before)
+        return
+      }
+      case 'revocation': {
+        const status = result.record?.status
+        if (status?.state === 'revoked')
+          this.#listeners.emit('revoked', { grant: id, upstream: status.upstream })
+        return
+      }
+      case 'held':
+      case 'backoff':
+      case 'dead':
+      case 'fresh':
+        return
+      default:
+        return result satisfies never
     }
+  }
+
+  #tellDrained(record: GrantRecord, before: GrantRecord): void {
+    this.#changed(record.id)
+    const token = record.tokens.find((row) => findToken(before, row)?.generation !== row.generation)
+    if (token !== undefined) this.tellRefreshed(record, token)
+    this.tellNotices(record, before)
   }
 
   #nextAttemptAt(record: GrantRecord): number | undefined {

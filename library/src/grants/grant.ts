@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
-import type { Notice } from './notice.ts'
+import { type Notice, notify } from './notice.ts'
 import { freshness, untilDue } from './schedule.ts'
 
 /** How a grant is obtained, and so how its next token is. */
@@ -267,9 +267,9 @@ export function pause(record: GrantRecord, utc: number): GrantRecord {
   }
 }
 
-/** The grant goes on where it stood; a token that is still good is served at once. */
+/** The grant goes on where it stood; a token that is still good is served at once. Also ends a quarantine. */
 export function resume(record: GrantRecord, utc: number, storeNow: number): GrantRecord {
-  if (record.status.state !== 'paused') return record
+  if (record.status.state !== 'paused' && record.status.state !== 'quarantined') return record
   return {
     ...record,
     status: { state: 'active' },
@@ -282,7 +282,7 @@ export function resume(record: GrantRecord, utc: number, storeNow: number): Gran
 
 /** A row of this grant does not decrypt: it is set aside until an operator decides. */
 export function quarantine(record: GrantRecord, reason: string, utc: number): GrantRecord {
-  return {
+  const aside: GrantRecord = {
     ...record,
     status: { state: 'quarantined', reason },
     fence: record.fence + 1,
@@ -290,4 +290,5 @@ export function quarantine(record: GrantRecord, reason: string, utc: number): Gr
     schedule: { ...record.schedule, dueAt: null },
     updatedAt: utc,
   }
+  return notify(aside, 'quarantined', reason, utc)
 }

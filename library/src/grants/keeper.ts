@@ -1,8 +1,11 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Transport } from '../oauth/transport.ts'
-import type { ConsentContext, ConsentOptions, ConsentRequest } from './consent.ts'
+import { Circuits } from './circuits.ts'
+import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
+import type { FaultPoint } from './fault-point.ts'
+import { adopted } from './adoption.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
 import { Flights } from './flights.ts'
 import {
@@ -19,10 +22,11 @@ import {
 import { failureError } from './outcome.ts'
 import { Reader } from './reader.ts'
 import { readingOf, unknownGrant } from './reading.ts'
-import type { Refreshed } from './refresh.ts'
+import type { RefreshContext, Refreshed } from './refresh.ts'
+import { revoke } from './revocation.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
 import { ServerDirectory } from './server-directory.ts'
-import type { GrantStore, Moment, StoreOpener } from './store.ts'
+import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
 import { defaultTiming, type Timing } from './timing.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
@@ -39,6 +43,8 @@ export interface KeeperOptions {
   random?: (() => number) | undefined
   /** Other times than the defaults, in ms. */
   timing?: Partial<Timing> | undefined
+  /** For tests that stop or kill this process at a named moment of a refresh. */
+  faultPoint?: ((point: FaultPoint) => void) | undefined
 }
 
 /** A refusal reported by whoever used the token. */
@@ -63,7 +69,7 @@ export class Keeper implements AsyncDisposable {
   readonly store: GrantStore
   readonly clock: Clock
   readonly timing: Timing
-  readonly #context: ConsentContext
+  readonly #context: Omit<RefreshContext, 'troubled' | 'drained'>
   readonly #cache: TokenCache
   readonly #reader: Reader
   readonly #flights: Flights
@@ -80,19 +86,19 @@ export class Keeper implements AsyncDisposable {
     this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
     const { clock, timing } = this
     const servers = new ServerDirectory(transport, clock, timing)
+    const random = options.random ?? Math.random
     this.#context = {
       store,
       transport,
       clock,
       timing,
+      random,
+      circuits: new Circuits({ store, clock, random }),
+      faultPoint: options.faultPoint,
       serverOf: (definition) => servers.serverOf(definition),
     }
     this.#cache = new TokenCache(store, clock.now, timing.revalidate)
-    this.#flights = new Flights(
-      { ...this.#context, random: options.random ?? Math.random },
-      this.#listeners,
-      (id) => this.#reader.forget(id),
-    )
+    this.#flights = new Flights(this.#context, this.#listeners, (id) => this.#reader.forget(id))
     this.#reader = new Reader({
       store,
       clock,
@@ -213,9 +219,11 @@ export class Keeper implements AsyncDisposable {
     }
   }
 
-  /** Refreshes the grant if it is due: what a worker does. */
-  tend(id: string): Promise<Refreshed> {
-    return this.#flights.refresh(id, { kind: 'due' })
+  /** Begins to refresh what is due, at most `limit` grants: what a worker does. */
+  tendDue(
+    limit: number,
+  ): Promise<{ readonly looked: number; readonly begun: ReadonlyMap<string, Promise<Refreshed>> }> {
+    return this.#flights.refreshDue(limit)
   }
 
   /** One grant, without secrets. Throws `unknown_grant`. */
@@ -243,9 +251,73 @@ export class Keeper implements AsyncDisposable {
     })
   }
 
-  /** Ends a pause; the grant is refreshed when it is due, at once if that has passed. */
+  /** Ends a pause or a quarantine; the grant is refreshed when it is due, at once if that has passed. */
   async resume(id: string): Promise<GrantSummary> {
     return this.#existing(id, (record, { time }) => resume(record, this.clock.now(), time.at))
+  }
+
+  /**
+   * Ends the login: nothing of it is served any more once this resolves, in no process (after one revalidation interval),
+   * and the provider is told (RFC 7009), at once or by whoever finds it due in the next seven days. The summary says how
+   * far that came: `revoking` or `revoked`.
+   */
+  async revoke(id: string): Promise<GrantSummary> {
+    await this.#existing(id, (record, moment) => revoke(record, this.clock.now(), moment))
+    // No reader serves from memory afterwards: counted from the moment the change is durable.
+    const unseen = this.clock.sleep(this.timing.revalidate)
+    await Promise.all([unseen, this.#flights.refresh(id, { kind: 'due' })])
+    return this.show(id)
+  }
+
+  /**
+   * Takes over a store that is a copy: restored from a backup, or cloned. From now on it is one of its own; refresh
+   * tokens that the other copy may have spent are probed, or waited for, before they are sent. Ending the other copy's
+   * processes is up to whoever calls this.
+   *
+   * @param progress told of grants done so far.
+   * @returns how many grants have such a refresh token.
+   */
+  async adopt(progress: (done: number) => void = () => undefined): Promise<number> {
+    await this.store.adopt()
+    return this.#everyGrant(
+      (record, moment) => adopted(record, crypto.randomUUID(), this.store.owner, moment),
+      progress,
+    )
+  }
+
+  /** Hosts whose spools may hold answers that the store does not have. */
+  spools(): Promise<readonly SpoolRegistration[]> {
+    return this.store.spools()
+  }
+
+  /**
+   * Says that the host of a spool never comes back: what it may have received is given up waiting for.
+   *
+   * @returns how many grants waited for it.
+   * @throws EvertokenError `not_found` when there is no such spool.
+   */
+  async retireSpool(spool: string): Promise<number> {
+    if (!(await this.store.retireSpool(spool, this.clock.now())))
+      throw new EvertokenError('not_found', `there is no spool ${spool}`, {
+        advice: 'evertoken spool list shows those there are.',
+      })
+    let waited = 0
+    for (const id of await this.store.attemptedFrom(spool))
+      await this.store.update(id, (record, { time }) => {
+        if (record === undefined) return { result: undefined }
+        waited += 1
+        const attempts = record.attempts.map((open) =>
+          open.spool === spool ? { ...open, localDone: true } : open,
+        )
+        const dueAt = refreshes(record.status) ? time.at : record.schedule.dueAt
+        return { result: undefined, record: { ...record, attempts, schedule: { ...record.schedule, dueAt } } }
+      })
+    return waited
+  }
+
+  /** What people were to know, oldest first, at most `limit` (default 1000) after number `after`. */
+  notices(page?: { after?: number | undefined; limit?: number | undefined }): Promise<readonly StoredNotice[]> {
+    return this.store.notices(page)
   }
 
   /** Forgets the grant and every token of it. Nothing is said to the provider. */
@@ -269,6 +341,7 @@ export class Keeper implements AsyncDisposable {
     const record = await finishConsent(this.#context, callback, binding)
     this.#reader.forget(record.id)
     this.#flights.tellRefreshed(record, findToken(record, ownToken) as TokenRow)
+    this.#flights.tellNotices(record, undefined)
     return this.#summary(record)
   }
 
@@ -313,6 +386,7 @@ export class Keeper implements AsyncDisposable {
           return this.getToken(id, request)
         case 'failed':
           throw failureError(id, { ...result.outcome.failure, at: this.clock.now() })
+        case 'revocation':
         case 'dead': {
           const reading = readingOf(await this.#record(id), key, 0, this.clock.now())
           if (reading.kind === 'refuse') throw reading.error
@@ -348,6 +422,33 @@ export class Keeper implements AsyncDisposable {
     })
     this.#reader.forget(id)
     return this.#summary(record)
+  }
+
+  /** Every grant, page by page; returns how many were changed. */
+  async #everyGrant(
+    decide: (record: GrantRecord, moment: Moment) => GrantRecord,
+    progress: (done: number) => void,
+  ): Promise<number> {
+    let done = 0
+    let changed = 0
+    for (let after = ''; ; ) {
+      const page = await this.store.list({ after })
+      const last = page.at(-1)
+      if (last === undefined) return changed
+      await Promise.all(
+        page.map(({ id }) =>
+          this.store.update(id, (record, moment) => {
+            const next = record === undefined ? record : decide(record, moment)
+            if (next === record) return { result: undefined }
+            changed += 1
+            return { result: undefined, record: next }
+          }),
+        ),
+      )
+      done += page.length
+      progress(done)
+      after = last.id
+    }
   }
 
   #existing(id: string, decide: (record: GrantRecord, moment: Moment) => GrantRecord): Promise<GrantSummary> {

@@ -22,11 +22,11 @@ export type NoticeKind =
   | 'scope_reduced'
   | 'store_regression'
 
-/** One notice: at most one of a kind for each epoch of a grant. */
+/** One notice. Times are UTC ms. */
 export interface Notice {
   readonly kind: NoticeKind
+  /** Which login of the grant it is about. */
   readonly epoch: number
-  /** UTC ms. */
   readonly at: number
   /** For people, without secrets. */
   readonly message: string
@@ -37,9 +37,22 @@ interface Noticed {
   readonly notices: readonly Notice[]
 }
 
-/** The record with a notice more, or the same record when it has one of that kind in this epoch. */
+const endings: ReadonlySet<NoticeKind> = new Set(['recovered', 'connected'])
+const troubles: ReadonlySet<NoticeKind> = new Set(['at_risk', 'reauthorization_required', 'quarantined'])
+const oncePerLogin = (kind: NoticeKind): boolean => kind.startsWith('refresh_token_expires')
+
+/**
+ * The record with a notice more, or the same record when that was said already: a trouble is said once until it is over,
+ * `recovered` only where there was trouble, and an age once for a login.
+ */
 export function notify<R extends Noticed>(record: R, kind: NoticeKind, message: string, at: number): R {
   const { epoch, notices } = record
-  if (notices.some((notice) => notice.kind === kind && notice.epoch === epoch)) return record
+  const ofLogin = notices.filter((notice) => notice.epoch === epoch)
+  const open = ofLogin.slice(ofLogin.findLastIndex((notice) => endings.has(notice.kind)) + 1)
+  const said =
+    kind === 'recovered'
+      ? !open.some((notice) => troubles.has(notice.kind))
+      : (oncePerLogin(kind) ? ofLogin : open).some((notice) => notice.kind === kind)
+  if (said) return record
   return { ...record, notices: [...notices, { kind, epoch, at, message }] }
 }

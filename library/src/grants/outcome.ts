@@ -7,7 +7,9 @@ import {
   ReauthorizationRequiredError,
 } from '../errors.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
-import type { LastError, ReplayClass } from './grant.ts'
+import type { Secret } from '../secret.ts'
+import type { LastError } from './grant.ts'
+import type { ReplayClass } from './lifetime-facts.ts'
 
 /** What is stored of a failure, and what a reader's error is made of. */
 export interface Failure {
@@ -29,8 +31,12 @@ export interface Failure {
  */
 export type Outcome =
   | { readonly verdict: 'ok'; readonly response: TokenResponse }
-  | { readonly verdict: 'not_sent' | 'refused' | 'ambiguous'; readonly failure: Failure }
+  | { readonly verdict: 'not_sent' | 'refused'; readonly failure: Failure }
+  /** `refreshToken` came along with something that is no access token: the one before is spent, and this one is kept. */
+  | { readonly verdict: 'ambiguous'; readonly failure: Failure; readonly refreshToken?: Secret | undefined }
   | { readonly verdict: 'rejected'; readonly failure: Failure; readonly person: boolean }
+
+export type FailedOutcome = Exclude<Outcome, { verdict: 'ok' }>
 
 /** OpenID Connect Core section 3.1.2.6: only a person can go on from here. */
 const needsPerson = new Set([
@@ -113,7 +119,7 @@ function judgeError(answer: ErrorAnswer, replayClass: ReplayClass): Outcome {
  * the token was consumed behind it.
  */
 function troubled(status: number, failure: Failure, replayClass: ReplayClass): Outcome {
-  const turnedAway = status === 503 && failure.retryAfter !== undefined && replayClass === 'non_rotating'
+  const turnedAway = status === 503 && failure.retryAfter !== undefined && replayClass !== 'strict'
   return { verdict: turnedAway ? 'refused' : 'ambiguous', failure }
 }
 
@@ -145,7 +151,8 @@ export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
         return { verdict: 'refused', failure: { ...failure, retryAfter: retryAfter ?? slowDown } }
       if (status >= 500 || status === 408) return troubled(status, failure, replayClass)
       // A success nobody can read was most likely one for the provider; a refusal nobody can read was none.
-      return { verdict: succeeded(status) ? 'ambiguous' : 'refused', failure }
+      if (!succeeded(status)) return { verdict: 'refused', failure }
+      return { verdict: 'ambiguous', failure, refreshToken: answer.refreshToken }
     }
     case 'silence': {
       const code: ErrorCode =
@@ -164,7 +171,12 @@ export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
   }
 }
 
-const advice: Partial<Record<ErrorCode, string>> = {
+/** What to do about a stored failure. */
+export const adviceFor: Partial<Record<ErrorCode, string>> = {
+  store_foreign:
+    'If the other copy of this store is no longer at work, run evertoken adopt; tokens it holds are served meanwhile.',
+  spool_unavailable: 'Check the spool folder and who may write there; refreshes go on by themselves.',
+  disk_full: 'Make room; evertoken goes on by itself.',
   wrong_encryption_key: 'Put that key back into encryption.keys.',
   invalid_client:
     'Check the client id, the secret and how the client authenticates; the grant goes on by itself once they are right.',
@@ -193,7 +205,7 @@ export function failureError(grant: string, last: LastError, wait = 0): Evertoke
     retryAfter: wait > 0 ? wait : undefined,
     status: last.status,
     error: last.error,
-    advice: advice[last.code],
+    advice: adviceFor[last.code],
   }
   switch (last.code) {
     case 'invalid_grant':
@@ -203,6 +215,9 @@ export function failureError(grant: string, last: LastError, wait = 0): Evertoke
     case 'reauthorization_required':
       return new ReauthorizationRequiredError('reauthorization_required', message, facts)
     case 'wrong_encryption_key':
+    case 'store_foreign':
+    case 'spool_unavailable':
+    case 'disk_full':
     case 'internal':
       // Not the provider's doing: it was never asked.
       return new EvertokenError(last.code, message, facts)

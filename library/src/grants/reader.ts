@@ -183,6 +183,7 @@ export class Reader {
         case 'refreshed':
         case 'fresh':
         case 'dead':
+        case 'revocation':
           return undefined
         case 'failed': {
           const { failure } = result.outcome

@@ -24,6 +24,9 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
       // More than half of a life is not insisted on: it would make every read a refresh.
       const wanted = Math.min(minTtl, row.lifetime / 2)
       if (left <= Math.max(mandatory, wanted)) return { kind: 'renew', generation: row.generation, row }
+      // It is being replaced, and dies the moment it is: the new one is worth waiting for.
+      if (record.facts.oldTokenDies && record.lease !== undefined)
+        return { kind: 'renew', generation: row.generation, row }
       return { kind: 'serve', row, stale: left < minTtl, soon: left <= advisory }
     }
     case 'reauthorization_required':
@@ -50,7 +53,16 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
         kind: 'refuse',
         error: new EvertokenError('grant_quarantined', `grant ${id} is set aside: ${status.reason}`, {
           grant: id,
-          advice: 'Restore the store from a backup, or remove the grant and add it again.',
+          advice: `Look at the reason; evertoken resume ${id} lets it go on, evertoken login ${id} begins anew.`,
+        }),
+      }
+    case 'revoking':
+    case 'revoked':
+      return {
+        kind: 'refuse',
+        error: new EvertokenError('grant_revoked', `grant ${id} is revoked`, {
+          grant: id,
+          advice: `A new consent brings it back: evertoken login ${id}; evertoken remove ${id} forgets it.`,
         }),
       }
     default:

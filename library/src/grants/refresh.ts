@@ -1,25 +1,26 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
-import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
+import type { TokenAnswer } from '../oauth/token-answer.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
-import { type Answered, commit, markSent, release, settle } from './attempt.ts'
-import { type Claim, claim, keyOf, type Why } from './claim.ts'
+import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
+import { type Answered, markSent, release } from './attempt.ts'
+import type { Circuits } from './circuits.ts'
+import { type Claim, type Claimant, type Claimed, claim, keyOf, type Why } from './claim.ts'
+import { commit } from './commit.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
+import { drain } from './drain.ts'
 import { durableWrite } from './durable-write.ts'
-import {
-  type Attempt,
-  findToken,
-  type GrantRecord,
-  parentOf,
-  quarantine,
-  type TokenKey,
-  type TokenRow,
-} from './grant.ts'
-import { judge, type Outcome } from './outcome.ts'
-import type { GrantStore } from './store.ts'
-import type { Timing } from './timing.ts'
+import type { FaultPoint } from './fault-point.ts'
+import { findToken, type GrantRecord, parentOf, quarantine, type TokenKey, type TokenRow } from './grant.ts'
+import { adviceFor, type FailedOutcome, judge } from './outcome.ts'
+import { probe } from './probe.ts'
+import { mandatoryAt } from './recovery.ts'
+import { revokeUpstream } from './revocation.ts'
+import { lost, settle } from './settle.ts'
+import type { GrantStore, Moment } from './store.ts'
+import { effectiveClass, type Limits, limitsOf, type Timing } from './timing.ts'
 
 /** What came of asking for a refresh. `record` is the row as this process left it. */
 export type Refreshed =
@@ -27,13 +28,18 @@ export type Refreshed =
       readonly kind: 'refreshed'
       readonly record: GrantRecord
       readonly token: TokenRow
-      /** Failures in a row that this success ended. */
-      readonly failuresBefore: number
+      /** The row before: what it had failed, and what had been said of it. */
+      readonly before: GrantRecord
     }
-  | { readonly kind: 'failed'; readonly record: GrantRecord | undefined; readonly outcome: FailedOutcome }
+  | {
+      readonly kind: 'failed'
+      readonly record: GrantRecord | undefined
+      readonly outcome: FailedOutcome
+      readonly before?: GrantRecord | undefined
+    }
+  /** The provider was told of a revocation, or could not be yet. */
+  | { readonly kind: 'revocation'; readonly record: GrantRecord | undefined; readonly before: GrantRecord }
   | Exclude<Claim, { kind: 'claimed' }>
-
-export type FailedOutcome = Exclude<Outcome, { verdict: 'ok' }>
 
 export interface RefreshContext {
   readonly store: GrantStore
@@ -41,61 +47,173 @@ export interface RefreshContext {
   readonly clock: Clock
   readonly random: () => number
   readonly timing: Timing
+  readonly circuits: Circuits
   /** Finds the provider's endpoints; remembers what it discovered. */
   readonly serverOf: (definition: GrantDefinition) => Promise<ServerMetadata>
   /** Told when an answer cannot be stored, with the error, and when it could in the end, without. */
   readonly troubled: (id: string, error: unknown) => void
+  /** Told of an answer that a process left behind and this one has stored. */
+  readonly drained: (record: GrantRecord, before: GrantRecord) => void
+  /** For tests that kill a process at a named moment. */
+  readonly faultPoint?: ((point: FaultPoint) => void) | undefined
 }
 
 /**
- * The only function that spends a refresh token, and the only one that mints tokens for grants without one. Worker,
- * readers, rejections and people all come here; see attempt.ts and claim.ts for the steps and why each is a transaction.
+ * The only way by which a refresh token is spent, and by which tokens are minted for grants without one. Worker, readers,
+ * rejections and people all come here, or to {@link refreshDue}; see attempt.ts and claim.ts for the steps and why each is
+ * a transaction.
  */
 export async function refresh(context: RefreshContext, id: string, why: Why): Promise<Refreshed> {
-  const { store, clock, timing } = context
-  // Read before the claim, so that what is left of the lease is never overestimated.
-  const began = clock.boot()
-  const attemptId = crypto.randomUUID()
-  const claimed = await store.update(id, (record, moment) =>
-    claim(record, why, { owner: store.owner, attemptId, utc: clock.now(), timing }, moment),
-  )
-  if (claimed.kind !== 'claimed') return claimed
-  const { attempt, record } = claimed
+  const refusal = await ready(context)
+  if (refusal !== undefined) return refusal
+  const began = context.clock.boot()
+  const by = claimant(context, why)
+  const claimed = await context.store.update(id, (record, moment) => claim(record, why, by(), moment))
+  context.faultPoint?.('post_intent')
+  return claimed.kind === 'claimed' ? spend(context, claimed, why, began) : claimed
+}
 
+/** A refresh that was begun by {@link refreshDue}. */
+export interface Begun {
+  readonly id: string
+  readonly result: Promise<Refreshed>
+}
+
+/**
+ * Claims what is due, at most `limit`, in one transaction, and refreshes it. `looked`: how many were due, those that
+ * could not be claimed now among them.
+ *
+ * @throws EvertokenError `store_foreign`.
+ */
+export async function refreshDue(
+  context: RefreshContext,
+  limit: number,
+): Promise<{ readonly looked: number; readonly begun: readonly Begun[] }> {
+  const refusal = await ready(context)
+  if (refusal !== undefined)
+    throw new EvertokenError('store_foreign', refusal.outcome.failure.message, { advice: adviceFor.store_foreign })
+  const began = context.clock.boot()
+  const why: Why = { kind: 'due' }
+  const by = claimant(context, why)
+  const claims = await context.store.updateDue(limit, (record, moment) => claim(record, why, by(), moment))
+  context.faultPoint?.('post_intent')
+  const begun = claims
+    .filter((claimed): claimed is Claimed => claimed.kind === 'claimed')
+    .map((claimed) => ({ id: claimed.record.id, result: spend(context, claimed, why, began) }))
+  return { looked: claims.length, begun }
+}
+
+/** What stands before every claim: this store may be a copy, and a dead process may have left the newest answer. */
+async function ready(context: RefreshContext): Promise<Extract<Refreshed, { kind: 'failed' }> | undefined> {
+  const { foreign } = context.store
+  if (foreign !== undefined)
+    return {
+      kind: 'failed',
+      record: undefined,
+      outcome: { verdict: 'not_sent', failure: { code: 'store_foreign', message: foreign } },
+    }
+  context.faultPoint?.('pre_drain')
+  await drain(context)
+  context.faultPoint?.('post_drain')
+  context.faultPoint?.('pre_intent')
+  return undefined
+}
+
+/** Whoever claims: a fresh attempt id for each grant, and what is known of its provider. */
+function claimant({ store, clock, timing, circuits }: RefreshContext, why: Why): () => Claimant {
+  const { owner } = store
+  const utc = clock.now()
+  const closedUntil = (record: GrantRecord): number | undefined =>
+    // A person who asks by hand may knock at a closed door.
+    why.kind === 'manual'
+      ? undefined
+      : circuits.closedUntil(record.circuit, effectiveClass(record.facts, timing) === 'strict')
+  return () => ({
+    owner,
+    attemptId: crypto.randomUUID(),
+    spool: store.spool?.id ?? '',
+    utc,
+    timing,
+    closedUntil,
+  })
+}
+
+/** One claimed grant on its way through the steps. */
+interface Spending {
+  readonly context: RefreshContext
+  readonly claimed: Claimed
+  readonly id: string
+  readonly key: TokenKey
+  readonly limits: Limits
+  /** Boot time read before the claim, so that what is left of the lease is never overestimated. */
+  readonly began: number
+}
+
+async function spend(context: RefreshContext, claimed: Claimed, why: Why, began: number): Promise<Refreshed> {
+  const { record, attempt, task } = claimed
+  const { clock, timing, store, circuits } = context
+  const limits = limitsOf(record.facts, timing)
+  const spending: Spending = { context, claimed, id: record.id, key: keyOf(why), limits, began }
   let opened: Opened
   try {
     opened = open(store, record)
   } catch (error) {
-    return quarantined(context, id, attempt, why, error)
+    return unopened(spending, error)
   }
+  context.faultPoint?.('post_open')
+  if (task === 'revoke') return revocation(spending, opened.definition)
 
-  const fail = (outcome: FailedOutcome): Promise<Refreshed> =>
-    settled(context, id, attempt, keyOf(why), outcome)
   const { definition, held } = opened
-  if (held === undefined && needsRefreshToken(definition)) return fail(nothingToSpend)
-
+  if (held === undefined && needsRefreshToken(definition)) return settled(spending, nothingToSpend)
   const server = await context.serverOf(definition).catch((error: unknown) => neverSent(error))
-  if ('verdict' in server) return fail(server)
+  if ('verdict' in server) return settled(spending, server)
 
-  if (attempt.sentAt === undefined) {
-    const tooLate = clock.boot() - began > timing.lease - timing.deadline
-    if (tooLate || !(await store.update(id, (row, moment) => markSent(row, attempt, moment)))) {
-      await store.update(id, (row, moment) => release(row, attempt, moment))
-      return { kind: 'held' }
-    }
+  const interactive = why.kind !== 'due'
+  const permit = await circuits.permit(record.circuit, record.facts.refreshRate, { interactive })
+  if (permit !== undefined) return released(spending, permit)
+  context.faultPoint?.('post_permit')
+
+  if (claimed.probe) {
+    const stopped = await probed(spending, server, opened)
+    if (stopped !== undefined) return stopped
   }
+  // Whoever read the old token from memory a moment ago has been told by now that it is being replaced.
+  if (record.facts.oldTokenDies && record.tokens.length > 0) await clock.sleep(timing.revalidate)
+
+  context.faultPoint?.('pre_mark')
+  if (attempt.sentAt === undefined) {
+    const blocked = await unspoolable(spending)
+    if (blocked !== undefined) return settled(spending, blocked)
+    const tooLate = clock.boot() - began > limits.lease - limits.deadline
+    if (tooLate || !(await store.update(record.id, (row, moment) => markSent(row, attempt, moment))))
+      return released(spending)
+  }
+  context.faultPoint?.('pre_send')
 
   const askedAt = clock.now()
-  const outcome = await send(context, server, definition, held, keyOf(why)).then(
-    (answer) => judge(answer, record.replayClass),
+  const answer = await send(context, server, definition, held, spending.key, limits.deadline).catch(
     (error: unknown) => neverSent(error),
   )
-  if (outcome.verdict !== 'ok') return fail(outcome)
-  const answered = sealAnswer(store, record, attempt, definition, held, keyOf(why), outcome.response, {
+  context.faultPoint?.('post_receive')
+  const outcome = 'verdict' in answer ? answer : judge(answer, effectiveClass(record.facts, timing))
+  circuits.report(record.circuit, { grant: record.id, outcome })
+  const sealing: AnswerContext = {
+    seal: store.seal,
+    record,
+    attempt,
+    definition,
+    held,
+    key: spending.key,
     askedAt,
-    assumed: timing.assumedLifetime,
-  })
-  return committed(context, id, attempt, answered, record.schedule.failures)
+    assumedLifetime: circuits.lifetime(record.circuit) ?? timing.assumedLifetime,
+  }
+  if (outcome.verdict === 'ok') return committed(spending, sealAnswer(sealing, outcome.response))
+  if (outcome.verdict === 'ambiguous' && outcome.refreshToken !== undefined) {
+    // The old one is spent whatever came beside the new: it is kept first, and proved by using it.
+    await committed(spending, { refreshToken: sealRefreshToken(sealing, outcome.refreshToken) })
+    return { kind: 'failed', record: await store.read(record.id), outcome, before: record }
+  }
+  return settled(spending, outcome)
 }
 
 interface Opened {
@@ -137,15 +255,68 @@ function neverSent(error: unknown): FailedOutcome {
   return { verdict: 'not_sent', failure: { code, message } }
 }
 
+/** Where an answer could not be kept, a refresh token is not sent whose answer comes once. */
+async function unspoolable({ context }: Spending): Promise<FailedOutcome | undefined> {
+  const { spool } = context.store
+  if (spool === undefined) return undefined
+  return spool.ready().then(
+    () => undefined,
+    (error: unknown) => neverSent(error),
+  )
+}
+
+/** Asks whether the refresh token is alive; undefined when it may be sent. */
+async function probed(
+  spending: Spending,
+  server: ServerMetadata,
+  { definition, held }: Opened,
+): Promise<Refreshed | undefined> {
+  const { context, claimed, id, limits } = spending
+  const { store, clock, timing } = context
+  const { record, attempt } = claimed
+  context.faultPoint?.('pre_probe')
+  // What the lease leaves beside the request itself.
+  const deadline = (limits.lease - limits.deadline) / 2
+  const alive = await probe(context, record, server, definition, held, deadline)
+  context.faultPoint?.('post_probe')
+  switch (alive) {
+    case 'alive':
+      return undefined
+    case 'dead': {
+      context.faultPoint?.('pre_lost')
+      const after = await store.update(id, (row, moment) =>
+        lost(row, attempt, { utc: clock.now(), timing }, moment),
+      )
+      context.faultPoint?.('post_lost')
+      const message = 'the provider has replaced the refresh token, and the answer with the new one was lost'
+      return {
+        kind: 'failed',
+        record: after,
+        outcome: { verdict: 'rejected', person: true, failure: { code: 'reauthorization_required', message } },
+        before: record,
+      }
+    }
+    case 'unknown': {
+      const { at } = store.time()
+      const mandatory = mandatoryAt(record, clock.now(), at)
+      // Without an answer it is as without a probe: one late replay, when waiting on would cost the token anyway.
+      return at >= mandatory ? undefined : released(spending, Math.min(mandatory, at + timing.probePause))
+    }
+    default:
+      return alive satisfies never
+  }
+}
+
 /** Which message obtains the next token. The message files are loaded when first needed: reading needs none. */
 async function send(
-  { transport, clock, timing }: RefreshContext,
+  { transport, clock }: RefreshContext,
   server: ServerMetadata,
   definition: GrantDefinition,
   held: Secret | undefined,
   key: TokenKey,
+  deadline: number,
 ): Promise<TokenAnswer> {
-  const wire = { transport, now: clock.now, deadline: timing.deadline }
+  const wire = { transport, now: clock.now, deadline }
   const message = {
     scope: key.scope === '' ? definition.scope : key.scope.split(' '),
     resource: key.resource === '' ? definition.resource : [key.resource],
@@ -176,121 +347,72 @@ async function send(
   }
 }
 
-/** Lifetime in ms, and how it is known. */
-function lifetimeOf(
-  response: Pick<TokenResponse, 'expiresIn' | 'jwtExpiresAt'>,
-  askedAt: number,
-  assumed: number,
-): Pick<TokenRow, 'lifetime' | 'lifetimeFrom'> {
-  if (response.expiresIn !== undefined) return { lifetime: response.expiresIn * 1000, lifetimeFrom: 'stated' }
-  const fromJwt = response.jwtExpiresAt === undefined ? 0 : response.jwtExpiresAt * 1000 - askedAt
-  return fromJwt > 0
-    ? { lifetime: fromJwt, lifetimeFrom: 'jwt' }
-    : { lifetime: assumed, lifetimeFrom: 'assumed' }
-}
-
-/** The members a user allowed to be handed out; tokens never are. */
-function metadataOf(names: readonly string[], whole: Secret): Record<string, unknown> {
-  if (names.length === 0) return {}
-  const answer = JSON.parse(whole.reveal()) as Record<string, unknown>
-  const kept = names.filter(
-    (name) => Object.hasOwn(answer, name) && !/^(access|refresh|id)_token$/.test(name),
-  )
-  return Object.fromEntries(kept.map((name) => [name, answer[name]]))
-}
-
-/** Turns an answer into what is stored: everything secret sealed to its place. */
-export function sealAnswer(
-  store: GrantStore,
-  record: Pick<GrantRecord, 'id'>,
-  attempt: Pick<Attempt, 'fence'>,
-  definition: GrantDefinition,
-  held: Secret | undefined,
-  key: TokenKey,
-  response: TokenResponse,
-  { askedAt, assumed }: { askedAt: number; assumed: number },
-): Answered {
-  const { lifetime, lifetimeFrom } = lifetimeOf(
-    response,
-    askedAt,
-    definition.assumedLifetime === undefined ? assumed : definition.assumedLifetime * 1000,
-  )
-  const place = { grant: record.id, fence: attempt.fence }
-  const payload = JSON.stringify({
-    value: response.accessToken.reveal(),
-    metadata: metadataOf(definition.metadata, response.whole),
-  })
-  const brought = response.refreshToken
-  const isNew = brought !== undefined && brought.reveal() !== held?.reveal()
-  return {
-    token: {
-      ...key,
-      sealed: store.seal.seal(payload, { ...place, field: 'access_token', ...key }),
-      type: response.tokenType,
-      obtainedAt: askedAt,
-      expiresAt: askedAt + lifetime,
-      lifetime,
-      lifetimeFrom,
-      grantedScope: response.scope ?? (key.scope === '' ? definition.scope : key.scope.split(' ')),
-    },
-    refreshToken: isNew
-      ? {
-          sealed: store.seal.seal(brought.reveal(), { ...place, field: 'refresh_token' }),
-          fingerprint: store.seal.fingerprint(brought.reveal()),
-          receivedAt: askedAt,
-        }
-      : undefined,
+/** T2: durable on this host, then in the store; only now is the new token anybody's. */
+async function committed({ context, claimed, id }: Spending, answered: Answered): Promise<Refreshed> {
+  const { store, clock, timing, troubled } = context
+  const { attempt, record: before } = claimed
+  context.faultPoint?.('post_seal')
+  const spool = answered.refreshToken === undefined ? undefined : store.spool
+  if (spool !== undefined) {
+    const { fence, parent, owner } = attempt
+    context.faultPoint?.('pre_append')
+    // A spool that fails now changes nothing for this answer: it is in our hands, and the store may take it all the same.
+    await spool
+      .append({ grant: id, attempt: { id: attempt.id, fence, parent, owner }, answered })
+      .catch((error: unknown) => troubled(id, error))
+    context.faultPoint?.('post_append')
   }
-}
-
-/** T2: only now is the new token anybody's. */
-async function committed(
-  { store, clock, troubled }: RefreshContext,
-  id: string,
-  attempt: Attempt,
-  answered: Answered,
-  failuresBefore: number,
-): Promise<Refreshed> {
+  context.faultPoint?.('pre_commit')
   const record = await durableWrite(
-    () => store.update(id, (row, moment) => commit(row, attempt, answered, clock.now(), moment)),
+    () =>
+      store.update(id, (row, moment) => commit(row, attempt, answered, { utc: clock.now(), timing }, moment)),
     clock,
     (error) => troubled(id, error),
   )
-  if (record === null) return { kind: 'held' }
-  const token = findToken(record, answered.token) as TokenRow
-  return { kind: 'refreshed', record, token, failuresBefore }
+  context.faultPoint?.('post_commit')
+  spool?.settle(attempt.id)
+  context.faultPoint?.('post_unspool')
+  const token = record === null || answered.token === undefined ? undefined : findToken(record, answered.token)
+  if (record === null || token === undefined) return { kind: 'held' }
+  return { kind: 'refreshed', record, token, before }
 }
 
-async function settled(
-  { store, clock, timing, random }: RefreshContext,
-  id: string,
-  attempt: Attempt,
-  key: TokenKey,
-  outcome: FailedOutcome,
-): Promise<Refreshed> {
+async function settled({ context, claimed, id, key }: Spending, outcome: FailedOutcome): Promise<Refreshed> {
+  const { store, clock, timing, random, circuits } = context
+  const incident = circuits.incident(claimed.record.circuit)
+  context.faultPoint?.('pre_settle')
   const record = await store.update(id, (row, moment) =>
-    settle(row, attempt, outcome, key, { utc: clock.now(), timing, random }, moment),
+    settle(row, claimed.attempt, outcome, key, { utc: clock.now(), timing, random, incident }, moment),
   )
-  return { kind: 'failed', record, outcome }
+  context.faultPoint?.('post_settle')
+  return { kind: 'failed', record, outcome, before: claimed.record }
 }
 
-async function quarantined(
-  context: RefreshContext,
-  id: string,
-  attempt: Attempt,
-  why: Why,
-  error: unknown,
-): Promise<Refreshed> {
-  const { store, clock } = context
+/** Nothing was sent: the claim is given back, to be taken up again at store time `dueAt`. */
+async function released({ context, claimed, id }: Spending, dueAt?: number): Promise<Refreshed> {
+  context.faultPoint?.('pre_release')
+  await context.store.update(id, (row, moment: Moment) => release(row, claimed.attempt, moment, dueAt))
+  context.faultPoint?.('post_release')
+  return dueAt === undefined ? { kind: 'held' } : { kind: 'backoff', until: dueAt }
+}
+
+async function revocation({ context, claimed, id }: Spending, definition: GrantDefinition): Promise<Refreshed> {
+  context.faultPoint?.('pre_revoke')
+  const record = await revokeUpstream(context, id, claimed, definition)
+  context.faultPoint?.('post_revoke')
+  return { kind: 'revocation', record, before: claimed.record }
+}
+
+async function unopened(spending: Spending, error: unknown): Promise<Refreshed> {
+  const { context, claimed, id } = spending
   if (!(error instanceof EvertokenError)) throw error
   const failure = { code: error.code, message: error.message }
   // A key that is merely not configured is the operator's to bring back; the row itself may be perfectly good.
-  if (error.code !== 'store_damaged')
-    return settled(context, id, attempt, keyOf(why), { verdict: 'refused', failure })
-  const record = await store.update(id, (row) => {
-    if (row === undefined || parentOf(row) !== attempt.parent) return { result: row }
-    const next = quarantine(row, error.message, clock.now())
+  if (error.code !== 'store_damaged') return settled(spending, { verdict: 'refused', failure })
+  const record = await context.store.update(id, (row) => {
+    if (row === undefined || parentOf(row) !== claimed.attempt.parent) return { result: row }
+    const next = quarantine(row, error.message, context.clock.now())
     return { result: next, record: next }
   })
-  return { kind: 'failed', record, outcome: { verdict: 'refused', failure } }
+  return { kind: 'failed', record, outcome: { verdict: 'refused', failure }, before: claimed.record }
 }

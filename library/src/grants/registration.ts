@@ -1,5 +1,5 @@
 import { EvertokenError } from '../errors.ts'
-import { type GrantDefinition, providerName, writeDefinition } from './definition.ts'
+import { circuitKey, type GrantDefinition, providerName, writeDefinition } from './definition.ts'
 import {
   type GrantRecord,
   type GrantStatus,
@@ -70,12 +70,13 @@ function described(
   fence: number,
 ): Pick<
   GrantRecord,
-  'grantType' | 'provider' | 'replayClass' | 'refreshBefore' | 'definition' | 'definitionFingerprint'
+  'grantType' | 'provider' | 'circuit' | 'facts' | 'refreshBefore' | 'definition' | 'definitionFingerprint'
 > {
   return {
     grantType: definition.grantType,
     provider: providerName(definition),
-    replayClass: definition.replayClass,
+    circuit: circuitKey(definition),
+    facts: definition.facts,
     refreshBefore: definition.refreshBefore === undefined ? undefined : definition.refreshBefore * 1000,
     definition: store.seal.seal(writeDefinition(definition), {
       grant: id,
@@ -110,6 +111,9 @@ export function newGrant(
     schedule: { dueAt: pending ? null : time.at, backoffUntil: 0, failures: 0 },
     tokens: [],
     attempts: [],
+    candidates: [],
+    notices: [],
+    loginAt: pending ? undefined : utc,
   }
 }
 
@@ -134,7 +138,13 @@ export function changedGrant(
 ): GrantRecord {
   if (loginOf(before) !== loginOf(definition)) {
     const anew = newGrant(store, record.id, definition, options, utc, moment)
-    return { ...anew, fence: record.fence + 1, epoch: record.epoch + 1, createdAt: record.createdAt }
+    return {
+      ...anew,
+      fence: record.fence + 1,
+      epoch: record.epoch + 1,
+      createdAt: record.createdAt,
+      notices: record.notices,
+    }
   }
   const labels = checkLabels(options.labels ?? record.labels)
   const fence = record.fence + 1
@@ -159,6 +169,9 @@ export function changedGrant(
     fence,
     lease: undefined,
     refreshToken: received ?? held,
+    loginAt: received === undefined ? record.loginAt : utc,
+    refreshTokenExpiresAt: received === undefined ? record.refreshTokenExpiresAt : undefined,
+    candidates: received === undefined ? record.candidates : [],
     tokens: sameTokens || held !== undefined ? record.tokens : [],
     // Without a refresh token an answer to the old definition is not the new one's.
     attempts:

@@ -28,6 +28,8 @@ export interface Spool {
   readonly id: string
   readonly folder: string
   append(entry: SpoolEntry): Promise<void>
+  /** Rejects, as `append` would, where the next answer could not be kept: then no refresh token is sent that rotates. */
+  ready(): Promise<void>
   /** The store has the answer of that attempt durably. */
   settle(attemptId: string): void
   /** What processes of this host left that are gone. Cheap when there is nothing. */

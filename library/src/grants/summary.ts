@@ -6,6 +6,8 @@ import {
   type LastError,
   ownToken,
 } from './grant.ts'
+import type { ReplayClass } from './lifetime-facts.ts'
+import type { Notice } from './notice.ts'
 import { freshness } from './schedule.ts'
 import type { StoreTime } from './store.ts'
 
@@ -38,6 +40,13 @@ export interface GrantSummary {
   readonly unresolved: boolean
   /** Tokens held for other scopes or resources. */
   readonly otherTokens: number
+  readonly replayClass: ReplayClass
+  /** Other refresh tokens of this login that are kept in case they are the live one. */
+  readonly candidates: number
+  /** UTC ms at which the refresh token dies by age, where that is known. */
+  readonly refreshTokenExpiresAt?: number | undefined
+  /** What a person was to know, oldest first. */
+  readonly notices: readonly Notice[]
 }
 
 /** The summary of a record at a moment of both clocks. */
@@ -64,6 +73,21 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     lastError: schedule.lastError,
     nextAttemptAt: schedule.dueAt === null ? undefined : utc + Math.max(0, schedule.dueAt - time.at),
     unresolved: record.attempts.some((attempt) => attempt.sentAt !== undefined),
+    replayClass: record.facts.replayClass,
+    candidates: record.candidates.length,
+    refreshTokenExpiresAt: refreshTokenExpiry(record),
+    notices: record.notices,
     otherTokens: record.tokens.length - (own === undefined ? 0 : 1),
   }
+}
+
+/** UTC ms at which the refresh token dies by age: as the provider said, else as its profile says. */
+export function refreshTokenExpiry({
+  refreshTokenExpiresAt,
+  loginAt,
+  facts,
+}: Pick<GrantRecord, 'refreshTokenExpiresAt' | 'loginAt' | 'facts'>): number | undefined {
+  if (refreshTokenExpiresAt !== undefined) return refreshTokenExpiresAt
+  if (facts.refreshTokenLifetime === undefined || loginAt === undefined) return undefined
+  return loginAt + facts.refreshTokenLifetime
 }

@@ -11,6 +11,10 @@ export interface Timing {
   readonly lease: number
   /** After the latest send on a strict refresh token a request that was not processed is taken as dead. */
   readonly quiescence: number
+  /** Between two probes of a refresh token when the first gave no answer. */
+  readonly probePause: number
+  /** How long a provider is asked to revoke before that is given up. */
+  readonly revocation: number
   /** A windowed refresh token is not sent again within this of the end of its window. */
   readonly replayMargin: number
   /** Least patience for one request where a short reuse window leaves no more. */
@@ -35,6 +39,8 @@ export const defaultTiming: Timing = Object.freeze({
   deadline: 15_000,
   lease: 20_000,
   quiescence: 120_000,
+  probePause: 30_000,
+  revocation: 7 * 86_400_000,
   replayMargin: 2_000,
   shortestDeadline: 2_000,
   revalidate: 1_000,

@@ -25,7 +25,7 @@ export class Worker implements AsyncDisposable {
   readonly #background: boolean
   readonly #onError: (error: unknown) => void
   readonly #stopping = new AbortController()
-  readonly #underWay = new Map<string, Promise<unknown>>()
+  readonly #underWay = new Set<Promise<unknown>>()
   #running: Promise<void> | undefined
   #wake: AbortController | undefined
   /** Something went wrong outside a refresh since the last sleep began. */
@@ -50,7 +50,7 @@ export class Worker implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
-    await Promise.allSettled(this.#underWay.values())
+    await Promise.allSettled(this.#underWay)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -60,8 +60,14 @@ export class Worker implements AsyncDisposable {
   /** Refreshes everything that is due now, each once, and resolves with how many grants were tended. */
   async once(): Promise<number> {
     const tended = new Set<string>()
-    while ((await this.#tendDue(tended)) > 0) await Promise.allSettled(this.#underWay.values())
-    return tended.size
+    for (;;) {
+      const { looked, ids } = await this.#tendDue()
+      await Promise.allSettled(this.#underWay)
+      const before = tended.size
+      for (const id of ids) tended.add(id)
+      // What comes due again and again is not tended for ever.
+      if (looked === 0 || (ids.length > 0 && tended.size === before)) return tended.size
+    }
   }
 
   async #run(): Promise<void> {
@@ -91,32 +97,27 @@ export class Worker implements AsyncDisposable {
     this.#onError(error)
   }
 
-  /**
-   * Claims what is due and not in `tended`, as far as there is room; resolves with how many without waiting for their
-   * answers.
-   */
-  async #tendDue(tended?: Set<string>): Promise<number> {
+  /** Claims what is due, as far as there is room, without waiting for answers. */
+  async #tendDue(): Promise<{ readonly looked: number; readonly ids: readonly string[] }> {
     const room = this.#concurrency - this.#underWay.size
-    if (room <= 0) return 0
-    const due = await this.#keeper.store.due(room + this.#underWay.size + (tended?.size ?? 0))
-    const fresh = due.filter((id) => !this.#underWay.has(id) && !tended?.has(id)).slice(0, room)
-    for (const id of fresh) {
-      tended?.add(id)
-      const work = this.#keeper
-        .tend(id)
-        .then((result) => {
-          const next = result.kind === 'refreshed' ? result.record.schedule.dueAt : null
+    if (room <= 0) return { looked: 0, ids: [] }
+    const { looked, begun } = await this.#keeper.tendDue(room)
+    // More may be due than there was room for.
+    const more = looked >= room
+    for (const result of begun.values()) {
+      const work = result
+        .then((refreshed) => {
+          const next = refreshed.kind === 'refreshed' ? refreshed.record.schedule.dueAt : null
           if (next !== null && next < this.#wakesAt) this.#wake?.abort()
         })
         .catch((error: unknown) => this.#trouble(error))
         .finally(() => {
-          this.#underWay.delete(id)
-          // More may be due than there was room for.
-          if (due.length > fresh.length) this.#wake?.abort()
+          this.#underWay.delete(work)
+          if (more) this.#wake?.abort()
         })
-      this.#underWay.set(id, work)
+      this.#underWay.add(work)
     }
-    return fresh.length
+    return { looked, ids: [...begun.keys()] }
   }
 
   /** Until the next grant is due, and never longer than `scan`, since other processes add and change grants. */

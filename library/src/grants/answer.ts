@@ -1,0 +1,87 @@
+import type { TokenResponse } from '../oauth/token-answer.ts'
+import type { Secret } from '../secret.ts'
+import type { Answered } from './attempt.ts'
+import type { GrantDefinition } from './definition.ts'
+import type { Attempt, GrantRecord, HeldRefreshToken, TokenKey, TokenRow } from './grant.ts'
+import type { Seal } from './seal.ts'
+
+/** What an answer is turned into rows with. */
+export interface AnswerContext {
+  readonly seal: Seal
+  readonly record: Pick<GrantRecord, 'id'>
+  readonly attempt: Pick<Attempt, 'fence'>
+  readonly definition: GrantDefinition
+  /** The refresh token that was sent. */
+  readonly held: Secret | undefined
+  readonly key: TokenKey
+  /** UTC ms before the request was sent: a lifetime counts from there. */
+  readonly askedAt: number
+  /** Milliseconds a token is taken to live where the provider does not say. */
+  readonly assumedLifetime: number
+}
+
+/** Lifetime in ms, and how it is known. */
+function lifetimeOf(
+  { expiresIn, jwtExpiresAt }: Pick<TokenResponse, 'expiresIn' | 'jwtExpiresAt'>,
+  { askedAt, definition, assumedLifetime }: AnswerContext,
+): Pick<TokenRow, 'lifetime' | 'lifetimeFrom'> {
+  if (expiresIn !== undefined) return { lifetime: expiresIn * 1000, lifetimeFrom: 'stated' }
+  const fromJwt = jwtExpiresAt === undefined ? 0 : jwtExpiresAt * 1000 - askedAt
+  if (fromJwt > 0) return { lifetime: fromJwt, lifetimeFrom: 'jwt' }
+  const told = definition.assumedLifetime
+  return { lifetime: told === undefined ? assumedLifetime : told * 1000, lifetimeFrom: 'assumed' }
+}
+
+/** The members a user allowed to be handed out; tokens never are. */
+function metadataOf(names: readonly string[], whole: Secret): Record<string, unknown> {
+  if (names.length === 0) return {}
+  const answer = JSON.parse(whole.reveal()) as Record<string, unknown>
+  const kept = names.filter(
+    (name) => Object.hasOwn(answer, name) && !/^(access|refresh|id)_token$/.test(name),
+  )
+  return Object.fromEntries(kept.map((name) => [name, answer[name]]))
+}
+
+/** Turns an answer into what is stored: everything secret sealed to its place. */
+export function sealAnswer(
+  context: AnswerContext,
+  response: TokenResponse,
+): Answered & { readonly token: NonNullable<Answered['token']> } {
+  const { seal, record, attempt, definition, held, key, askedAt } = context
+  const { lifetime, lifetimeFrom } = lifetimeOf(response, context)
+  const payload = JSON.stringify({
+    value: response.accessToken.reveal(),
+    metadata: metadataOf(definition.metadata, response.whole),
+  })
+  const { refreshToken, subject, refreshTokenExpiresIn } = response
+  const isNew = refreshToken !== undefined && refreshToken.reveal() !== held?.reveal()
+  return {
+    token: {
+      ...key,
+      sealed: seal.seal(payload, { grant: record.id, fence: attempt.fence, field: 'access_token', ...key }),
+      type: response.tokenType,
+      obtainedAt: askedAt,
+      expiresAt: askedAt + lifetime,
+      lifetime,
+      lifetimeFrom,
+      grantedScope: response.scope ?? (key.scope === '' ? definition.scope : key.scope.split(' ')),
+    },
+    refreshToken: isNew ? sealRefreshToken(context, refreshToken) : undefined,
+    subject: subject === undefined ? undefined : seal.fingerprint(subject),
+    refreshTokenExpiresAt:
+      refreshTokenExpiresIn === undefined ? undefined : askedAt + refreshTokenExpiresIn * 1000,
+  }
+}
+
+/** A refresh token as the row holds it. */
+export function sealRefreshToken(
+  { seal, record, attempt, askedAt }: Pick<AnswerContext, 'seal' | 'record' | 'attempt' | 'askedAt'>,
+  token: Secret,
+): HeldRefreshToken {
+  const text = token.reveal()
+  return {
+    sealed: seal.seal(text, { grant: record.id, fence: attempt.fence, field: 'refresh_token' }),
+    fingerprint: seal.fingerprint(text),
+    receivedAt: askedAt,
+  }
+}

@@ -1,0 +1,234 @@
+import { type Answered, withoutLease } from './attempt.ts'
+import {
+  type Attempt,
+  type Candidate,
+  dueAt,
+  findToken,
+  type GrantRecord,
+  type HeldRefreshToken,
+  noRefreshToken,
+  parentOf,
+  type TokenRow,
+} from './grant.ts'
+import { notify } from './notice.ts'
+import type { Change, Moment } from './store.ts'
+import { effectiveClass, limitsOf, type Timing } from './timing.ts'
+
+/** Milliseconds between two successes: a provider whose tokens come expired is not asked without pause. */
+const shortestRest = 250
+
+export interface Committer {
+  /** UTC ms. */
+  readonly utc: number
+  readonly timing: Timing
+}
+
+type Committed = GrantRecord | null
+
+/**
+ * T2: the answer becomes the grant's. It is judged by the refresh token it was bought with, not by the fence: an
+ * answer that comes late is still the only one the provider will give. One that was bought with another refresh token
+ * is kept as a candidate. Repeating it changes nothing. Null when it belongs to a past the row has left behind (another
+ * consent, another definition).
+ */
+export function commit(
+  record: GrantRecord | undefined,
+  attempt: Pick<Attempt, 'id' | 'fence' | 'parent'>,
+  answered: Answered,
+  by: Committer,
+  moment: Moment,
+): Change<Committed> {
+  const unwanted = { result: null, ...withoutLease(record, attempt as Attempt) }
+  if (record === undefined) return unwanted
+  const { refreshToken } = answered
+  if (refreshToken !== undefined && holds(record, refreshToken)) {
+    // The same answer once more, out of a spool or after a lost COMMIT.
+    const { record: free } = withoutLease(record, attempt as Attempt)
+    return { result: free ?? record, record: free }
+  }
+  switch (record.status.state) {
+    case 'pending':
+      return unwanted
+    case 'revoking':
+    case 'revoked':
+      return refreshToken === undefined ? unwanted : revokedToo(record, attempt, refreshToken, moment)
+    case 'quarantined':
+      return asCandidate(record, attempt, answered, by, moment) ?? unwanted
+    case 'active':
+    case 'suspect':
+    case 'paused':
+    case 'reauthorization_required':
+      break
+    default:
+      return record.status satisfies never
+  }
+  if (parentOf(record) !== attempt.parent) return asCandidate(record, attempt, answered, by, moment) ?? unwanted
+  if (attempt.parent === noRefreshToken && !record.attempts.some((open) => open.id === attempt.id))
+    return unwanted
+  const present = answered.token === undefined ? undefined : findToken(record, answered.token)
+  if (refreshToken === undefined && present !== undefined && present.fence >= attempt.fence) return unwanted
+  if (changesSubject(record, answered)) return setAside(record, attempt, answered, by, moment)
+  return taken(record, attempt, answered, by, moment)
+}
+
+const holds = (record: GrantRecord, { fingerprint }: HeldRefreshToken): boolean =>
+  record.refreshToken?.fingerprint === fingerprint ||
+  record.previousRefreshToken?.fingerprint === fingerprint ||
+  record.candidates.some(({ refreshToken }) => refreshToken.fingerprint === fingerprint)
+
+const changesSubject = ({ subject }: GrantRecord, answered: Answered): boolean =>
+  subject !== undefined && answered.subject !== undefined && subject !== answered.subject
+
+/** The usual case: the refresh token that bought it is the one the row holds. */
+function taken(
+  record: GrantRecord,
+  attempt: Pick<Attempt, 'id' | 'fence' | 'parent'>,
+  answered: Answered,
+  { utc, timing }: Committer,
+  { time }: Moment,
+): Change<Committed> {
+  const { token: brought, refreshToken } = answered
+  const paused = record.status.state === 'paused'
+  const onParent = record.attempts.filter((open) => open.parent === attempt.parent && open.sentAt !== undefined)
+  const renewed: GrantRecord = {
+    ...record,
+    status: paused ? record.status : { state: 'active' },
+    fence: record.fence + 1,
+    lease: undefined,
+    refreshToken: refreshToken ?? record.refreshToken,
+    previousRefreshToken:
+      refreshToken === undefined || record.refreshToken === undefined
+        ? record.previousRefreshToken
+        : { ...record.refreshToken, spent: firstSend(record.refreshToken, onParent) },
+    subject: answered.subject ?? record.subject,
+    refreshTokenExpiresAt:
+      answered.refreshTokenExpiresAt ?? (refreshToken === undefined ? record.refreshTokenExpiresAt : undefined),
+    tokens: brought === undefined ? record.tokens : withToken(record.tokens, brought, attempt.fence),
+    attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
+  }
+  const next = noticed(record, renewed, answered, utc)
+  // Another send on the same parent may have killed this child since: it proves itself while its parent can still help.
+  const overlapped = onParent.some((open) => open.id !== attempt.id)
+  const proving = overlapped && effectiveClass(record.facts, timing) === 'last_child_wins'
+  const normal = brought === undefined ? time.at : dueAt(next, utc, time.at)
+  const due = proving ? Math.min(normal, time.at + provingWait(record, timing)) : normal
+  const committed: GrantRecord = {
+    ...next,
+    schedule: {
+      ...record.schedule,
+      dueAt: paused ? null : Math.max(due, time.at + shortestRest),
+      backoffUntil: 0,
+      failures: 0,
+      lastError: undefined,
+      lastSuccessAt: utc,
+    },
+  }
+  return { result: committed, record: committed }
+}
+
+const firstSend = (
+  { spent }: HeldRefreshToken,
+  sends: readonly Attempt[],
+): HeldRefreshToken['spent'] | undefined => {
+  if (spent !== undefined) return spent
+  const [first] = sends.toSorted((a, b) => (a.sentAt ?? 0) - (b.sentAt ?? 0))
+  return first?.sentAt === undefined ? undefined : { at: first.sentAt, boot: first.boot }
+}
+
+const withToken = (
+  tokens: readonly TokenRow[],
+  brought: NonNullable<Answered['token']>,
+  fence: number,
+): readonly TokenRow[] => {
+  const present = tokens.find(({ scope, resource }) => scope === brought.scope && resource === brought.resource)
+  const token: TokenRow = { ...brought, generation: (present?.generation ?? 0) + 1, fence }
+  return [...tokens.filter((other) => other !== present), token]
+}
+
+/**
+ * The child is not used before the requests on its parent are over, as far as the window leaves room for a refusal and a
+ * repetition afterwards: a provider may take the use of a child as the end of the window.
+ */
+const provingWait = ({ facts }: GrantRecord, timing: Timing): number => {
+  const { deadline, quiescence } = limitsOf(facts, timing)
+  return Math.max(0, Math.min(quiescence, facts.reuseWindow - 2 * deadline))
+}
+
+/** What the success ends or brings that a person must know. */
+function noticed(before: GrantRecord, next: GrantRecord, answered: Answered, utc: number): GrantRecord {
+  const recovered = notify(next, 'recovered', 'the login goes on', utc)
+  const granted = answered.token?.grantedScope
+  const had = answered.token === undefined ? undefined : findToken(before, answered.token)?.grantedScope
+  const lost = granted === undefined ? [] : (had ?? []).filter((name) => !granted.includes(name))
+  return lost.length === 0
+    ? recovered
+    : notify(recovered, 'scope_reduced', `the provider no longer grants ${lost.join(' ')}`, utc)
+}
+
+/** Never dropped, unless it belongs to a login before the present one. */
+function asCandidate(
+  record: GrantRecord,
+  { id, fence, parent }: Pick<Attempt, 'id' | 'fence' | 'parent'>,
+  { refreshToken, token }: Answered,
+  { timing }: Committer,
+  { time }: Moment,
+): Change<Committed> | undefined {
+  if (refreshToken === undefined || refreshToken.receivedAt < (record.loginAt ?? 0)) return undefined
+  const candidate: Candidate = { id, fence, parent, refreshToken, token }
+  const mine = record.fence === fence
+  const proving =
+    record.status.state === 'active' && effectiveClass(record.facts, timing) === 'last_child_wins'
+  const proveAt = time.at + provingWait(record, timing)
+  const { dueAt: due } = record.schedule
+  const next: GrantRecord = {
+    ...record,
+    lease: mine ? undefined : record.lease,
+    candidates: [...record.candidates, candidate],
+    attempts: record.attempts.filter((open) => open.id !== id),
+    schedule: proving ? { ...record.schedule, dueAt: Math.min(due ?? proveAt, proveAt) } : record.schedule,
+  }
+  return { result: null, record: next }
+}
+
+/** Another person's login under this grant's name is served to nobody until an operator has looked. */
+function setAside(
+  record: GrantRecord,
+  attempt: Pick<Attempt, 'id' | 'fence' | 'parent'>,
+  answered: Answered,
+  by: Committer,
+  moment: Moment,
+): Change<Committed> {
+  const reason = 'the provider answered for another subject than before'
+  const kept = asCandidate(record, attempt, answered, by, moment)?.record ?? record
+  const next = notify(
+    {
+      ...kept,
+      status: { state: 'quarantined' as const, reason },
+      fence: kept.fence + 1,
+      lease: undefined,
+      schedule: { ...kept.schedule, dueAt: null },
+    },
+    'quarantined',
+    reason,
+    by.utc,
+  )
+  return { result: next, record: next }
+}
+
+/** What still comes for a login that is over joins what the provider is told to revoke; it is never used. */
+function revokedToo(
+  record: GrantRecord,
+  { id, fence, parent }: Pick<Attempt, 'id' | 'fence' | 'parent'>,
+  refreshToken: HeldRefreshToken,
+  { time }: Moment,
+): Change<Committed> {
+  const { status } = record
+  const next: GrantRecord = {
+    ...record,
+    status: status.state === 'revoked' ? { state: 'revoking', since: status.since } : status,
+    candidates: [...record.candidates, { id, fence, parent, refreshToken }],
+    attempts: record.attempts.filter((open) => open.id !== id),
+    schedule: { ...record.schedule, dueAt: time.at },
+  }
+  return { result: null, record: next }
+}

@@ -1,0 +1,44 @@
+import type { ServerMetadata } from '../oauth/client.ts'
+import type { Secret } from '../secret.ts'
+import type { GrantDefinition } from './definition.ts'
+import { findToken, type GrantRecord, ownToken } from './grant.ts'
+import type { RefreshContext } from './refresh.ts'
+
+/** What a probe says of a refresh token. */
+export type Liveness = 'alive' | 'dead' | 'unknown'
+
+/**
+ * Asks, without spending it, whether a refresh token still is the live one: by introspection where that has no side
+ * effect, else by the old access token where a refresh would have killed that. `deadline` in milliseconds.
+ */
+export async function probe(
+  { store, transport, clock }: Pick<RefreshContext, 'store' | 'transport' | 'clock'>,
+  record: GrantRecord,
+  server: ServerMetadata,
+  { client }: GrantDefinition,
+  held: Secret | undefined,
+  deadline: number,
+): Promise<Liveness> {
+  const wire = { transport, now: clock.now, deadline }
+  const { facts } = record
+  if (facts.introspection && held !== undefined) {
+    const { introspectToken } = await import('../oauth/introspection.ts')
+    const answer = await introspectToken(server, client, { token: held, hint: 'refresh_token' }, wire)
+    if (answer.kind === 'introspected') return answer.active ? 'alive' : 'dead'
+  }
+  const own = findToken(record, ownToken)
+  if (!facts.oldTokenDies || facts.canary === undefined || own === undefined || own.expiresAt <= clock.now())
+    return 'unknown'
+  const opened = store.seal.open(own.sealed, { grant: record.id, field: 'access_token', ...ownToken })
+  const { value } = JSON.parse(opened) as { value: string }
+  const { Secret } = await import('../secret.ts')
+  const { askCanary } = await import('../oauth/canary.ts')
+  switch (await askCanary(facts.canary, new Secret(value), client, wire)) {
+    case 'accepted':
+      return 'alive'
+    case 'rejected':
+      return 'dead'
+    case 'unclear':
+      return 'unknown'
+  }
+}

@@ -1,0 +1,296 @@
+import { withoutLease } from './attempt.ts'
+import {
+  type Attempt,
+  type Candidate,
+  dueAt,
+  type GrantRecord,
+  type GrantStatus,
+  type HeldRefreshToken,
+  type LastError,
+  noRefreshToken,
+  ownFreshness,
+  parentOf,
+  refreshes,
+  type TokenKey,
+} from './grant.ts'
+import { notify } from './notice.ts'
+import type { FailedOutcome, Failure } from './outcome.ts'
+import { recoveryOf } from './recovery.ts'
+import { backoff } from './schedule.ts'
+import type { Change, Moment } from './store.ts'
+import { effectiveClass, limitsOf, type Timing } from './timing.ts'
+
+export interface Settler {
+  /** UTC ms. */
+  readonly utc: number
+  readonly timing: Timing
+  readonly random: () => number
+  /** The provider refuses everybody at present: a refusal says nothing about this grant. */
+  readonly incident: boolean
+}
+
+/** An attempt that brought no token is judged and its failure stored. */
+export function settle(
+  record: GrantRecord | undefined,
+  attempt: Attempt,
+  outcome: FailedOutcome,
+  key: TokenKey,
+  by: Settler,
+  moment: Moment,
+): Change<GrantRecord | undefined> {
+  if (record === undefined) return { result: undefined }
+  const row = record.attempts.find((open) => open.id === attempt.id)
+  if (row === undefined) {
+    // Somebody else's verdict cleared it meanwhile.
+    const { record: free } = withoutLease(record, attempt)
+    return { result: free ?? record, record: free }
+  }
+  const lease = record.fence === attempt.fence ? undefined : record.lease
+  const others = record.attempts.filter((open) => open.id !== attempt.id)
+  const base: GrantRecord = { ...record, lease, attempts: others }
+
+  // What is said of a refresh token that the grant no longer holds says nothing about the grant.
+  if (parentOf(record) !== attempt.parent) return written(base)
+
+  // A scope that one reader asked for says nothing about the grant.
+  if (outcome.failure.code === 'invalid_scope' && (key.scope !== '' || key.resource !== '')) {
+    const due = refreshes(record.status) ? dueAt(record, by.utc, moment.time.at) : null
+    return written({ ...base, schedule: { ...record.schedule, dueAt: due } })
+  }
+
+  const failed = withFailure(base, outcome.failure, by, moment)
+  switch (outcome.verdict) {
+    case 'not_sent':
+    case 'refused':
+      return written(failed)
+    case 'rejected':
+      return written(
+        by.incident && !outcome.person ? failed : rejected(failed, attempt, outcome, by, moment),
+      )
+    case 'ambiguous':
+      return written(ambiguous(failed, row, by, moment))
+    default:
+      return outcome satisfies never
+  }
+}
+
+const written = (record: GrantRecord): Change<GrantRecord> => ({ result: record, record })
+
+const lastErrorOf = (failure: Failure, utc: number): LastError => ({
+  code: failure.code,
+  message: failure.message,
+  at: utc,
+  error: failure.error,
+  status: failure.status,
+})
+
+function withFailure(
+  record: GrantRecord,
+  failure: Failure,
+  { utc, random }: Settler,
+  { time }: Moment,
+): GrantRecord {
+  const failures = record.schedule.failures + 1
+  const wait = backoff(failures, ownFreshness(record, utc), random, failure.retryAfter)
+  return {
+    ...record,
+    schedule: {
+      ...record.schedule,
+      failures,
+      lastError: lastErrorOf(failure, utc),
+      backoffUntil: time.at + wait,
+      dueAt: refreshes(record.status) ? time.at + wait : null,
+    },
+  }
+}
+
+/** Nobody knows whether the refresh token is spent: the attempt stays, and its class says when the grant is due again. */
+function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: Moment): GrantRecord {
+  const { facts } = failed
+  const replayClass = effectiveClass(facts, by.timing)
+  if (replayClass === 'non_rotating') return failed
+  const now = moment.time.at
+  const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? now, localDone: true }
+  const kept: GrantRecord = { ...failed, attempts: [...failed.attempts, open] }
+  const recovery = recoveryOf(kept, by, moment)
+  const dueAt =
+    recovery.kind === 'wait'
+      ? recovery.until
+      : // Inside a window: soon, and while there is still time for an answer.
+        Math.max(now, Math.min(kept.schedule.dueAt ?? now, lastChance(kept, by)))
+  const next = { ...kept, schedule: { ...kept.schedule, dueAt: refreshes(kept.status) ? dueAt : null } }
+  if (replayClass !== 'strict') return next
+  const words = `a refresh was sent and nobody knows what became of it (${failed.schedule.lastError?.message ?? ''})`
+  return notify(next, 'at_risk', words, by.utc)
+}
+
+const lastChance = (record: GrantRecord, { timing }: Settler): number => {
+  const { deadline, replay } = limitsOf(record.facts, timing)
+  const first = Math.min(...record.attempts.map((open) => open.sentAt ?? Number.POSITIVE_INFINITY))
+  return first + replay - deadline
+}
+
+/**
+ * The refresh token was refused. Another that may be alive takes its place: first a candidate, then, inside the window,
+ * the one before. With nothing left a refusal becomes certainty only when it is repeated.
+ */
+function rejected(
+  failed: GrantRecord,
+  attempt: Attempt,
+  outcome: Extract<FailedOutcome, { verdict: 'rejected' }>,
+  by: Settler,
+  moment: Moment,
+): GrantRecord {
+  if (!refreshes(failed.status)) return failed
+  // Without a refresh token each request stands for itself, and one under way may still succeed.
+  const attempts =
+    attempt.parent === noRefreshToken
+      ? failed.attempts
+      : failed.attempts.filter((open) => open.parent !== attempt.parent)
+  const judged: GrantRecord = { ...failed, attempts }
+  if (!outcome.person) {
+    const next = fallback(judged, attempt, by, moment)
+    if (next !== undefined) return next
+  }
+  const { status, next: again } = afterRejection(
+    judged.status,
+    outcome.person,
+    outcome.failure,
+    by,
+    moment.time.at,
+  )
+  const settled: GrantRecord = {
+    ...judged,
+    status,
+    schedule: { ...judged.schedule, dueAt: again, backoffUntil: again ?? 0 },
+  }
+  return status.state === 'reauthorization_required'
+    ? notify(settled, 'reauthorization_required', status.reason, by.utc)
+    : settled
+}
+
+/** Another refresh token of this login that may be alive takes the place of the one that is dead. */
+export function fallback(
+  record: GrantRecord,
+  attempt: Pick<Attempt, 'id' | 'fence' | 'owner' | 'spool'>,
+  by: Pick<Settler, 'timing'>,
+  { time }: Moment,
+): GrantRecord | undefined {
+  const due = { ...record.schedule, dueAt: time.at, backoffUntil: 0 }
+  const candidate = record.candidates.at(-1)
+  if (candidate !== undefined) return { ...withCandidate(record, candidate), schedule: due }
+  const previous = record.previousRefreshToken
+  if (previous === undefined || !inWindow(record, previous, by.timing, time)) return undefined
+  // It was sent before: the attempt says so, and keeps it from being sent again outside of its window.
+  const spent = previous.spent as NonNullable<HeldRefreshToken['spent']>
+  const sent: Attempt = {
+    id: attempt.id,
+    fence: attempt.fence,
+    owner: attempt.owner,
+    spool: attempt.spool,
+    parent: previous.fingerprint,
+    sentAt: spent.at,
+    boot: spent.boot,
+    localDone: true,
+  }
+  return {
+    ...record,
+    refreshToken: previous,
+    previousRefreshToken: undefined,
+    attempts: [...record.attempts, sent],
+    schedule: due,
+  }
+}
+
+function withCandidate(record: GrantRecord, candidate: Candidate): GrantRecord {
+  const { refreshToken, token, fence } = candidate
+  const present = record.tokens.find((row) => row.scope === token?.scope && row.resource === token.resource)
+  const tokens =
+    token === undefined || (present !== undefined && present.expiresAt >= token.expiresAt)
+      ? record.tokens
+      : [
+          ...record.tokens.filter((row) => row !== present),
+          { ...token, generation: (present?.generation ?? 0) + 1, fence },
+        ]
+  return {
+    ...record,
+    refreshToken,
+    tokens,
+    candidates: record.candidates.filter((other) => other !== candidate),
+  }
+}
+
+const inWindow = (
+  { facts }: GrantRecord,
+  { spent }: HeldRefreshToken,
+  timing: Timing,
+  time: Moment['time'],
+): boolean => {
+  const { replay } = limitsOf(facts, timing)
+  return spent !== undefined && spent.boot === time.boot && time.at < spent.at + replay
+}
+
+/** A refusal becomes certainty only when it is repeated: providers have had hours in which they refused everybody. */
+function afterRejection(
+  status: GrantStatus,
+  person: boolean,
+  failure: Failure,
+  { utc, timing }: Settler,
+  now: number,
+): { status: GrantStatus; next: number | null } {
+  // Refusals close together are one opinion: somebody refreshing by hand does not make it certain any sooner.
+  if (status.state === 'suspect' && now < status.countsFrom && !person)
+    return { status, next: status.countsFrom }
+  const refusals = status.state === 'suspect' ? status.refusals + 1 : 1
+  const after = timing.confirmations[refusals - 1]
+  if (person || after === undefined)
+    return {
+      status: { state: 'reauthorization_required', reason: failure.message, since: utc },
+      next: null,
+    }
+  const countsFrom = now + after
+  return { status: { state: 'suspect', refusals, countsFrom }, next: countsFrom }
+}
+
+/**
+ * A probe says that the refresh token is no longer alive although no answer came: the answer was lost. What else the
+ * grant holds takes its place; with nothing left a person has to consent again.
+ */
+export function lost(
+  record: GrantRecord | undefined,
+  attempt: Attempt,
+  by: Pick<Settler, 'utc' | 'timing'>,
+  moment: Moment,
+): Change<GrantRecord | undefined> {
+  if (record === undefined) return { result: undefined }
+  if (parentOf(record) !== attempt.parent || record.fence !== attempt.fence || !refreshes(record.status)) {
+    const { record: free } = withoutLease(record, attempt)
+    return { result: free ?? record, record: free }
+  }
+  const judged: GrantRecord = {
+    ...record,
+    lease: undefined,
+    attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
+  }
+  const next = fallback(judged, attempt, by, moment)
+  if (next !== undefined) return written(next)
+  const reason = 'lost_rotation: the provider has replaced the refresh token, and the answer that held the new one was lost'
+  return written(
+    notify(
+      {
+        ...judged,
+        status: { state: 'reauthorization_required' as const, reason, since: by.utc },
+        schedule: {
+          ...judged.schedule,
+          dueAt: null,
+          backoffUntil: 0,
+          failures: judged.schedule.failures + 1,
+          lastError: { code: 'reauthorization_required' as const, message: reason, at: by.utc },
+        },
+      },
+      'reauthorization_required',
+      reason,
+      by.utc,
+    ),
+  )
+}
