@@ -14,6 +14,10 @@ export interface TokenResponse {
   /** Granted scope; absent when it equals what was asked (RFC 6749 section 5.1). */
   readonly scope?: readonly string[] | undefined
   readonly idToken?: Secret | undefined
+  /** `sub` of the id_token: whose login it is. Decoded, not verified. */
+  readonly subject?: string | undefined
+  /** Seconds that the refresh token lives, above zero; absent when the provider did not say. */
+  readonly refreshTokenExpiresIn?: number | undefined
   /** The whole answer as JSON text. */
   readonly whole: Secret
 }

@@ -1,6 +1,7 @@
 import { Secret } from '../secret.ts'
+import { readErrorMember } from './error-response.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
-import { printable, withoutSecrets } from './printable.ts'
+import { withoutSecrets } from './printable.ts'
 import { retryAfter } from './retry-after.ts'
 import type { TokenAnswer, TokenResponse } from './token-answer.ts'
 import type { WireResponse } from './transport.ts'
@@ -17,6 +18,8 @@ const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 const tokenTypeText = /^[\x21-\x7e]{1,50}$/
 /** Seconds. A hundred years: longer says "never" and would leave the range of dates. */
 const longestLifetime = 100 * 365.25 * 86_400
+/** By whom it is written so: many, Intuit, Keycloak. No standard names it. */
+const refreshLifetimes = ['refresh_token_expires_in', 'x_refresh_token_expires_in', 'refresh_expires_in']
 const tenYears = 10 * 365.25 * 86_400
 
 /**
@@ -37,7 +40,7 @@ export function readTokenAnswer(response: WireResponse, sent: readonly string[],
   const body = isJsonObject(json.value) ? json.value : {}
 
   // Some send errors with status 200 (Slack, GitHub), some invalid_grant with 403 (Atlassian): the code decides.
-  const error = readError(body, sent)
+  const error = readErrorMember(body, sent)
   if (error !== undefined) return { kind: 'error', ...facts, ...error }
 
   const accessToken = member(body, 'access_token')
@@ -61,6 +64,10 @@ function readTokens(
   const jwtExpiresAt = readJwtExpiry(accessToken)
   const scope = readScope(member(body, 'scope'), sent)
   const idToken = member(body, 'id_token')
+  const subject = typeof idToken === 'string' ? readSubject(idToken) : undefined
+  const refreshTokenExpiresIn = refreshLifetimes
+    .map((name) => readLifetime(member(body, name)))
+    .find((lifetime) => lifetime !== undefined)
   return {
     accessToken: new Secret(accessToken),
     tokenType: readTokenType(member(body, 'token_type'), sent),
@@ -68,34 +75,10 @@ function readTokens(
     ...(jwtExpiresAt === undefined ? {} : { jwtExpiresAt }),
     ...(scope === undefined ? {} : { scope }),
     ...(typeof idToken === 'string' && idToken !== '' ? { idToken: new Secret(idToken) } : {}),
+    ...(subject === undefined ? {} : { subject }),
+    ...(refreshTokenExpiresIn === undefined ? {} : { refreshTokenExpiresIn }),
     ...kept,
   }
-}
-
-function readError(
-  body: JsonObject,
-  sent: readonly string[],
-): { readonly error: string; readonly description?: string } | undefined {
-  const error = member(body, 'error')
-  if (error === undefined || error === null || error === '' || error === false || error === 0)
-    return undefined
-  // API gateways answer in their own dialect: {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": "…"}}
-  const inner = isJsonObject(error) ? error : {}
-  const code = [
-    error,
-    member(inner, 'error'),
-    member(inner, 'type'),
-    member(inner, 'status'),
-    member(inner, 'code'),
-  ]
-    .map((value) => (typeof value === 'string' || typeof value === 'number' ? String(value) : ''))
-    .map((value) => printable(value, 100, sent))
-    .find((value) => value !== '')
-  const said = [member(body, 'error_description'), member(inner, 'message')].find(
-    (value) => typeof value === 'string',
-  )
-  const description = typeof said === 'string' ? printable(said, 500, sent) : ''
-  return { error: code ?? 'unspecified', ...(description === '' ? {} : { description }) }
 }
 
 function readRefreshToken(body: JsonObject): Secret | undefined {
@@ -125,18 +108,36 @@ function readScope(value: unknown, sent: readonly string[]): readonly string[] |
 }
 
 function readJwtExpiry(accessToken: string): number | undefined {
-  const parts = accessToken.split('.')
-  if (parts.length !== 3 || !/^[\w-]+$/.test(parts[1] ?? '')) return undefined
-  const claims = parseJson(decodeBase64url(parts[1] as string))?.value
-  if (!isJsonObject(claims)) return undefined
+  const claims = readClaims(accessToken)
+  if (claims === undefined) return undefined
   const [exp, iat] = [member(claims, 'exp'), member(claims, 'iat')]
   if (typeof exp !== 'number' || typeof iat !== 'number') return undefined
   return iat < exp && exp < iat + tenYears ? exp : undefined
 }
 
+/**
+ * Whose login it is. The signature is not looked at: the token came straight from the token endpoint, and TLS says who
+ * that is (OpenID Connect Core 1.0 section 3.1.3.7, step 6). At most 255 characters (section 2).
+ */
+function readSubject(idToken: string): string | undefined {
+  const claims = readClaims(idToken)
+  const subject = claims === undefined ? undefined : member(claims, 'sub')
+  return typeof subject === 'string' && subject !== '' && subject.length <= 255 ? subject : undefined
+}
+
+/** The claims of a JWT, unverified (RFC 7519 section 7.2). */
+function readClaims(jwt: string): JsonObject | undefined {
+  const parts = jwt.split('.')
+  if (parts.length !== 3 || !/^[\w-]+$/.test(parts[1] ?? '')) return undefined
+  const claims = parseJson(decodeBase64url(parts[1] as string))?.value
+  return isJsonObject(claims) ? claims : undefined
+}
+
+/** Gives UTF-8, which the claims of a subject may well be. */
 function decodeBase64url(text: string): string {
   try {
-    return atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)))
   } catch {
     return ''
   }

@@ -1,0 +1,154 @@
+import * as oauth from 'oauth4webapi'
+import { mayCarrySecrets, webAddress } from './address.ts'
+import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { clientAuthentication } from './client-authentication.ts'
+import type { SilenceReason, UnusableReason } from './token-answer.ts'
+import { type Wire, WireError, type WireResponse } from './transport.ts'
+
+/** Parameters that hold no secret, so that an error may quote them. All others are taken for secrets. */
+const publicParameters = new Set(
+  'grant_type scope resource audience client_id redirect_uri client_assertion_type requested_token_type subject_token_type actor_token_type token_type_hint'.split(
+    ' ',
+  ),
+)
+/** An unknown parameter's value of fewer characters is a word like `true`; hiding it would only garble texts. */
+const shortestSecret = 8
+const credentials = new Set(
+  'refresh_token token code code_verifier assertion client_secret client_assertion password device_code subject_token actor_token'.split(
+    ' ',
+  ),
+)
+
+/** Nothing came back, or nobody knows what. */
+export interface Silence {
+  readonly kind: 'silence'
+  /** False only when it is certain that no byte of the request reached the provider. */
+  readonly sent: boolean
+  readonly reason: SilenceReason
+  /** What the system said, without secrets: `connect ECONNREFUSED 127.0.0.1:1`. */
+  readonly detail: string
+}
+
+/** What came of one form: the whole answer, the head of one, or nothing. */
+export type FormAnswer =
+  | {
+      readonly kind: 'answer'
+      readonly response: WireResponse
+      /** The secrets of the request, in every spelling in which the provider may quote them. */
+      readonly sent: readonly string[]
+    }
+  | {
+      readonly kind: 'unreadable'
+      readonly status: number
+      readonly reason: Extract<UnusableReason, 'too_large' | 'cut' | 'bad_encoding'>
+    }
+  | Silence
+
+/** What oauth4webapi wants to send any request to an endpoint of the provider. */
+export interface FormRequest {
+  readonly url: URL
+  readonly server: oauth.AuthorizationServer
+  readonly client: oauth.Client
+  readonly authenticate: oauth.ClientAuth
+  readonly options: {
+    readonly headers: Record<string, string>
+    readonly [oauth.customFetch]: (
+      url: string,
+      init: oauth.CustomFetchOptions<'POST', URLSearchParams>,
+    ) => Promise<Response>
+    readonly [oauth.allowInsecureRequests]: boolean
+  }
+}
+
+/**
+ * One form to an endpoint of the provider, from a client that proves itself (RFC 6749 section 2.3), within one deadline.
+ *
+ * @param send gives the request to the function of oauth4webapi that composes this message.
+ * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
+ * @throws TypeError when the endpoint is no http address, or has user information.
+ */
+export async function exchangeForm(
+  endpoint: string,
+  server: ServerMetadata,
+  client: ClientRegistration,
+  wire: Wire,
+  send: (request: FormRequest) => Promise<unknown>,
+): Promise<FormAnswer> {
+  const url = webAddress(endpoint)
+  if (url === undefined) throw new TypeError('the endpoint must be an http address without user information')
+  if (!mayCarrySecrets(url, client.insecureHttp)) return insecure(url)
+  const authenticate = await clientAuthentication(server, client, wire)
+
+  const sent: string[] = []
+  let response: WireResponse | undefined
+  const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
+    sent.push(...secretsOf(init.body, init.headers, client))
+    response = await wire.transport({
+      method: 'POST',
+      url: address,
+      // RFC 6749 fixes the encoding; some servers compare this header as a whole and choke on a charset.
+      headers: { ...init.headers, 'content-type': 'application/x-www-form-urlencoded' },
+      body: init.body.toString(),
+      deadline: wire.deadline,
+      insecureHttp: client.insecureHttp,
+    })
+    // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused
+    // answer may hold the only copy of a rotated refresh token.
+    return new Response(null)
+  }
+  try {
+    await send({
+      url,
+      server: { issuer: server.issuer ?? url.origin, token_endpoint: server.tokenEndpoint },
+      client: { client_id: client.clientId === '' ? 'anonymous' : client.clientId },
+      authenticate,
+      options: {
+        headers: { 'user-agent': 'evertoken' },
+        [oauth.customFetch]: exchange,
+        [oauth.allowInsecureRequests]: url.protocol === 'http:',
+      },
+    })
+  } catch (error) {
+    return readFailure(error)
+  }
+  return { kind: 'answer', response: response as WireResponse, sent }
+}
+
+export const insecure = (url: URL): Silence => ({
+  kind: 'silence',
+  sent: false,
+  reason: 'insecure_http',
+  detail: `plain http to ${url.host} refused`,
+})
+
+/** Every secret of the request in every spelling in which it travelled or may be quoted. */
+function secretsOf(
+  body: URLSearchParams,
+  headers: Readonly<Record<string, string>>,
+  client: ClientRegistration,
+): readonly string[] {
+  const found: string[] = []
+  for (const [name, value] of body)
+    if (credentials.has(name) || (!publicParameters.has(name) && value.length >= shortestSecret))
+      found.push(value)
+  if ('secret' in client.authentication) found.push(client.authentication.secret.reveal())
+  const spellings = found.flatMap((text) => [text, new URLSearchParams([['', text]]).toString().slice(1)])
+  const basic = headers.authorization?.split(' ')[1]
+  return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')
+}
+
+function readFailure(error: unknown): Exclude<FormAnswer, { kind: 'answer' }> {
+  // A transport that breaks its promise may have sent everything; its words may hold anything.
+  if (!(error instanceof WireError))
+    return { kind: 'silence', sent: true, reason: 'local', detail: 'the transport failed in an unknown way' }
+  switch (error.reason) {
+    case 'too_large':
+    case 'cut':
+    case 'bad_encoding':
+      return error.status === undefined
+        ? { kind: 'silence', sent: error.sent, reason: 'reset', detail: error.message }
+        : { kind: 'unreadable', status: error.status, reason: error.reason }
+    default:
+      return { kind: 'silence', sent: error.sent, reason: error.reason, detail: error.message }
+  }
+}

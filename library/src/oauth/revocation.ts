@@ -1,0 +1,66 @@
+import * as oauth from 'oauth4webapi'
+import type { Secret } from '../secret.ts'
+import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { readProviderError } from './error-response.ts'
+import { exchangeForm, type Silence } from './form-exchange.ts'
+import { retryAfter } from './retry-after.ts'
+import type { Wire } from './transport.ts'
+
+/** A token and what it is, so that the provider finds it (RFC 7009 section 2.1, RFC 7662 section 2.1). */
+export interface PresentedToken {
+  readonly token: Secret
+  readonly hint: 'refresh_token' | 'access_token'
+}
+
+/** What came of one revocation request: a fact, not yet a judgement. */
+export type RevocationAnswer =
+  /** The token is worth nothing: by this request, or it was already. */
+  | { readonly kind: 'revoked'; readonly status: number }
+  /** There is no revocation endpoint, or it revokes no tokens of this kind (RFC 7009 section 2.2.1). */
+  | { readonly kind: 'unsupported' }
+  | {
+      readonly kind: 'failed'
+      readonly status: number
+      /** RFC 6749 section 5.2 `error`, bounded to 100 printable characters. */
+      readonly error?: string | undefined
+      /** Bounded to 500 printable characters. */
+      readonly description?: string | undefined
+      /** Seconds; with 503 the token still works (RFC 7009 section 2.2.1). */
+      readonly retryAfter?: number | undefined
+    }
+  | Silence
+
+/**
+ * Tells the provider that a token is not used any more, RFC 7009 section 2.1. A refresh token takes the access tokens of
+ * its login along. May be repeated: an unknown token counts as revoked (section 2.2).
+ *
+ * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
+ */
+export async function revokeToken(
+  server: ServerMetadata,
+  client: ClientRegistration,
+  { token, hint }: PresentedToken,
+  wire: Wire,
+): Promise<RevocationAnswer> {
+  if (server.revocationEndpoint === undefined) return { kind: 'unsupported' }
+  const answer = await exchangeForm(server.revocationEndpoint, server, client, wire, (request) =>
+    oauth.revocationRequest(
+      { ...request.server, revocation_endpoint: request.url.href },
+      request.client,
+      request.authenticate,
+      token.reveal(),
+      { ...request.options, additionalParameters: { token_type_hint: hint } },
+    ),
+  )
+  if (answer.kind === 'silence') return answer
+  if (answer.kind === 'unreadable') return { kind: 'failed', status: answer.status }
+  const { response, sent } = answer
+  const { status } = response
+  const said = readProviderError(response.body, sent)
+  // RFC 7009 section 2.2 knows no error for a dead token; Google sends this one all the same.
+  if (said?.error === 'invalid_token') return { kind: 'revoked', status }
+  if (said?.error === 'unsupported_token_type') return { kind: 'unsupported' }
+  if (status >= 200 && status < 300 && said === undefined) return { kind: 'revoked', status }
+  const asked = retryAfter(response.headers, wire.now())
+  return { kind: 'failed', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
+}
