@@ -8,7 +8,8 @@ import {
   type TokenKey,
   type TokenRow,
 } from './grant.ts'
-import { recoveryOf, unresolvedOf } from './recovery.ts'
+import { type Notice, notify } from './notice.ts'
+import { type Recovery, recoveryOf, unresolvedOf } from './recovery.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 
@@ -41,7 +42,7 @@ export type Claim =
   /** Somebody else is at it. */
   | { readonly kind: 'held' }
   /** Nothing is sent before this store time. */
-  | { readonly kind: 'backoff'; readonly until: number }
+  | { readonly kind: 'backoff'; readonly until: number; readonly notice?: Notice | undefined }
   /** The state does not refresh, or the grant is gone. */
   | { readonly kind: 'dead' }
   /** What was asked for has happened already. */
@@ -121,7 +122,7 @@ export function claim(
     return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, record.lease?.until ?? now) }
 
   const recovery = recoveryOf(record, by, moment)
-  if (recovery.kind === 'wait') return postponed(record, unresolved, recovery.until, moment)
+  if (recovery.kind === 'wait') return postponed(record, unresolved, recovery, by, moment)
   const closed = by.closedUntil?.(record)
   if (closed !== undefined && closed > now)
     return { result: { kind: 'backoff', until: closed }, ...dueNotBefore(record, why, now, closed) }
@@ -203,10 +204,10 @@ const provesUnsent = ({ facts }: GrantRecord, timing: Timing): boolean => {
 function postponed(
   record: GrantRecord,
   unresolved: readonly Attempt[],
-  until: number,
+  { until, atRisk }: Extract<Recovery, { kind: 'wait' }>,
+  by: Claimant,
   { time }: Moment,
 ): Change<Claim> {
-  const result: Claim = { kind: 'backoff', until }
   // Another boot wrote them: from now on they are waited for as if they had been sent now.
   const restarted = unresolved.some((open) => open.boot !== time.boot)
   const attempts = restarted
@@ -216,11 +217,19 @@ function postponed(
     : unresolved
   const { dueAt } = record.schedule
   const same = attempts.length === record.attempts.length && !restarted && record.lease === undefined
-  if (same && dueAt !== null && dueAt > time.at && dueAt <= until) return { result }
-  return {
-    result,
-    record: { ...record, lease: undefined, attempts, schedule: { ...record.schedule, dueAt: until } },
+  if (same && dueAt !== null && dueAt > time.at && dueAt <= until) return { result: { kind: 'backoff', until } }
+  const waiting: GrantRecord = {
+    ...record,
+    lease: undefined,
+    attempts,
+    schedule: { ...record.schedule, dueAt: until },
   }
+  // Whoever sent it may be dead, so it is for whoever finds it to say so.
+  const next = atRisk
+    ? notify(waiting, 'at_risk', 'a refresh was sent, and whoever sent it left no word of what became of it', by.utc)
+    : waiting
+  const notice = next === waiting ? undefined : next.notices.at(-1)
+  return { result: { kind: 'backoff', until, notice }, record: next }
 }
 
 /** A grant whose door is closed is due when the door opens: a worker that finds it due must not find it due for ever. */

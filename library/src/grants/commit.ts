@@ -111,7 +111,7 @@ function taken(
   const overlapped = onParent.some((open) => open.id !== attempt.id)
   const proving = overlapped && effectiveClass(record.facts, timing) === 'last_child_wins'
   const normal = brought === undefined ? time.at : dueAt(next, utc, time.at)
-  const due = proving ? Math.min(normal, time.at + provingWait(record, timing)) : normal
+  const due = proving ? Math.min(normal, provingAt(record, next.previousRefreshToken, timing, time.at)) : normal
   const committed: GrantRecord = {
     ...next,
     schedule: {
@@ -146,12 +146,18 @@ const withToken = (
 }
 
 /**
- * The child is not used before the requests on its parent are over, as far as the window leaves room for a refusal and a
- * repetition afterwards: a provider may take the use of a child as the end of the window.
+ * Store time at which a child proves itself: not before the requests on its parent are over, since a provider may take
+ * the use of a child as the end of the window, and early enough for a refusal and a repetition with the parent.
  */
-const provingWait = ({ facts }: GrantRecord, timing: Timing): number => {
+function provingAt(
+  { facts }: GrantRecord,
+  parent: HeldRefreshToken | undefined,
+  timing: Timing,
+  now: number,
+): number {
   const { deadline, quiescence } = limitsOf(facts, timing)
-  return Math.max(0, Math.min(quiescence, facts.reuseWindow - 2 * deadline))
+  const first = parent?.spent?.at ?? now
+  return Math.max(now, Math.min(now + quiescence, first + facts.reuseWindow - 2 * deadline))
 }
 
 /** What the success ends or brings that a person must know. */
@@ -178,7 +184,9 @@ function asCandidate(
   const mine = record.fence === fence
   const proving =
     record.status.state === 'active' && effectiveClass(record.facts, timing) === 'last_child_wins'
-  const proveAt = time.at + provingWait(record, timing)
+  const { previousRefreshToken: previous } = record
+  const sibling = previous?.fingerprint === parent ? previous : undefined
+  const proveAt = provingAt(record, sibling, timing, time.at)
   const { dueAt: due } = record.schedule
   const next: GrantRecord = {
     ...record,

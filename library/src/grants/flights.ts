@@ -23,7 +23,7 @@ export class Flights {
   readonly #troubles = new Map<string, unknown>()
 
   constructor(
-    context: Omit<RefreshContext, 'troubled' | 'drained'>,
+    context: Omit<RefreshContext, 'troubled' | 'drained' | 'noticed'>,
     listeners: Listeners,
     changed: (id: string) => void,
   ) {
@@ -31,6 +31,7 @@ export class Flights {
       ...context,
       troubled: (id, error) => this.#tellTrouble(id, error),
       drained: (record, before) => this.#tellDrained(record, before),
+      noticed: (grant, notice) => listeners.emit('notice', { ...notice, grant }),
     }
     this.#listeners = listeners
     this.#changed = changed

@@ -69,7 +69,7 @@ export class Keeper implements AsyncDisposable {
   readonly store: GrantStore
   readonly clock: Clock
   readonly timing: Timing
-  readonly #context: Omit<RefreshContext, 'troubled' | 'drained'>
+  readonly #context: Omit<RefreshContext, 'troubled' | 'drained' | 'noticed'>
   readonly #cache: TokenCache
   readonly #reader: Reader
   readonly #flights: Flights

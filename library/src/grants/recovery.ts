@@ -13,7 +13,8 @@ import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 export type Recovery =
   | { readonly kind: 'send' }
   | { readonly kind: 'probe' }
-  | { readonly kind: 'wait'; readonly until: number }
+  /** `atRisk`: the answer may be lost, and with it the login. */
+  | { readonly kind: 'wait'; readonly until: number; readonly atRisk: boolean }
 
 type Sent = Attempt & { readonly sentAt: number }
 
@@ -23,7 +24,7 @@ export const unresolvedOf = (record: GrantRecord): readonly Sent[] => {
   return record.attempts.filter((open): open is Sent => open.parent === parent && open.sentAt !== undefined)
 }
 
-const wait = (until: number): Recovery => ({ kind: 'wait', until })
+const wait = (until: number, atRisk = true): Recovery => ({ kind: 'wait', until, atRisk })
 
 /** Store time at which the mandatory window of the grant's own token begins; past for one without a token. */
 export function mandatoryAt(record: GrantRecord, utc: number, now: number): number {
@@ -58,7 +59,7 @@ export function recoveryOf(
     // Its answer would be killed by ours: a sender that may still be listening is waited for.
     const listening = unresolved.filter((open) => !open.localDone)
     const over = Math.max(0, ...listening.map((open) => open.sentAt + limits.lease))
-    return over > now ? wait(Math.min(over, first + limits.replay)) : { kind: 'send' }
+    return over > now ? wait(Math.min(over, first + limits.replay), false) : { kind: 'send' }
   }
 
   const quiet = Math.max(limits.quiescence, limits.deadline)

@@ -14,6 +14,7 @@ import { drain } from './drain.ts'
 import { durableWrite } from './durable-write.ts'
 import type { FaultPoint } from './fault-point.ts'
 import { findToken, type GrantRecord, parentOf, quarantine, type TokenKey, type TokenRow } from './grant.ts'
+import type { Notice } from './notice.ts'
 import { adviceFor, type FailedOutcome, judge } from './outcome.ts'
 import { probe } from './probe.ts'
 import { mandatoryAt } from './recovery.ts'
@@ -54,6 +55,8 @@ export interface RefreshContext {
   readonly troubled: (id: string, error: unknown) => void
   /** Told of an answer that a process left behind and this one has stored. */
   readonly drained: (record: GrantRecord, before: GrantRecord) => void
+  /** Told of a notice that a claim wrote. */
+  readonly noticed: (id: string, notice: Notice) => void
   /** For tests that kill a process at a named moment. */
   readonly faultPoint?: ((point: FaultPoint) => void) | undefined
 }
@@ -70,6 +73,7 @@ export async function refresh(context: RefreshContext, id: string, why: Why): Pr
   const by = claimant(context, why)
   const claimed = await context.store.update(id, (record, moment) => claim(record, why, by(), moment))
   context.faultPoint?.('post_intent')
+  if (claimed.kind === 'backoff' && claimed.notice !== undefined) context.noticed(id, claimed.notice)
   return claimed.kind === 'claimed' ? spend(context, claimed, why, began) : claimed
 }
 
@@ -95,11 +99,15 @@ export async function refreshDue(
   const began = context.clock.boot()
   const why: Why = { kind: 'due' }
   const by = claimant(context, why)
-  const claims = await context.store.updateDue(limit, (record, moment) => claim(record, why, by(), moment))
+  const claims = await context.store.updateDue(limit, (record, moment) => {
+    const { result, record: next } = claim(record, why, by(), moment)
+    return { result: { id: record.id, claimed: result }, record: next }
+  })
   context.faultPoint?.('post_intent')
-  const begun = claims
-    .filter((claimed): claimed is Claimed => claimed.kind === 'claimed')
-    .map((claimed) => ({ id: claimed.record.id, result: spend(context, claimed, why, began) }))
+  const begun: Begun[] = []
+  for (const { id, claimed } of claims)
+    if (claimed.kind === 'claimed') begun.push({ id, result: spend(context, claimed, why, began) })
+    else if (claimed.kind === 'backoff' && claimed.notice !== undefined) context.noticed(id, claimed.notice)
   return { looked: claims.length, begun }
 }
 
@@ -166,7 +174,11 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
   const { definition, held } = opened
   if (held === undefined && needsRefreshToken(definition)) return settled(spending, nothingToSpend)
   const server = await context.serverOf(definition).catch((error: unknown) => neverSent(error))
-  if ('verdict' in server) return settled(spending, server)
+  if ('verdict' in server) {
+    circuits.report(record.circuit, { grant: record.id, outcome: server })
+    return settled(spending, server)
+  }
+  if (why.kind === 'rejected') tellAge(spending)
 
   const interactive = why.kind !== 'due'
   const permit = await circuits.permit(record.circuit, record.facts.refreshRate, { interactive })
@@ -181,13 +193,13 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
   if (record.facts.oldTokenDies && record.tokens.length > 0) await clock.sleep(timing.revalidate)
 
   context.faultPoint?.('pre_mark')
+  const tooLate = () => clock.boot() - began > limits.lease - limits.deadline
   if (attempt.sentAt === undefined) {
     const blocked = await unspoolable(spending)
     if (blocked !== undefined) return settled(spending, blocked)
-    const tooLate = clock.boot() - began > limits.lease - limits.deadline
-    if (tooLate || !(await store.update(record.id, (row, moment) => markSent(row, attempt, moment))))
+    if (tooLate() || !(await store.update(record.id, (row, moment) => markSent(row, attempt, moment))))
       return released(spending)
-  }
+  } else if (tooLate()) return released(spending)
   context.faultPoint?.('pre_send')
 
   const askedAt = clock.now()
@@ -253,6 +265,14 @@ function neverSent(error: unknown): FailedOutcome {
   const code = known ? error.code : 'internal'
   const message = error instanceof Error ? error.message : 'something that is no error was thrown'
   return { verdict: 'not_sent', failure: { code, message } }
+}
+
+/** How long a token lived whose lifetime nobody stated. */
+function tellAge({ context, claimed, key }: Spending): void {
+  const { record } = claimed
+  const refused = findToken(record, key)
+  if (refused?.lifetimeFrom === 'assumed')
+    context.circuits.reportAge(record.circuit, context.clock.now() - refused.obtainedAt)
 }
 
 /** Where an answer could not be kept, a refresh token is not sent whose answer comes once. */

@@ -119,7 +119,7 @@ function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: M
       : // Inside a window: soon, and while there is still time for an answer.
         Math.max(now, Math.min(kept.schedule.dueAt ?? now, lastChance(kept, by)))
   const next = { ...kept, schedule: { ...kept.schedule, dueAt: refreshes(kept.status) ? dueAt : null } }
-  if (replayClass !== 'strict') return next
+  if (recovery.kind !== 'wait' || !recovery.atRisk) return next
   const words = `a refresh was sent and nobody knows what became of it (${failed.schedule.lastError?.message ?? ''})`
   return notify(next, 'at_risk', words, by.utc)
 }
