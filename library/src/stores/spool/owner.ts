@@ -15,7 +15,8 @@ const lockFile = (folder: string, owner: string): string => path.join(folder, `o
 
 export interface Owner {
   readonly id: string
-  release(): void
+  /** `dead` leaves the lock file, by which others see that nobody holds it any more. */
+  release(how?: 'forgotten' | 'dead'): void
 }
 
 /** Takes an owner id whose lock is held until `release` or the end of the process. */
@@ -29,18 +30,20 @@ export function takeOwner(folder: string): Owner {
   held.add(lock)
   return {
     id,
-    release() {
+    release(how = 'forgotten') {
       if (!held.delete(lock)) return
       lock.close()
-      rmSync(file, { force: true })
+      if (how === 'forgotten') rmSync(file, { force: true })
     },
   }
 }
 
+export const hasLock = (folder: string, owner: string): boolean => existsSync(lockFile(folder, owner))
+
 /** True only when the owner's lock exists and nobody holds it. A missing file proves nothing. */
 export function isDead(folder: string, owner: string): boolean {
   const file = lockFile(folder, owner)
-  if (!existsSync(file)) return false
+  if (!hasLock(folder, owner)) return false
   let probe: DatabaseSync | undefined
   try {
     probe = new DatabaseSync(file, { timeout: 0 })
@@ -56,11 +59,11 @@ export function isDead(folder: string, owner: string): boolean {
 /** A file this young may belong to a process that has made it and not locked it yet. */
 const settlingTime = 60_000
 
-/** Removes lock files of the dead that no row names any more. */
-export function sweep(folder: string, named: ReadonlySet<string>): void {
+/** Removes lock files of the dead that nobody needs any more. */
+export function sweepLocks(folder: string, isNeeded: (owner: string) => boolean): void {
   for (const name of readdirSync(folder)) {
     const owner = /^owner-(.+)\.lock$/.exec(name)?.[1]
-    if (owner === undefined || named.has(owner)) continue
+    if (owner === undefined || isNeeded(owner)) continue
     const file = path.join(folder, name)
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY)
     if (age < settlingTime || !isDead(folder, owner)) continue
