@@ -23,6 +23,7 @@ export function authorizationCodeGrant(
     // RFC 6749 section 4.1.2: whoever came first may have been the thief.
     const revoked = { login: code.login, reason: 'code_reused' }
     practice.state.commit({ type: 'login_revoked', at: practice.now(), ...revoked })
+    exchange.note({ type: 'revoked', login: code.login, by: 'client' })
     throw new OAuthError('invalid_grant', 'the code was used before; what it gave is revoked')
   }
   if (code.expiresAt <= practice.now()) throw new OAuthError('invalid_grant', 'the code has expired')

@@ -44,12 +44,17 @@ export async function underFault(
     case 'cut_answer':
       return { cut: await process(), bytes: fault.bytes }
     case 'fail_before':
-      return failure(fault.status)
+      return failure(fault)
     case 'fail_after':
       await process()
-      return failure(fault.status)
+      return failure(fault)
+    case 'replace_answer': {
+      await process()
+      const { status = 200, contentType = 'application/json', body } = fault
+      return { status, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body }
+    }
     case 'rate_limit':
-      return emptyAnswer(429, { 'retry-after': fault.retryAfter })
+      return emptyAnswer(429, retryAfter(fault))
     case 'invalid_grant':
       return errorAnswer(
         new OAuthError('invalid_grant', 'the practice server refuses every grant for a while'),
@@ -64,9 +69,15 @@ export async function underFault(
   }
 }
 
-function failure(status: number): Answer {
-  return jsonAnswer(status, {
-    error: 'server_error',
-    error_description: 'the practice server fails on purpose',
-  })
+/** Faults under which a request is processed and something else than its answer is sent. */
+export const replacesAnswer = ({ kind }: PracticeFault): boolean =>
+  kind === 'fail_after' || kind === 'replace_answer'
+
+function failure(fault: { status: number; retryAfter?: string | undefined }): Answer {
+  const error = { error: 'server_error', error_description: 'the practice server fails on purpose' }
+  return jsonAnswer(fault.status, error, retryAfter(fault))
+}
+
+function retryAfter({ retryAfter }: { retryAfter?: string | undefined }): Record<string, string> {
+  return retryAfter === undefined ? {} : { 'retry-after': retryAfter }
 }

@@ -12,12 +12,21 @@ export type FaultKind =
   | { readonly kind: 'process_when_client_gone' }
   /** Processes, and ends the connection after so many bytes of the answer's body. */
   | { readonly kind: 'cut_answer'; readonly bytes: number }
-  /** Answers with this status, 500 to 599, without processing. */
-  | { readonly kind: 'fail_before'; readonly status: number }
+  /** Answers with this status, 500 to 599, without processing. `retryAfter` is sent as it is. */
+  | { readonly kind: 'fail_before'; readonly status: number; readonly retryAfter?: string | undefined }
   /** Processes, and answers with this status all the same. */
-  | { readonly kind: 'fail_after'; readonly status: number }
-  /** Answers 429 without processing; `retryAfter` is sent as it is, be it nonsense. */
-  | { readonly kind: 'rate_limit'; readonly retryAfter: string }
+  | { readonly kind: 'fail_after'; readonly status: number; readonly retryAfter?: string | undefined }
+  /** Processes, and sends this in place of the answer: HTML, half a JSON, an OAuth error with status 200. */
+  | {
+      readonly kind: 'replace_answer'
+      readonly body: string
+      /** Default `application/json`. */
+      readonly contentType?: string | undefined
+      /** Default 200. */
+      readonly status?: number | undefined
+    }
+  /** Answers 429 without processing; `retryAfter` is sent as it is, be it nonsense. Default: no such header. */
+  | { readonly kind: 'rate_limit'; readonly retryAfter?: string | undefined }
   /** Answers `invalid_grant` without processing, for `ms` milliseconds of the server's clock from when it was set. */
   | { readonly kind: 'invalid_grant'; readonly ms: number }
   /** Processes as always, with a `Date` header that is so many seconds off. */
@@ -31,6 +40,15 @@ export type PracticeFault = FaultKind & {
   readonly probability?: number | undefined
   /** Only token requests with this `grant_type`. Default: every one. */
   readonly grantType?: string | undefined
+  /** Only refreshes of this subject's logins. Default: everybody's. */
+  readonly subject?: string | undefined
+}
+
+/** What decides which fault a token request meets. */
+export interface FaultTarget {
+  readonly grantType: string | undefined
+  /** Whose refresh token it presents, where it presents one that is known. */
+  readonly subject: string | undefined
 }
 
 interface QueuedFault {
@@ -60,11 +78,12 @@ export class FaultQueue {
   }
 
   /** The fault that a request meets, and takes out of the queue. */
-  take(grantType: string | undefined, now: number): PracticeFault | undefined {
+  take({ grantType, subject }: FaultTarget, now: number): PracticeFault | undefined {
     this.#queue = this.#queue.filter(({ fault, setAt, left }) => left > 0 && !isOver(fault, setAt, now))
     const met = this.#queue.find(
       ({ fault }) =>
         (fault.grantType === undefined || fault.grantType === grantType) &&
+        (fault.subject === undefined || fault.subject === subject) &&
         // Drawn only where it decides something, so that faults without a chance do not shift the draws.
         (fault.probability === undefined || this.#random() < fault.probability),
     )
@@ -97,13 +116,18 @@ export function checkFault(fault: PracticeFault): void {
     case 'fail_before':
     case 'fail_after':
       inRange(fault.kind, 'status', fault.status, 500, 599)
+      printable(fault.kind, 'retryAfter', fault.retryAfter)
+      return
+    case 'replace_answer':
+      inRange(fault.kind, 'status', fault.status ?? 200, 200, 599)
+      printable(fault.kind, 'contentType', fault.contentType)
+      if (typeof fault.body !== 'string') throw new TypeError('fault replace_answer: body must be text')
       return
     case 'date_offset':
       inRange(fault.kind, 'seconds', fault.seconds, -1e9, 1e9)
       return
     case 'rate_limit':
-      if (typeof fault.retryAfter !== 'string' || !/^[\t\x20-\x7e]*$/.test(fault.retryAfter))
-        throw new TypeError('fault rate_limit: retryAfter must be printable text')
+      printable(fault.kind, 'retryAfter', fault.retryAfter)
       return
     case 'drop_request':
     case 'drop_answer':
@@ -119,6 +143,12 @@ function inRange(kind: string, name: string, value: number, least: number, most:
     throw new TypeError(
       `fault ${kind}: ${name} must be a whole number from ${least} to ${most}, not ${value}`,
     )
+}
+
+/** A header's value, if it is given. */
+function printable(kind: string, name: string, value: string | undefined): void {
+  if (value !== undefined && !(typeof value === 'string' && /^[\t\x20-\x7e]*$/.test(value)))
+    throw new TypeError(`fault ${kind}: ${name} must be printable text`)
 }
 
 /** Mulberry32: 32 bits of state are plenty for drawing faults, and a run can be had again by its seed. */

@@ -29,7 +29,9 @@ export function liveAccessToken(
   const stored = practice.state.accessToken(digest(token))
   const login = stored && practice.state.login(stored.login)
   if (stored === undefined || login === undefined) return undefined
-  const lives = login.revoked === undefined && stored.expiresAt > practice.now()
+  const { revoked, onlyAccessToken = stored.digest } = login
+  const lives =
+    revoked === undefined && onlyAccessToken === stored.digest && stored.expiresAt > practice.now()
   return lives ? { stored, login } : undefined
 }
 

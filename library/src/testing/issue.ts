@@ -2,7 +2,7 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { type Answer, jsonAnswer } from './answer.ts'
 import type { Exchange, Practice } from './exchange.ts'
 import type { Login, RefreshToken, RepeatableAnswer } from './practice-events.ts'
-import { digest, fingerprint } from './request-record.ts'
+import { digest, fingerprint, fingerprintOf } from './request-record.ts'
 
 export interface Issue {
   readonly login: Login
@@ -55,6 +55,8 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     spent && nonce ? derivedSecret(kind, spent.clear, nonce) : newSecret(kind)
   const accessToken = secret('access')
   const refreshToken = issue.withRefreshToken ? secret('refresh') : undefined
+  const expiresAt = now + accessTokenLifetime * 1000
+  const endsEarlier = practice.options.oldTokenDies ? true : undefined
   practice.state.commit({
     type: 'tokens_issued',
     at: now,
@@ -65,22 +67,27 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
       scope,
       audience,
       issuedAt: now,
-      expiresAt: now + accessTokenLifetime * 1000,
+      expiresAt,
     },
     refreshToken: refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, practice),
     spentCode: issue.spentCode,
     spentRefreshToken: spent && digest(spent.clear),
     nonce,
     replaces: spent?.replaces,
+    endsEarlier,
   })
   exchange.record.outcome = 'issued'
   // In the same turn as the event above, so that no request can come between the fact and its note.
   if (spent) exchange.note({ type: 'consumed', refreshToken: fingerprint(spent.clear) })
   exchange.note({
     type: 'issued',
+    login: login.id,
     accessToken: fingerprint(accessToken),
+    expiresAt,
     refreshToken: refreshToken && fingerprint(refreshToken),
     parent: exchange.record.grantType === 'refresh_token' ? exchange.record.presented : undefined,
+    replaces: spent?.replaces && fingerprintOf(spent.replaces),
+    endsEarlier,
   })
   return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime }, exchange)
 }
@@ -100,6 +107,7 @@ export function repeatAnswer(
   exchange.record.outcome = 'repeated'
   exchange.note({
     type: 'repeated',
+    login: login.id,
     accessToken: fingerprint(accessToken),
     refreshToken: fingerprint(refreshToken),
   })

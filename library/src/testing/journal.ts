@@ -34,6 +34,11 @@ export class Journal<Event extends JournalEvent> {
     return { journal: new Journal<Event>(descriptor), events }
   }
 
+  /** The events in a file that somebody else may be writing to; a last line that is torn is left out. */
+  static read<Event extends JournalEvent>(file: string): readonly Event[] {
+    return readEvents<Event>(readFileSync(file), file).events
+  }
+
   append(event: Event): void {
     if (!this.#open) throw new Error('the practice server was stopped')
     const line = Buffer.from(`${JSON.stringify(event)}\n`)

@@ -2,12 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { EvertokenError } from '../errors.ts'
-import { type Answer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
+import { type Answer, emptyAnswer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
 import type { Exchange, Practice } from './exchange.ts'
-import { checkFault, type PracticeFault } from './fault.ts'
-import { type Delivery, underFault } from './fault-delivery.ts'
-import { RequestCut, readBody, readExchange, respondRequest, targetOf } from './request-intake.ts'
-import { fingerprint, type OpenRecord, type RequestRecord } from './request-record.ts'
+import { checkFault, type FaultTarget, type PracticeFault } from './fault.ts'
+import { type Delivery, replacesAnswer, underFault } from './fault-delivery.ts'
+import { RequestCut, readBody, readExchange, respondRequest, senderOf, targetOf } from './request-intake.ts'
+import { digest, fingerprint, type OpenRecord, type RequestRecord } from './request-record.ts'
 import { route } from './routes.ts'
 import type { NoteTruth, TruthDelivery } from './truth-log.ts'
 
@@ -70,6 +70,10 @@ async function handle(
   // The record's readers would otherwise fill the record.
   if (path === '/practice/faults' && message.method === 'POST')
     return send(response, await takeFaults(message, practice))
+  if (path === '/practice/faults' && message.method === 'DELETE') {
+    practice.faults.clear()
+    return send(response, emptyAnswer(204))
+  }
   if (path.startsWith('/practice/')) return send(response, practicePage(path, practice, requests))
   const record = requests.open(practice.now(), message.method ?? 'GET', path)
   try {
@@ -93,18 +97,20 @@ async function work(
     const note = isTokenRequest ? practice.truth.of(record.number) : () => {}
     const exchange = await readExchange(message, record, note)
     const request = respondRequest(exchange)
-    const { refresh_token } = request.parameters
-    note({ type: 'received', refreshToken: refresh_token && fingerprint(refresh_token) })
+    const { refresh_token, grant_type } = request.parameters
+    const refreshToken = refresh_token && fingerprint(refresh_token)
+    note({ type: 'received', refreshToken, sender: senderOf(message) })
     watchDelivery(response, note, stopped)
     const delay = practice.options.latency(request)
     if (delay > 0) await sleep(delay, undefined, { signal: stopped })
     const scripted = await practice.options.respond(request)
     if (scripted === undefined) {
       const fault = isTokenRequest
-        ? practice.faults.take(request.parameters.grant_type, practice.now())
+        ? practice.faults.take(faultTarget(grant_type, refresh_token, practice), practice.now())
         : undefined
       if (fault === undefined) return await processed(exchange, practice)
       record.fault = fault.kind
+      if (replacesAnswer(fault)) replacedHere.add(response)
       const connection = { gone: goneSignal(response), stopped, now: practice.now }
       return await underFault(fault, connection, () => processed(exchange, practice))
     }
@@ -116,6 +122,15 @@ async function work(
     record.reason = error.message
     return errorAnswer(error)
   }
+}
+
+function faultTarget(
+  grantType: string | undefined,
+  refreshToken: string | undefined,
+  { state }: Practice,
+): FaultTarget {
+  const login = refreshToken && state.refreshToken(digest(refreshToken))?.login
+  return { grantType, subject: login ? state.login(login)?.subject : undefined }
 }
 
 async function processed(exchange: Exchange, practice: Practice): Promise<Answer> {
@@ -134,6 +149,9 @@ function goneSignal(response: ServerResponse): AbortSignal {
 /** Who ended a connection cannot be seen from its end, so the server remembers where it was itself. */
 const endedHere = new WeakSet<ServerResponse>()
 
+/** Responses that carry something else than what the processing gave. */
+const replacedHere = new WeakSet<ServerResponse>()
+
 function endConnection(response: ServerResponse): void {
   endedHere.add(response)
   response.destroy()
@@ -145,7 +163,7 @@ function watchDelivery(response: ServerResponse, note: NoteTruth, stopped: Abort
     if (!noted) note({ type: 'answered', delivery })
     noted = true
   }
-  response.once('finish', () => end('whole'))
+  response.once('finish', () => end(replacedHere.has(response) ? 'replaced' : 'whole'))
   response.once('close', () => end(stopped.aborted || endedHere.has(response) ? 'cut' : 'client_gone'))
 }
 

@@ -7,6 +7,8 @@ export interface Login {
   readonly scope: readonly string[]
   readonly openedAt: number
   readonly revoked?: string | undefined
+  /** Digest of its only access token that lives, where a new one ends the earlier ones. */
+  readonly onlyAccessToken?: string | undefined
 }
 
 export interface AccessToken {
@@ -77,6 +79,8 @@ export type PracticeEvent =
       nonce?: string | undefined
       /** Digest of an earlier child of the same parent, which is dead from now on. */
       replaces?: string | undefined
+      /** The login's earlier access tokens are dead from now on. */
+      endsEarlier?: true | undefined
     }
   | { type: 'login_revoked'; at: number; login: string; reason: string }
   | { type: 'access_token_revoked'; at: number; digest: string }

@@ -60,6 +60,8 @@ export interface PracticeServerOptions {
   readonly reuseWindow?: number | undefined
   /** Whether a used refresh token outside of every window kills its family, or is only refused. Default true. */
   readonly reuseKillsFamily?: boolean | undefined
+  /** Whether a new access token ends the earlier ones of its login at once, as some providers do. Default false. */
+  readonly oldTokenDies?: boolean | undefined
   readonly lifetimes?: PracticeLifetimes | undefined
   /** Default: the clients documented at `startPracticeServer`. */
   readonly clients?: readonly PracticeClient[] | undefined
@@ -107,6 +109,7 @@ export interface ResolvedPracticeOptions {
   /** Seconds. */
   readonly reuseWindow: number
   readonly reuseKillsFamily: boolean
+  readonly oldTokenDies: boolean
   /** Seconds. */
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
@@ -130,6 +133,7 @@ const known = {
   rotation: true,
   reuseWindow: true,
   reuseKillsFamily: true,
+  oldTokenDies: true,
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
@@ -167,6 +171,7 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     rotation,
     reuseWindow,
     reuseKillsFamily: options.reuseKillsFamily ?? true,
+    oldTokenDies: options.oldTokenDies ?? false,
     accessTokenLifetime,
     refreshTokenLifetime: seconds('refreshToken', lifetimes.refreshToken ?? 2_592_000),
     codeLifetime: seconds('code', lifetimes.code ?? 60),

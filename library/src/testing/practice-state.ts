@@ -84,10 +84,12 @@ export class PracticeState {
   }
 
   #applyIssue(event: Extract<PracticeEvent, { type: 'tokens_issued' }>): void {
-    const { opens, accessToken, refreshToken, spentCode, spentRefreshToken, nonce, replaces } = event
+    const { opens, accessToken, refreshToken, spentCode, spentRefreshToken, nonce, replaces, endsEarlier } =
+      event
     if (opens) this.#logins.set(opens.id, opens)
     this.#accessTokens.set(accessToken.digest, accessToken)
     if (refreshToken) this.#refreshTokens.set(refreshToken.digest, refreshToken)
+    if (endsEarlier) change(this.#logins, accessToken.login, { onlyAccessToken: accessToken.digest })
     if (spentCode) change(this.#codes, spentCode, { login: accessToken.login })
     if (replaces) change(this.#refreshTokens, replaces, { replaced: true })
     if (spentRefreshToken && refreshToken) {

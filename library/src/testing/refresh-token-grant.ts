@@ -54,7 +54,7 @@ export function refreshTokenGrant(
         login: login.id,
         reason: 'refresh_token_reused',
       })
-      exchange.note({ type: 'family_killed', refreshToken: fingerprint(presented) })
+      exchange.note({ type: 'family_killed', login: login.id, refreshToken: fingerprint(presented) })
       throw new OAuthError('invalid_grant', 'the refresh token was used before; its family is revoked')
     case 'refuse':
       throw new OAuthError('invalid_grant', 'the refresh token was used before')

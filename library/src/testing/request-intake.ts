@@ -31,6 +31,12 @@ export async function readExchange(
   }
 }
 
+/** Who a test's client says it is, so that its death can be told from that of its neighbours. */
+export function senderOf(message: IncomingMessage): string | undefined {
+  const sender = message.headers['x-practice-sender']
+  return typeof sender === 'string' ? sender.slice(0, 100) : undefined
+}
+
 /** The request target as a URL; the base only completes it. */
 export function targetOf(message: IncomingMessage): URL {
   const target = message.url ?? '/'

@@ -75,5 +75,10 @@ export function digest(token: string): string {
 
 /** The first 16 hex digits of a token's SHA-256: enough to tell tokens apart in a record, useless to an API. */
 export function fingerprint(token: string): string {
-  return digest(token).slice(0, 16)
+  return fingerprintOf(digest(token))
+}
+
+/** The fingerprint of the token that has this digest. */
+export function fingerprintOf(tokenDigest: string): string {
+  return tokenDigest.slice(0, 16)
 }

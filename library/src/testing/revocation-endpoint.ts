@@ -24,7 +24,9 @@ export async function revocationEndpoint(exchange: Exchange, practice: Practice)
   if (login.clientId !== client.clientId)
     throw new OAuthError('invalid_grant', 'the token was issued to another client')
   if (access) state.commit({ type: 'access_token_revoked', at: practice.now(), digest: tokenDigest })
-  else if (login.revoked === undefined)
+  else if (login.revoked === undefined) {
     state.commit({ type: 'login_revoked', at: practice.now(), login: login.id, reason: 'revoked_by_client' })
+    practice.truth.of(exchange.record.number)({ type: 'revoked', login: login.id, by: 'client' })
+  }
   return emptyAnswer(200)
 }

@@ -18,6 +18,9 @@ export const rotations = ['strict', 'none', 'idempotent', 'last_child_wins', 'fo
  */
 export type Rotation = (typeof rotations)[number]
 
+/** Whether it forgives a used refresh token for a while. */
+export const isWindowed = (rotation: Rotation): boolean => rotation !== 'strict' && rotation !== 'none'
+
 /** What a refresh that is otherwise in order leads to. */
 export type RefreshVerdict =
   /** New access token, new refresh token, the old one is used. */

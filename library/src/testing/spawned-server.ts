@@ -27,6 +27,8 @@ export interface PracticeProcess extends AsyncDisposable {
   truth(): Promise<readonly TruthEntry[]>
   /** Makes token requests go wrong from now on, by its `/practice/faults`. Rejects for a fault that makes no sense. */
   fault(...faults: readonly PracticeFault[]): Promise<void>
+  /** Everything goes right again, but for requests that have met their fault already. */
+  clearFaults(): Promise<void>
   /** SIGTERM, after 5 seconds SIGKILL; resolves when the process is gone; again is the same. */
   stop(): Promise<void>
   /** SIGKILL: nothing is tidied up. Resolves when the process is gone. */
@@ -82,6 +84,9 @@ export async function spawnPracticeServer(options: PracticeProcessOptions = {}):
         body: JSON.stringify(faults),
       })
       if (!answer.ok) throw new TypeError(await answer.text())
+    },
+    async clearFaults() {
+      await fetch(`${issuer}/practice/faults`, { method: 'DELETE' })
     },
     stop,
     kill: () => end('SIGKILL'),

@@ -1,31 +1,50 @@
 import { Journal } from './journal.ts'
 
 /**
- * What truly became of an answer: `whole` (all of it handed to the system), `cut` (the server ended the connection in the
- * middle or before), `client_gone` (the client ended it first).
+ * What truly became of an answer: `whole` (all of it handed to the system), `replaced` (the request was processed, and
+ * another answer than its own was handed over whole), `cut` (the server ended the connection in the middle or before),
+ * `client_gone` (the client ended it first).
  */
-export type TruthDelivery = 'whole' | 'cut' | 'client_gone'
+export type TruthDelivery = 'whole' | 'replaced' | 'cut' | 'client_gone'
 
-/** One fact of one token request. Tokens stand in it as fingerprints. */
+/** One fact of one token request. Tokens stand in it as fingerprints; `login` is the family that they belong to. */
 export type TruthFact =
-  /** The whole request arrived; nothing is judged yet. */
-  | { readonly type: 'received'; readonly refreshToken?: string | undefined }
+  /** The whole request arrived; nothing is judged yet. `sender` is its header `x-practice-sender`, where it has one. */
+  | {
+      readonly type: 'received'
+      readonly refreshToken?: string | undefined
+      readonly sender?: string | undefined
+    }
   /** A refresh token was spent; with a windowed rotation that can happen more than once. */
   | { readonly type: 'consumed'; readonly refreshToken: string }
   /** Tokens were made; `parent` is the refresh token that was presented for them. */
   | {
       readonly type: 'issued'
+      readonly login: string
       readonly accessToken: string
+      /** UTC milliseconds of the server's clock at which the access token ends by age. */
+      readonly expiresAt: number
       readonly refreshToken?: string | undefined
       readonly parent?: string | undefined
+      /** The earlier child of the same parent, which is dead from now on. */
+      readonly replaces?: string | undefined
+      /** The earlier access tokens of the login are dead from now on. */
+      readonly endsEarlier?: true | undefined
     }
   /** The tokens of an earlier request were given again. */
-  | { readonly type: 'repeated'; readonly accessToken: string; readonly refreshToken: string }
+  | {
+      readonly type: 'repeated'
+      readonly login: string
+      readonly accessToken: string
+      readonly refreshToken: string
+    }
   /** A used refresh token came and ended its login. */
-  | { readonly type: 'family_killed'; readonly refreshToken: string }
+  | { readonly type: 'family_killed'; readonly login: string; readonly refreshToken: string }
+  /** The login was ended on purpose: by its client (RFC 7009) or by an administrator, whose request is number 0. */
+  | { readonly type: 'revoked'; readonly login: string; readonly by: 'client' | 'administrator' }
   /** The server has decided; `outcome` is that of the record of requests. Absent for what was never processed. */
   | { readonly type: 'processed'; readonly outcome: string; readonly status: number }
-  /** The end of every request that was received. */
+  /** The end of every token request that was received. */
   | { readonly type: 'answered'; readonly delivery: TruthDelivery }
 
 /** A fact, and when and of which request it is one. JSON-serialisable. */

@@ -67,7 +67,21 @@ describe('a fault after the processing has spent the token', () => {
     server.fault({ kind: 'fail_after', status: 502 })
     expect((await refresh(server, tokens.refresh)).status).toBe(502)
     await expect.poll(typesOfLast).toEqual(consumed)
-    expect(truthOfLast().at(-1)).toMatchObject({ delivery: 'whole' })
+    expect(truthOfLast().at(-1)).toMatchObject({ delivery: 'replaced' })
+  })
+
+  test('replace_answer', async () => {
+    const body = '<html>502 Bad Gateway</html>'
+    server.fault({ kind: 'replace_answer', body, contentType: 'text/html', status: 200 })
+    const form = { grant_type: 'refresh_token', client_id: 'practice-app', refresh_token: tokens.refresh }
+    const answer = await fetch(server.tokenEndpoint, { method: 'POST', body: new URLSearchParams(form) })
+    expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+      200,
+      'text/html',
+      body,
+    ])
+    await expect.poll(typesOfLast).toEqual(consumed)
+    expect(truthOfLast().at(-1)).toMatchObject({ delivery: 'replaced' })
   })
 
   test.each([0, 1, 40])('cut_answer after %i bytes', async (bytes) => {
@@ -150,6 +164,34 @@ test('faults come in their order, so often as they say, and only for their grant
   expect(await ask()).toBe(200)
 })
 
+test('a fault for one subject meets the refreshes of that one alone', async () => {
+  const bob = await login(server, 'bob')
+  server.fault({ kind: 'fail_before', status: 500, subject: 'bob', count: 2 })
+  expect((await post(server, grant, service)).status).toBe(200)
+  expect((await refresh(server, tokens.refresh)).status).toBe(200)
+  expect((await refresh(server, bob.refresh)).status).toBe(500)
+  expect((await refresh(server, 'unknown')).status).toBe(400)
+  expect((await refresh(server, bob.refresh)).status).toBe(500)
+  expect((await refresh(server, bob.refresh)).status).toBe(200)
+})
+
+test.each<[string | undefined, string | null]>([
+  ['120', '120'],
+  ['Fri, 31 Dec 1999 23:59:59 GMT', 'Fri, 31 Dec 1999 23:59:59 GMT'],
+  ['-5', '-5'],
+  ['1000000000', '1000000000'],
+  ['', ''],
+  [undefined, null],
+])('Retry-After %j goes out as it is, with 429 and with 5xx', async (retryAfter, sent) => {
+  server.fault({ kind: 'rate_limit', retryAfter })
+  server.fault({ kind: 'fail_before', status: 503, retryAfter })
+  server.fault({ kind: 'fail_after', status: 503, retryAfter })
+  for (const status of [429, 503, 503]) {
+    const got = await post(server, grant, service)
+    expect([got.status, got.headers.get('retry-after')]).toEqual([status, sent])
+  }
+})
+
 test('the same seed draws the same faults', async () => {
   const draw = async (faultSeed: number): Promise<string> => {
     const faults = [{ kind: 'fail_before', status: 500, count: 'all', probability: 0.5 }] as const
@@ -178,12 +220,18 @@ test('a server in another process takes faults and tells the truth', async () =>
     'status must be a whole number',
   )
   expect(await ask()).toBe(200)
+  await child.fault({ kind: 'fail_before', status: 500, count: 'all' })
+  expect(await ask()).toBe(500)
+  await child.clearFaults()
+  expect(await ask()).toBe(200)
 })
 
 test.each<[string, unknown]>([
   ['unknown fault "explode"', { kind: 'explode' }],
   ['ms must be a whole number from 0', { kind: 'hold_request' }],
   ['retryAfter must be printable text', { kind: 'rate_limit', retryAfter: 'a\nb' }],
+  ['contentType must be printable text', { kind: 'replace_answer', body: '', contentType: 'a\nb' }],
+  ['body must be text', { kind: 'replace_answer' }],
   ['probability must be from 0 to 1', { kind: 'drop_answer', probability: 2 }],
   ['count must be a whole number above 0', { kind: 'drop_answer', count: 0 }],
 ])('a fault that makes no sense is refused: %s', (message, fault) => {

@@ -88,13 +88,14 @@ export async function login(server: Target, subject?: string): Promise<Tokens> {
   return tokensOf(await post(server, await codeForm(server, subject)))
 }
 
-export function refresh(server: Target, refreshToken: string, scope?: string): Promise<Got> {
-  return post(server, {
-    grant_type: 'refresh_token',
-    client_id: 'practice-app',
-    refresh_token: refreshToken,
-    ...(scope === undefined ? {} : { scope }),
-  })
+/** @param sender stands in the truth log */
+export function refresh(server: Target, refreshToken: string, scope?: string, sender?: string): Promise<Got> {
+  const form = { grant_type: 'refresh_token', client_id: 'practice-app', refresh_token: refreshToken }
+  return post(
+    server,
+    scope === undefined ? form : { ...form, scope },
+    sender === undefined ? {} : { 'x-practice-sender': sender },
+  )
 }
 
 export function tokensOf({ json }: Got): Tokens {

@@ -26,13 +26,15 @@ const count = (server: PracticeServer): number => server.requests.length
 test('a refresh that goes well is received, consumed, issued, processed and answered', async () => {
   const server = await start({})
   const first = await login(server)
-  const second = tokensOf(await refresh(server, first.refresh))
+  const second = tokensOf(await refresh(server, first.refresh, undefined, 'ann-1'))
   await expect.poll(() => server.truth.at(-1)?.type).toBe('answered')
   expect(factsOf(server, count(server))).toEqual([
-    { type: 'received', refreshToken: fingerprint(first.refresh) },
+    { type: 'received', refreshToken: fingerprint(first.refresh), sender: 'ann-1' },
     { type: 'consumed', refreshToken: fingerprint(first.refresh) },
     {
       type: 'issued',
+      login: server.requests.at(-1)?.login,
+      expiresAt: 305_000,
       accessToken: fingerprint(second.access),
       refreshToken: fingerprint(second.refresh),
       parent: fingerprint(first.refresh),
@@ -52,6 +54,7 @@ test('a killed family and a repeated answer are told apart from new tokens', asy
   await refresh(strict, used.refresh)
   expect(factsOf(strict, count(strict))).toContainEqual({
     type: 'family_killed',
+    login: strict.requests.at(-1)?.login,
     refreshToken: fingerprint(used.refresh),
   })
   const idempotent = await start({ rotation: 'idempotent' })
@@ -62,6 +65,7 @@ test('a killed family and a repeated answer are told apart from new tokens', asy
   expect(types.slice(0, 3)).toEqual(['received', 'repeated', 'processed'])
   expect(factsOf(idempotent, count(idempotent))).toContainEqual({
     type: 'repeated',
+    login: idempotent.requests.at(-1)?.login,
     accessToken: fingerprint(child.access),
     refreshToken: fingerprint(child.refresh),
   })
