@@ -15,6 +15,24 @@ export { type ConsentDecision, consent } from './consent.ts'
 export type { FaultKind, PracticeFault } from './fault.ts'
 export type { Introspection } from './introspection.ts'
 export {
+  type AccessTokenHistory,
+  historyOf,
+  isLive,
+  type LoginHistory,
+  liveRefreshTokens,
+  overlaps,
+  type RefreshTokenHistory,
+  refreshesDone,
+  refreshRequests,
+  type TokenRequestHistory,
+} from './login-history.ts'
+export {
+  type FamilyKill,
+  judgeLogin,
+  type LoginVerdict,
+} from './login-verdict.ts'
+export type { LossCause, LossEvidence, LossTiming } from './loss-evidence.ts'
+export {
   defaultAssertionIssuers,
   defaultClients,
   type PracticeAssertionIssuer,
@@ -38,6 +56,7 @@ export {
   spawnPracticeServer,
 } from './spawned-server.ts'
 export type { TruthDelivery, TruthEntry, TruthFact } from './truth-log.ts'
+export { loginHistories, readTruthFile } from './truth-reading.ts'
 
 /** A running practice authorization server. */
 export class PracticeServer {
@@ -100,7 +119,9 @@ export class PracticeServer {
     this.#practice.faults.add(fault, this.#practice.now())
   }
 
-  /** Everything goes right again, but for requests that have met their fault already. */
+  /**
+   * Everything goes right again, but for requests that have met their fault already; also at `DELETE /practice/faults`.
+   */
   clearFaults(): void {
     this.#practice.faults.clear()
   }
@@ -156,8 +177,9 @@ export class PracticeServer {
   }
 
   #revoke(login: string): void {
-    const { state, now } = this.#practice
+    const { state, truth, now } = this.#practice
     state.commit({ type: 'login_revoked', at: now(), login, reason: 'revoked_by_administrator' })
+    truth.of(0)({ type: 'revoked', login, by: 'administrator' })
   }
 }
 
