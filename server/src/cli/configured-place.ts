@@ -1,15 +1,12 @@
-import path from 'node:path'
-import { readStore } from '../config/configuration.ts'
+import { type Configuration, readStore } from '../config/configuration.ts'
 import type { Place, Surroundings } from './place.ts'
 
 /** The store that an evertoken.yaml names. */
 export function configuredPlace(file: string, { env }: Surroundings): Place {
-  const store = readStore(file, env)
-  return {
-    folder: path.dirname(store.file),
-    database: store.file,
-    keys: store.keys,
-    origin: file,
-    configuration: file,
-  }
+  return placeOf(readStore(file, env), file)
+}
+
+export function placeOf(store: Configuration['store'], configuration: string): Place {
+  const { folder, keys, ...address } = store
+  return { folder, keys, store: address, origin: configuration, configuration }
 }

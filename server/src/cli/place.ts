@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import type { StoreAddress } from '../config/store-address.ts'
 import type { Environment } from './environment.ts'
 import type { PlaceOptions } from './options.ts'
 
-/** Where grants are kept on this machine. */
+/** Where grants are kept, and where this machine keeps what belongs to them. */
 export interface Place {
   readonly folder: string
-  /** The SQLite file. */
-  readonly database: string
+  readonly store: StoreAddress
   /** Master keys; the first encrypts. */
   readonly keys: readonly { readonly id: string; readonly file: string }[]
   /** How it was found, for messages. */
@@ -48,7 +48,7 @@ export async function findPlace(options: PlaceOptions, environment: Surroundings
 export function dataFolder(folder: string, origin: string): Place {
   return {
     folder,
-    database: path.join(folder, 'evertoken.db'),
+    store: { kind: 'sqlite', file: path.join(folder, 'evertoken.db') },
     keys: [{ id: 'k1', file: path.join(folder, 'master.key') }],
     origin,
   }

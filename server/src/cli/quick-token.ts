@@ -20,9 +20,9 @@ export async function quickToken([command, ...args]: readonly string[]): Promise
     // A terminal is a character device. Asking the terminal itself would load node:tty, and with it node:net.
     if (fstatSync(1).isCharacterDevice()) return false
     const here = { env, cwd: process.cwd(), home: homedir(), platform }
-    const { database, keys } = await findPlace({ data: asked.data }, here)
-    if (!existsSync(database)) return false
-    const token = heldToken(database, keys, asked.id, { minTtl: asked.minTtl }, Date.now())
+    const { store, keys } = await findPlace({ data: asked.data }, here)
+    if (store.kind !== 'sqlite' || !existsSync(store.file)) return false
+    const token = heldToken(store.file, keys, asked.id, { minTtl: asked.minTtl }, Date.now())
     if (token === undefined || token.value.length >= atOnce) return false
     writeSync(1, `${token.value}\n`)
     return true

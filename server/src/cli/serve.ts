@@ -14,7 +14,7 @@ export async function serve(options: ServeOptions, environment: Environment): Pr
   const { url, readerKey } = service
   const names = (await service.keeper.list({ limit: 6 })).map(({ id }) => id)
   say(`evertoken serves ${namesText(names)} at ${url}`)
-  say(`data: ${served.place.database} (${served.place.origin})`)
+  say(`data: ${service.keeper.store.location} (${served.place.origin})`)
   say(`read a token: ${tokenLine(url, shortest(readerKey, environment.cwd), names[0] ?? 'NAME')}`)
   await untilStopped(service, lines, environment)
 }

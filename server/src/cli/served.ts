@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { ConfigurationError } from 'evertoken'
 import type { Configuration } from '../config/configuration.ts'
+import { placeOf } from './configured-place.ts'
 import type { Environment } from './environment.ts'
 import type { ServeOptions } from './options.ts'
 import { configurationName, dataFolder, findPlace, type Place } from './place.ts'
@@ -41,7 +42,7 @@ async function configured(
   const { store, grants } = configuration
   const place =
     data === undefined
-      ? { folder: path.dirname(store.file), database: store.file, keys: store.keys, origin: file }
+      ? placeOf(store, file)
       : dataFolder(
           path.resolve(environment.cwd, data),
           options.data === undefined ? 'EVERTOKEN_DATA' : '--data',

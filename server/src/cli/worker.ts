@@ -27,7 +27,7 @@ export async function worker(options: WorkerOptions, environment: Environment): 
     await workOnce(working, keeper, environment)
     return
   }
-  stderr.write(`evertoken: keeps the grants in ${place.database} alive; Ctrl-C ends it\n`)
+  stderr.write(`evertoken: keeps the grants in ${keeper.store.location} alive; Ctrl-C ends it\n`)
   working.start()
   // A worker without an end is ended by a signal alone.
   while (!signal.aborted) {

@@ -9,6 +9,7 @@ import { nearestKey } from './nearest-key.ts'
 import { fault } from './origin.ts'
 import { type ConfigurationFile, configurationSchema } from './schema.ts'
 import { fileSecret, type Written } from './secret-file.ts'
+import { type StoreAddress, storeAddress } from './store-address.ts'
 import { checkOptions } from './validation.ts'
 
 /** Everything `evertoken.yaml` decides, with defaults filled in, paths absolute, secrets read. Frozen. */
@@ -18,18 +19,20 @@ export interface Configuration {
   readonly listen: { readonly host: string; readonly port: number }
   /** Own origin as browsers see it, without a slash at the end. */
   readonly publicUrl: string
-  readonly store: {
-    readonly kind: 'sqlite'
-    /** Absolute. */
-    readonly file: string
-    /** The first encrypts; files are absolute and are made on first use. */
-    readonly keys: readonly { readonly id: string; readonly file: string }[]
-  }
+  readonly store: ConfiguredStore
   /** PEM texts, or null where the broker speaks plain http. */
   readonly tls: { readonly cert: string; readonly key: Secret } | null
   readonly behindTlsProxy: boolean
   /** In the order of the file. */
   readonly grants: readonly ConfiguredGrant[]
+}
+
+/** Where grants live. Paths are absolute. */
+export type ConfiguredStore = StoreAddress & {
+  /** For what belongs to this host: its spool, and keys without a place of their own. */
+  readonly folder: string
+  /** The first encrypts; the files are made on first use. */
+  readonly keys: readonly { readonly id: string; readonly file: string }[]
 }
 
 export interface ConfiguredGrant extends DescribedGrant {
@@ -40,6 +43,7 @@ export interface ConfiguredGrant extends DescribedGrant {
 const defaultKeyId = 'k1'
 const defaultKeyFile = 'master.key'
 const defaultStore = 'sqlite:.evertoken/evertoken.db'
+const defaultDataFolder = '.evertoken'
 
 /**
  * Reads `evertoken.yaml`. `${NAME}` in any text is replaced from the environment. Stops at the first mistake.
@@ -79,15 +83,19 @@ export function readStore(file: string, environment: Environment): Configuration
 }
 
 function storeOf(options: ConfigurationFile, written: Written, folder: string): Configuration['store'] {
-  const [, scheme, place = ''] = /^([a-z]+):(.*)$/.exec(options.store ?? defaultStore) ?? []
-  if (scheme !== 'sqlite' || place === '')
-    throw fault(written, ['store'], 'expected sqlite: and the path of a file', {
-      advice:
-        scheme === 'postgres' || scheme === 'postgresql'
-          ? 'This version keeps grants in SQLite only.'
-          : `For example ${defaultStore}.`,
+  const address = storeAddress(options.store ?? defaultStore, folder)
+  if (address === undefined)
+    throw fault(written, ['store'], 'expected sqlite: and the path of a file, or a postgres:// URL', {
+      advice: `For example ${defaultStore}, or postgres://evertoken@db.example/evertoken.`,
     })
-  const file = path.resolve(folder, place)
+  if (address.kind === 'sqlite' && options.data_folder !== undefined)
+    throw fault(written, ['data_folder'], 'an SQLite store keeps everything beside its file', {
+      advice: 'Leave data_folder out, or name the file elsewhere in store.',
+    })
+  const data =
+    address.kind === 'sqlite'
+      ? path.dirname(address.file)
+      : path.resolve(folder, options.data_folder ?? defaultDataFolder)
   const keys = options.encryption?.keys.map((key) => ({ id: key.id, file: path.resolve(folder, key.file) }))
   const ids = new Set<string>()
   for (const [index, { id }] of (keys ?? []).entries()) {
@@ -99,8 +107,12 @@ function storeOf(options: ConfigurationFile, written: Written, folder: string): 
       )
     ids.add(id)
   }
-  const used = keys ?? [{ id: defaultKeyId, file: path.join(path.dirname(file), defaultKeyFile) }]
-  return Object.freeze({ kind: 'sqlite', file, keys: Object.freeze(used.map((key) => Object.freeze(key))) })
+  const used = keys ?? [{ id: defaultKeyId, file: path.join(data, defaultKeyFile) }]
+  return Object.freeze({
+    ...address,
+    folder: data,
+    keys: Object.freeze(used.map((key) => Object.freeze(key))),
+  })
 }
 
 function readTls(

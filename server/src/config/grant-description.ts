@@ -6,6 +6,7 @@ import {
   type GrantDefinition,
   type GrantOptions,
   jwtBearer,
+  type LifetimeOptions,
   refreshToken,
   type SigningKeyOptions,
 } from 'evertoken'
@@ -97,7 +98,7 @@ export function describedGrant(
   try {
     return frozen({ definition: define(), labels: { ...grant.labels } })
   } catch (error) {
-    throw placed(error, written, places)
+    throw placed(error, grant, client, written, places)
   }
 }
 
@@ -117,6 +118,8 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
           issuer: provider.issuer,
           tokenUrl: provider.token_url,
           authorizationUrl: provider.authorization_url,
+          revocationUrl: provider.revocation_url,
+          introspectionUrl: provider.introspection_url,
         }
   return {
     ...address,
@@ -125,15 +128,36 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
     signingKey: client.signing_key && signingKey(client.signing_key, written, [...place, 'signing_key']),
     clientAssertionAudience: client.client_assertion_audience,
     insecureHttp: client.insecure_http,
+    ...lifetimeOptions(client),
   }
 }
 
+const lifetimeOptions = (client: ClientDescription): LifetimeOptions => ({
+  quiescence: client.quiescence,
+  oldTokenDies: client.old_token_dies,
+  canary: client.canary,
+  introspection: client.introspection,
+  refreshTokenLifetime: client.refresh_token_lifetime,
+  refreshTokenIdle: client.refresh_token_idle,
+  refresh: client.refresh,
+  refreshRate: client.refresh_rate,
+})
+
+/** A class and its window belong together: a grant that names one of its own does not take the client's window. */
+const replayOptions = (grant: GrantDescription, client: ClientDescription): LifetimeOptions =>
+  grant.replay_class === undefined
+    ? { replayClass: client.replay_class, reuseWindow: grant.reuse_window ?? client.reuse_window }
+    : { replayClass: grant.replay_class, reuseWindow: grant.reuse_window }
+
 /** What a client says of its grants holds where the grant itself says nothing. */
-const grantOptions = (grant: GrantDescription, client: ClientDescription): GrantOptions => ({
+const grantOptions = (
+  grant: GrantDescription,
+  client: ClientDescription,
+): GrantOptions & LifetimeOptions => ({
   scope: grant.scope,
   resource: grant.resource,
   refreshBefore: grant.refresh_before ?? client.refresh_before,
-  replayClass: grant.replay_class ?? client.replay_class,
+  ...replayOptions(grant, client),
   assumedLifetime: grant.assumed_lifetime ?? client.assumed_lifetime,
   parameters: grant.parameters,
   metadata: grant.metadata,
@@ -165,28 +189,42 @@ function checkBelongs(grant: GrantDescription, written: Written, place: Path): v
 const missing = (key: string, grant: GrantDescription, written: Written, place: Path): Error =>
   fault(written, place, `${key} is missing: a grant of type ${grant.grant_type} needs it`)
 
-/** Option names as the library says them, and as they are written here. */
-const names: Readonly<Record<string, string>> = {
-  tokenUrl: 'token_url',
-  authorizationUrl: 'authorization_url',
-  clientId: 'client_id',
-  clientSecret: 'client_secret',
-  clientAuthentication: 'client_authentication',
-  signingKey: 'signing_key',
-  refreshBefore: 'refresh_before',
-  assumedLifetime: 'assumed_lifetime',
-  refreshToken: 'refresh_token',
-}
+/** An option as the library calls it, by the key that it has here. */
+const spelled = (option: string): string =>
+  option.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
 const inClient = /\b(issuer|token_url|authorization_url|client_\w+|signing_key)\b/
 
+/** Keys whose trouble is told at the key itself, the one that is complained about first. */
+const lifetimeKeys = [
+  'reuse_window',
+  'replay_class',
+  'quiescence',
+  'canary',
+  'introspection',
+  'refresh_token_lifetime',
+  'refresh_token_idle',
+  'refresh_rate',
+] as const
+
 /** The library's own complaint, with where the reason was written. */
-function placed(error: unknown, written: Written, places: Places): unknown {
+function placed(
+  error: unknown,
+  grant: GrantDescription,
+  client: ClientDescription,
+  written: Written,
+  places: Places,
+): unknown {
   if (!(error instanceof EvertokenError) || 'line' in error) return error
-  const ours = (text: string): string => text.replaceAll(/\b[a-z]+[A-Z]\w*\b/g, (name) => names[name] ?? name)
   const message = ours(error.message)
-  const place = inClient.test(message) ? places.client : places.grant
-  return fault(written, place, message, {
+  const said = lifetimeKeys.filter((key) => new RegExp(`\\b${key}\\b`).test(message))
+  const inGrant = said.find((key) => Object.hasOwn(grant, key))
+  const key = inGrant ?? said.find((name) => Object.hasOwn(client, name))
+  const place =
+    inGrant !== undefined || (key === undefined && !inClient.test(message)) ? places.grant : places.client
+  return fault(written, key === undefined ? place : [...place, key], message, {
     code: error.code,
     advice: error.advice === undefined ? undefined : ours(error.advice),
   })

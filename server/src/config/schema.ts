@@ -1,3 +1,4 @@
+import type { ReplayClass } from 'evertoken'
 import { type Static, type TProperties, Type } from 'typebox'
 
 /** Keys that are not named here are errors, never ignored. */
@@ -43,13 +44,61 @@ const tuning = {
     seconds('Seconds before expiry at which a token is refreshed; never more than half its life.'),
   ),
   replay_class: Type.Optional(
-    oneOf(
-      ['strict', 'non_rotating'],
+    oneOf<ReplayClass>(
+      ['strict', 'idempotent', 'last_child_wins', 'fork', 'non_rotating'],
       'What the provider does when a used refresh token comes again; default strict.',
+    ),
+  ),
+  reuse_window: Type.Optional(
+    seconds(
+      'Seconds after its first use in which a refresh token may come again; idempotent, last_child_wins and fork need it.',
     ),
   ),
   assumed_lifetime: Type.Optional(
     seconds('Seconds a token is taken to live where the provider does not say; default 3300.'),
+  ),
+}
+
+const lifetimes = {
+  quiescence: Type.Optional(
+    seconds(
+      'Seconds for which a request without an answer is waited for where sending it again could end the login; default 120.',
+    ),
+  ),
+  old_token_dies: Type.Optional(
+    Type.Boolean({
+      description:
+        'A refresh kills the access token before at once, so readers wait for the new one; default false.',
+    }),
+  ),
+  canary: Type.Optional(
+    url(
+      'An address that answers a GET with 401 to a dead access token, 2xx to a live one, and changes nothing; needs old_token_dies.',
+    ),
+  ),
+  introspection: Type.Optional(
+    Type.Boolean({
+      description:
+        'Introspection (RFC 7662) of a refresh token changes nothing here, so it may tell whether one still lives; default false.',
+    }),
+  ),
+  refresh_token_lifetime: Type.Optional(
+    seconds('Seconds after the login at which refresh tokens die, however often they are used.'),
+  ),
+  refresh_token_idle: Type.Optional(seconds('Seconds without use after which a refresh token dies.')),
+  refresh: Type.Optional(
+    oneOf(
+      ['ahead', 'on_demand'],
+      'ahead: before expiry, by the worker. on_demand: when somebody reads. Default ahead.',
+    ),
+  ),
+  refresh_rate: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      maximum: 10 ** 6,
+      description:
+        'The most token requests a second for this client, over all machines; default: no limit while the provider is well.',
+    }),
   ),
 }
 
@@ -61,6 +110,12 @@ const provider = Type.Union(
         issuer: Type.Optional(url('Issuer; with token_url only compared, never asked.')),
         token_url: Type.Optional(url('Token endpoint.')),
         authorization_url: Type.Optional(url('Authorization endpoint; only where a person consents.')),
+        revocation_url: Type.Optional(
+          url('Revocation endpoint (RFC 7009); in place of what an issuer names.'),
+        ),
+        introspection_url: Type.Optional(
+          url('Introspection endpoint (RFC 7662); in place of what an issuer names.'),
+        ),
       },
       'The endpoints themselves.',
     ),
@@ -90,6 +145,7 @@ const client = keys(
       Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),
     ),
     ...tuning,
+    ...lifetimes,
   },
   'Our registration at a provider.',
 )
@@ -165,7 +221,12 @@ export const configurationSchema = keys({
   ),
   store: Type.Optional(
     text(
-      'Where grants live: sqlite: and a path that counts from this file; default sqlite:.evertoken/evertoken.db.',
+      'Where grants live: sqlite: and a path that counts from this file, or a postgres:// URL; default sqlite:.evertoken/evertoken.db.',
+    ),
+  ),
+  data_folder: Type.Optional(
+    file(
+      'With PostgreSQL: the folder of this host for the spool and for keys, on a disk that outlives the process; default .evertoken beside this file.',
     ),
   ),
   encryption: Type.Optional(
@@ -176,7 +237,7 @@ export const configurationSchema = keys({
           {
             minItems: 1,
             description:
-              'The first encrypts, all decrypt. Default: one key, k1, in master.key beside the store.',
+              'The first encrypts, all decrypt. Default: one key, k1, in master.key of the data folder.',
           },
         ),
       },

@@ -1,5 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is what people write into the file
 import path from 'node:path'
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { locationOf } from '../../src/config/store-address.ts'
 import { acme, configured, temporaryFolder } from './configured.ts'
 
 /** Every object that can be reached, with the way to it. */
@@ -19,6 +22,7 @@ describe('an empty evertoken.yaml', () => {
       store: {
         kind: 'sqlite',
         file: path.join(folder, '.evertoken/evertoken.db'),
+        folder: path.join(folder, '.evertoken'),
         keys: [{ id: 'k1', file: path.join(folder, '.evertoken/master.key') }],
       },
       tls: null,
@@ -95,6 +99,7 @@ grants:
       store: {
         kind: 'sqlite',
         file: path.join(folder, 'data/evertoken.db'),
+        folder: path.join(folder, 'data'),
         keys: [
           { id: 'k2', file: path.join(folder, 'keys/second.key') },
           { id: 'k1', file: '/etc/evertoken/first.key' },
@@ -119,7 +124,7 @@ grants:
         assumedLifetime: 600,
         parameters: { audience: 'api' },
         metadata: ['instance_url'],
-        replayClass: 'non_rotating',
+        facts: { replayClass: 'non_rotating', refresh: 'ahead' },
       },
     })
     const { authentication } = billing!.definition.client
@@ -142,7 +147,7 @@ grants:
         },
         scope: ['read', 'offline_access'],
         authorizationParameters: { prompt: 'consent' },
-        replayClass: 'strict',
+        facts: { replayClass: 'strict', reuseWindow: 0, oldTokenDies: false, introspection: false },
       },
     })
     expect(moved!.definition.refreshToken!.reveal()).toBe('rt-1')
@@ -202,6 +207,102 @@ test('a grant inherits the timing of its client and may say otherwise', () => {
   expect(configured(acme({ client, grant })).grants[0]!.definition).toMatchObject({
     refreshBefore: 0,
     assumedLifetime: 90,
+  })
+})
+
+describe('what a client says of the life of its tokens', () => {
+  const login = (client: string, grant = '') =>
+    acme({ client, grant: `    refresh_token: rt-1\n${grant}` }).replace(
+      'client_credentials',
+      'refresh_token',
+    )
+  const factsOf = (client: string, grant?: string) =>
+    configured(login(client, grant)).grants[0]!.definition.facts
+
+  test('is read, in seconds', () => {
+    const facts = factsOf(`
+    replay_class: last_child_wins
+    reuse_window: 30
+    quiescence: 60
+    old_token_dies: true
+    canary: https://api.acme.example/me
+    introspection: true
+    refresh_token_lifetime: 15552000
+    refresh_token_idle: 604800
+    refresh: on_demand
+    refresh_rate: 0.5
+`)
+    expect(facts).toEqual({
+      replayClass: 'last_child_wins',
+      reuseWindow: 30_000,
+      quiescence: 60_000,
+      oldTokenDies: true,
+      canary: 'https://api.acme.example/me',
+      introspection: true,
+      refreshTokenLifetime: 15_552_000_000,
+      refreshTokenIdle: 604_800_000,
+      refresh: 'on_demand',
+      refreshRate: 0.5,
+    })
+  })
+
+  test('gives way to a class of the grant, whose window is its own', () => {
+    const client = '    replay_class: idempotent\n    reuse_window: 30\n'
+    expect(factsOf(client)).toMatchObject({ replayClass: 'idempotent', reuseWindow: 30_000 })
+    expect(factsOf(client, '    reuse_window: 10\n')).toMatchObject({
+      replayClass: 'idempotent',
+      reuseWindow: 10_000,
+    })
+    expect(factsOf(client, '    replay_class: strict\n')).toMatchObject({
+      replayClass: 'strict',
+      reuseWindow: 0,
+    })
+    expect(factsOf(client, '    replay_class: fork\n    reuse_window: 20\n')).toMatchObject({
+      replayClass: 'fork',
+      reuseWindow: 20_000,
+    })
+  })
+
+  test('may name endpoints beside an issuer, which is still discovered', () => {
+    const provider =
+      '{ issuer: https://auth.acme.example, revocation_url: https://auth.acme.example/revoke, introspection_url: https://auth.acme.example/introspect }'
+    const [grant] = configured(acme().replace('https://auth.acme.example', provider)).grants
+    expect(grant!.definition.client).toMatchObject({
+      provider: { kind: 'issuer', issuer: 'https://auth.acme.example' },
+      revocationEndpoint: 'https://auth.acme.example/revoke',
+      introspectionEndpoint: 'https://auth.acme.example/introspect',
+    })
+  })
+})
+
+describe('a store on PostgreSQL', () => {
+  const environment = {
+    DATABASE_URL: 'postgresql://ann:s3cret-canary@db.example:6432/tokens?sslmode=require',
+  }
+
+  test('is a URL, with a folder of this host beside the file', () => {
+    const folder = temporaryFolder()
+    const { store } = configured('store: ${DATABASE_URL}', environment, folder)
+    expect(store).toMatchObject({
+      kind: 'postgres',
+      folder: path.join(folder, '.evertoken'),
+      keys: [{ id: 'k1', file: path.join(folder, '.evertoken/master.key') }],
+    })
+    expect('url' in store && store.url.reveal()).toBe(environment.DATABASE_URL)
+    expect(locationOf(store)).toBe('postgres://db.example:6432/tokens')
+  })
+
+  test('has that folder where data_folder says', () => {
+    const { store } = configured('store: ${DATABASE_URL}\ndata_folder: /var/lib/evertoken', environment)
+    expect(store).toMatchObject({
+      folder: '/var/lib/evertoken',
+      keys: [{ id: 'k1', file: '/var/lib/evertoken/master.key' }],
+    })
+  })
+
+  test('shows no password when it is printed', () => {
+    const configuration = configured('store: ${DATABASE_URL}', environment)
+    expect(JSON.stringify(configuration) + inspect(configuration, { depth: 9 })).not.toContain('canary')
   })
 })
 

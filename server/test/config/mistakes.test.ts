@@ -79,8 +79,13 @@ describe('a wrong value', () => {
       'public_url: https://x.example/evertoken',
       'public_url: expected an origin: a scheme, a host and perhaps a port',
     ],
-    ['store: /var/lib/x.db', 'store: expected sqlite: and the path of a file'],
-    ['store: postgres://me@db/x', 'store: expected sqlite: and the path of a file'],
+    ['store: /var/lib/x.db', 'store: expected sqlite: and the path of a file, or a postgres:// URL'],
+    ['store: mysql://me@db/x', 'store: expected sqlite: and the path of a file, or a postgres:// URL'],
+    [
+      'store: postgres://me:pass@[db/x',
+      'store: expected sqlite: and the path of a file, or a postgres:// URL',
+    ],
+    ['data_folder: x', 'data_folder: an SQLite store keeps everything beside its file'],
     ['- listen', 'found a list, expected a map of keys'],
     ['42', 'found the number 42, expected a map of keys'],
   ])('%s', (yaml, problem) => {
@@ -95,7 +100,10 @@ describe('a wrong value', () => {
     ['refresh_before: soon', 'refresh_before: found the text "soon", expected a number'],
     ['refresh_before: -1', 'refresh_before: found -1, expected a number from 0 to 10000000000'],
     ['refresh_before: .nan', 'refresh_before: found NaN, expected a number from 0 to 10000000000'],
-    ['replay_class: strickt', 'replay_class: found the text "strickt", expected one of strict, non_rotating'],
+    [
+      'replay_class: strickt',
+      'replay_class: found the text "strickt", expected one of strict, idempotent, last_child_wins, fork, non_rotating',
+    ],
     ['labels: { team: 7 }', 'labels.team: found the number 7, expected a text'],
     ['labels: money', 'labels: found the text "money", expected a map of keys'],
     ['scope: 7', 'scope: found the number 7, expected a text or a list'],
@@ -114,6 +122,71 @@ describe('a wrong value', () => {
       'invalid_configuration',
       10,
       `evertoken.yaml:10: grants.billing.${problem}`,
+    ])
+  })
+
+  test.each([
+    ['    replay_clas: fork\n', 6, 'replay_clas: there is no such key', 'Did you mean replay_class?'],
+    [
+      '    refresh: never\n',
+      6,
+      'refresh: found the text "never", expected one of ahead, on_demand',
+      undefined,
+    ],
+    [
+      '    introspection: "yes"\n',
+      6,
+      'introspection: found the text "yes", expected true or false',
+      undefined,
+    ],
+    ['    canary: me\n', 6, 'canary: found the text "me", expected an https URL', undefined],
+    [
+      '    refresh_rate: 0\n',
+      6,
+      'refresh_rate: refresh_rate must be a number of requests a second above 0, not 0',
+      undefined,
+    ],
+    [
+      '    old_token_dies: false\n    canary: https://api.example/me\n',
+      7,
+      'canary: canary says nothing where the old access token lives on',
+      expect.stringMatching(/^Set old_token_dies if/),
+    ],
+    [
+      '    refresh_before: 5\n    refresh_token_idle: 0\n',
+      7,
+      'refresh_token_idle: refresh_token_idle must be more than 0 seconds',
+      undefined,
+    ],
+  ])('of a client: %j', (client, line, problem, advice) => {
+    expect(mistakeIn(acme({ client }))).toMatchObject({
+      code: expect.stringMatching(/^(invalid_configuration|unknown_key)$/),
+      line,
+      message: `evertoken.yaml:${line}: clients.acme.${problem}`,
+      advice,
+    })
+  })
+
+  test('of the replay class is told where the class or its window was written', () => {
+    const login = (client: string, grant: string) =>
+      acme({ client, grant: `    refresh_token: rt\n${grant}` }).replace(
+        'client_credentials',
+        'refresh_token',
+      )
+    expect(told(login('    replay_class: fork\n', ''))).toEqual([
+      'invalid_configuration',
+      6,
+      'evertoken.yaml:6: clients.acme.replay_class: replay_class fork needs a reuse_window',
+    ])
+    expect(told(login('', '    replay_class: fork\n'))).toEqual([
+      'invalid_configuration',
+      11,
+      'evertoken.yaml:11: grants.billing.replay_class: replay_class fork needs a reuse_window',
+    ])
+    expect(told(login('    reuse_window: 30\n', ''))).toEqual([
+      'invalid_configuration',
+      6,
+      'evertoken.yaml:6: clients.acme.reuse_window: reuse_window has no effect with replay_class strict',
     ])
   })
 
