@@ -30,8 +30,15 @@ export type { GrantState, GrantType } from './grants/grant.ts'
 export { Keeper, type KeeperOptions, type RejectionReport } from './grants/keeper.ts'
 export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'
+export type { Notice, NoticeKind } from './grants/notice.ts'
 export type { RegistrationOptions } from './grants/registration.ts'
-export type { ApiKey, GrantStore, StoreOpener } from './grants/store.ts'
+export type {
+  ApiKey,
+  GrantStore,
+  SpoolRegistration,
+  StoredNotice,
+  StoreOpener,
+} from './grants/store.ts'
 export type { GrantSummary } from './grants/summary.ts'
 export { defaultTiming, type Timing } from './grants/timing.ts'
 export { AccessToken, type TokenRequest, type TokenSource } from './grants/token.ts'

@@ -5,6 +5,7 @@ import {
   type GrantType,
   type LastError,
   ownToken,
+  type UpstreamRevocation,
 } from './grant.ts'
 import type { ReplayClass } from './lifetime-facts.ts'
 import type { Notice } from './notice.ts'
@@ -45,6 +46,8 @@ export interface GrantSummary {
   readonly candidates: number
   /** UTC ms at which the refresh token dies by age, where that is known. */
   readonly refreshTokenExpiresAt?: number | undefined
+  /** Of a revoked grant: what the provider made of it. */
+  readonly upstream?: UpstreamRevocation | undefined
   /** What a person was to know, oldest first. */
   readonly notices: readonly Notice[]
 }
@@ -76,6 +79,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     replayClass: record.facts.replayClass,
     candidates: record.candidates.length,
     refreshTokenExpiresAt: refreshTokenExpiry(record),
+    upstream: status.state === 'revoked' ? status.upstream : undefined,
     notices: record.notices,
     otherTokens: record.tokens.length - (own === undefined ? 0 : 1),
   }

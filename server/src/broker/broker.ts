@@ -26,6 +26,7 @@ import {
   serverFactory,
 } from './listener.ts'
 import { logRoutes } from './log.ts'
+import { noticeRoutes } from './notices.ts'
 import { describeRoutes } from './openapi.ts'
 import { answerProblem } from './problem.ts'
 import { requestCheck } from './request-check.ts'
@@ -99,6 +100,7 @@ export function createBroker(options: BrokerOptions, tls?: ListenerTls): Broker 
     tokenRoutes(routes, keeper)
     grantRoutes(routes, keeper, options.grantDescription)
     grantActionRoutes(routes, keeper)
+    noticeRoutes(routes, keeper)
     connectRoutes(routes, keeper, origin)
     healthRoutes(routes, keeper, options.isReady ?? (() => true))
   })

@@ -8,6 +8,7 @@ interface Action {
   readonly name: string
   readonly operationId: string
   readonly summary: string
+  readonly description?: string
   readonly run: (id: string) => Promise<GrantSummary>
 }
 
@@ -35,8 +36,16 @@ export function grantActionRoutes(app: Broker, keeper: Keeper): void {
       summary: 'End a pause',
       run: (id) => keeper.resume(id),
     },
+    {
+      name: 'revoke',
+      operationId: 'revokeGrant',
+      summary: 'End the login, here and at the provider',
+      description:
+        'Once it answers, no process hands out a token of this login. The provider is told (RFC 7009) at once or, while it does not answer, again and again for seven days; the state says how far that came.',
+      run: (id) => keeper.revoke(id),
+    },
   ]
-  for (const { name, operationId, summary, run } of actions)
+  for (const { name, operationId, summary, description, run } of actions)
     app.post(
       `/v1/grants/:id/${name}`,
       {
@@ -44,6 +53,7 @@ export function grantActionRoutes(app: Broker, keeper: Keeper): void {
         schema: {
           operationId,
           summary,
+          ...(description !== undefined && { description }),
           tags: ['grants'],
           params: grantParameters,
           response: answers({ 200: summaryReference }),

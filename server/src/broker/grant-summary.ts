@@ -1,5 +1,6 @@
 import type { GrantSummary } from 'evertoken'
 import { type Static, Type } from 'typebox'
+import { noticeBody, noticeSchema } from './notice.ts'
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
 
@@ -9,7 +10,16 @@ export const summarySchema = Type.Object(
     id: Type.String(),
     state: Type.Unsafe<GrantSummary['state']>({
       type: 'string',
-      enum: ['pending', 'active', 'suspect', 'reauthorization_required', 'paused', 'quarantined'],
+      enum: [
+        'pending',
+        'active',
+        'suspect',
+        'reauthorization_required',
+        'paused',
+        'quarantined',
+        'revoking',
+        'revoked',
+      ],
     }),
     reason: Type.Optional(Type.String({ description: 'Why it is in that state.' })),
     grant_type: Type.Unsafe<GrantSummary['grantType']>({
@@ -49,6 +59,23 @@ export const summarySchema = Type.Object(
     next_attempt_at: Type.Optional(time('UTC.')),
     unresolved: Type.Boolean({ description: 'A refresh was sent and nobody knows what became of it.' }),
     other_tokens: Type.Integer({ description: 'Tokens held for other scopes or resources.' }),
+    replay_class: Type.Unsafe<GrantSummary['replayClass']>({
+      type: 'string',
+      enum: ['strict', 'idempotent', 'last_child_wins', 'fork', 'non_rotating'],
+      description: 'What the provider does with a used refresh token.',
+    }),
+    candidates: Type.Integer({
+      description: 'Other refresh tokens of this login that are kept in case they are the live one.',
+    }),
+    refresh_token_expires_at: Type.Optional(time('When the refresh token dies by age, where that is known.')),
+    upstream: Type.Optional(
+      Type.Unsafe<NonNullable<GrantSummary['upstream']>>({
+        type: 'string',
+        enum: ['revoked', 'unsupported', 'failed'],
+        description: 'Of a revoked grant: what the provider made of it.',
+      }),
+    ),
+    notices: Type.Array(noticeSchema, { description: 'What a person was to know, oldest first.' }),
   },
   {
     $id: 'Grant',
@@ -73,6 +100,9 @@ export const summarySchema = Type.Object(
         next_attempt_at: '2026-07-01T11:55:00.000Z',
         unresolved: false,
         other_tokens: 0,
+        replay_class: 'non_rotating',
+        candidates: 0,
+        notices: [],
       },
     ],
   },
@@ -86,6 +116,7 @@ const iso = (at: number): string => new Date(at).toISOString()
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
+  const { refreshTokenExpiresAt, upstream } = summary
   return {
     id: summary.id,
     state: summary.state,
@@ -115,5 +146,10 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
     ...(nextAttemptAt !== undefined && { next_attempt_at: iso(nextAttemptAt) }),
     unresolved: summary.unresolved,
     other_tokens: summary.otherTokens,
+    replay_class: summary.replayClass,
+    candidates: summary.candidates,
+    ...(refreshTokenExpiresAt !== undefined && { refresh_token_expires_at: iso(refreshTokenExpiresAt) }),
+    ...(upstream !== undefined && { upstream }),
+    notices: summary.notices.map(noticeBody),
   }
 }

@@ -30,6 +30,7 @@ const kinds: Readonly<Record<ErrorCode, Kind>> = {
   grant_pending: { status: 409, title: "The grant waits for a person's consent" },
   grant_paused: { status: 409, title: 'The grant is paused' },
   grant_quarantined: { status: 409, title: 'The grant is set aside' },
+  grant_revoked: { status: 409, title: 'The grant is revoked' },
   reauthorization_required: { status: 409, title: 'A person has to consent again' },
   token_unavailable: { status: 503, title: 'There is no token at present' },
 
@@ -62,6 +63,8 @@ const kinds: Readonly<Record<ErrorCode, Kind>> = {
   store_damaged: { status: 500, title: 'The store is damaged', inside: true },
   store_unavailable: { status: 503, title: 'The store does not answer', inside: true },
   store_not_durable: { status: 500, title: 'The store cannot keep what it is given', inside: true },
+  store_foreign: { status: 503, title: 'The store is a copy that nobody has adopted', inside: true },
+  spool_unavailable: { status: 503, title: 'Answers of providers cannot be kept safe here', inside: true },
   disk_full: { status: 507, title: 'The disk under the store is full', inside: true },
 
   unauthorized: { status: 401, title: 'Not authenticated' },

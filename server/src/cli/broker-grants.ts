@@ -4,10 +4,11 @@ import {
   type GrantSummary,
   ReauthorizationRequiredError,
   type Secret,
+  type StoredNotice,
 } from 'evertoken'
 import { brokerKey } from './broker-key.ts'
 import type { Environment } from './environment.ts'
-import { grantFromJson, tokenFromJson } from './grant-json.ts'
+import { grantFromJson, noticeFromJson, tokenFromJson } from './grant-json.ts'
 import type { Grants, GrantsOptions } from './grants.ts'
 
 /** Longer than a broker waits for a provider on behalf of a reader. */
@@ -15,6 +16,7 @@ const patience = 45_000
 
 type Json = Record<string, unknown>
 type GrantBody = Parameters<typeof grantFromJson>[0]
+type NoticeBody = Parameters<typeof noticeFromJson>[0]
 
 /** Grants at a broker, over its HTTP API. */
 export function openBroker(address: string, options: GrantsOptions, environment: Environment): Grants {
@@ -46,7 +48,9 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
+    revoke: (id) => act(id, 'revoke'),
     remove: async (id) => void (await client.send('DELETE', grantAt(id))),
+    notices: (after) => everyNotice(client, after),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
@@ -69,6 +73,16 @@ async function everyGrant(client: BrokerClient): Promise<GrantSummary[]> {
     )
     all.push(...(grants as GrantBody[]).map(grantFromJson))
     if (typeof next !== 'string') return all
+    after = next
+  }
+}
+
+async function everyNotice(client: BrokerClient, from: number): Promise<StoredNotice[]> {
+  const all: StoredNotice[] = []
+  for (let after = from; ; ) {
+    const { notices, next } = await client.send('GET', `/v1/notices?limit=1000&after=${after}`)
+    all.push(...(notices as NoticeBody[]).map(noticeFromJson))
+    if (typeof next !== 'number') return all
     after = next
   }
 }

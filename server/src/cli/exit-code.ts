@@ -8,7 +8,7 @@ export const exitCodes = {
   3: 'a person has to consent: evertoken login NAME',
   4: 'the provider, the broker or the store does not answer now; try again later',
   5: 'there is no grant of that name',
-  6: 'the grant is paused or set aside',
+  6: 'the grant is paused, set aside or revoked',
   7: 'the broker does not let this key do that',
 } as const
 
@@ -22,6 +22,7 @@ const byCode = {
   grant_pending: 3,
   grant_paused: 6,
   grant_quarantined: 6,
+  grant_revoked: 6,
   reauthorization_required: 3,
   token_unavailable: 4,
   invalid_grant: 3,
@@ -50,6 +51,8 @@ const byCode = {
   store_damaged: 1,
   store_unavailable: 4,
   store_not_durable: 2,
+  store_foreign: 1,
+  spool_unavailable: 4,
   disk_full: 4,
   unauthorized: 7,
   forbidden: 7,

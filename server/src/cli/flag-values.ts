@@ -31,3 +31,8 @@ export function pairs(text: string, before: Readonly<Record<string, string>> = {
   if (at < 1) throw new InvalidArgumentError('It is NAME=VALUE.')
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
+
+export function countOf(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It is a whole number, such as 41.')
+  return Number(text)
+}

@@ -2,10 +2,12 @@ import { type Command, Option } from 'commander'
 import type { AddOptions } from './add.ts'
 import type { Change } from './change.ts'
 import type { Environment } from './environment.ts'
-import { collected, pairs, portOf, secondsOf } from './flag-values.ts'
+import { collected, countOf, pairs, portOf, secondsOf } from './flag-values.ts'
 import type { GrantsOptions } from './grants.ts'
 import type { LoginOptions } from './login.ts'
+import type { NoticesOptions } from './notices.ts'
 import type { RemoveOptions } from './remove.ts'
+import type { RevokeOptions } from './revoke.ts'
 import type { TokenOptions } from './token.ts'
 
 const name = ['<name>', 'the grant'] as const
@@ -79,8 +81,23 @@ export function registerGrantCommands(program: Command, environment: Environment
         (await import('./change.ts')).change(change, id, options, environment),
       )
 
+  onGrants(program.command('revoke'))
+    .description('end a login, here and at the provider')
+    .argument(...name)
+    .option('--yes', 'do not ask')
+    .addHelpText('after', '\nExample:\n  $ evertoken revoke work --yes')
+    .action(async (id: string, options: RevokeOptions) =>
+      (await import('./revoke.ts')).revoke(id, options, environment),
+    )
+
+  onGrants(program.command('notices'))
+    .description('what people must know: logins at risk, lost, or running out')
+    .option('--after <number>', 'only newer ones than this', countOf)
+    .addHelpText('after', '\nExample:\n  $ evertoken notices --after 41 --json')
+    .action(async (options: NoticesOptions) => (await import('./notices.ts')).notices(options, environment))
+
   onGrants(program.command('remove'))
-    .description('forget a grant and its tokens')
+    .description('forget a grant and its tokens; the provider is told nothing')
     .argument(...name)
     .option('--yes', 'do not ask')
     .addHelpText('after', '\nExample:\n  $ evertoken remove billing --yes')
@@ -142,9 +159,13 @@ function described(command: Command): Command {
     .addOption(
       new Option('--replay-class <class>', 'what the provider does with a used refresh token').choices([
         'strict',
+        'idempotent',
+        'last_child_wins',
+        'fork',
         'non_rotating',
       ]),
     )
+    .option('--reuse-window <seconds>', 'how long a used one may come again; for the middle three', secondsOf)
     .option('--assumed-lifetime <seconds>', 'of a token whose provider states none; default 3300', secondsOf)
     .option('--parameter <name=value>', 'more of the token request; may be repeated', pairs)
     .option('--authorization-parameter <name=value>', 'more of the authorization request', pairs)

@@ -47,6 +47,7 @@ export function describedGrant(answers: GrantAnswers): NewGrant {
     resource: listed(answers.resource),
     refresh_before: answers.refreshBefore,
     replay_class: answers.replayClass,
+    reuse_window: answers.reuseWindow,
     assumed_lifetime: answers.assumedLifetime,
     parameters: answers.parameter,
     authorization_parameters: answers.authorizationParameter,

@@ -31,6 +31,7 @@ export interface GrantFlags extends GrantsOptions {
   resource?: readonly string[] | undefined
   refreshBefore?: number | undefined
   replayClass?: GrantDescription['replay_class']
+  reuseWindow?: number | undefined
   assumedLifetime?: number | undefined
   parameter?: Readonly<Record<string, string>> | undefined
   authorizationParameter?: Readonly<Record<string, string>> | undefined

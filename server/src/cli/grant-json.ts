@@ -1,5 +1,6 @@
-import type { GrantSummary } from 'evertoken'
+import type { GrantSummary, Notice, StoredNotice } from 'evertoken'
 import type { summaryBody } from '../broker/grant-summary.ts'
+import type { storedNoticeBody } from '../broker/notices.ts'
 import type { TokenView } from './grants.ts'
 
 type Json = Record<string, unknown>
@@ -35,8 +36,17 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     nextAttemptAt: time(body.next_attempt_at),
     unresolved: body.unresolved,
     otherTokens: body.other_tokens,
+    replayClass: body.replay_class,
+    candidates: body.candidates,
+    refreshTokenExpiresAt: time(body.refresh_token_expires_at),
+    upstream: body.upstream,
+    notices: body.notices.map((notice) => ({ ...notice, at: Date.parse(notice.at) }) as Notice),
   }
 }
+
+/** The inverse of the broker's `storedNoticeBody`. A kind of a newer broker is shown like any other. */
+export const noticeFromJson = (body: ReturnType<typeof storedNoticeBody>): StoredNotice =>
+  ({ ...body, at: Date.parse(body.at) }) as StoredNotice
 
 /** A token as the broker answers it, so that a script reads the same from a store and from a broker. */
 export function tokenToJson(token: TokenView, utc: number): Json {

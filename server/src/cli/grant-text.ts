@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { GrantSummary } from 'evertoken'
+import type { GrantSummary, NoticeKind } from 'evertoken'
 import { distanceText, durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
 import { table } from './table.ts'
@@ -14,6 +14,8 @@ const styles = {
   reauthorization_required: 'red',
   paused: 'dim',
   quarantined: 'red',
+  revoking: 'yellow',
+  revoked: 'dim',
 } as const satisfies Record<State, Style>
 
 /** How grants look to people. Colours only where the stream is a terminal and NO_COLOR is not set. */
@@ -31,7 +33,7 @@ export class GrantText {
   }
 
   table(grants: readonly GrantSummary[]): string {
-    const head = ['NAME', 'STATE', 'TYPE', 'PROVIDER', 'LEFT', 'GEN', 'NEXT', 'LAST ERROR']
+    const head = ['NAME', 'STATE', 'TYPE', 'PROVIDER', 'LEFT', 'GEN', 'NEXT', 'LAST ERROR', 'NOTICE']
     return table(
       head.map((title) => this.#paint('bold', title)),
       grants.map((grant) => [
@@ -43,6 +45,7 @@ export class GrantText {
         grant.generation === 0 ? '-' : String(grant.generation),
         grant.nextAttemptAt === undefined ? '-' : distanceText(grant.nextAttemptAt, this.#now),
         grant.lastError === undefined ? '-' : this.#paint('red', grant.lastError.code),
+        this.#notice(grant),
       ]),
     )
   }
@@ -58,6 +61,7 @@ export class GrantText {
       ['reason', grant.reason],
       ['grant type', grant.grantType],
       ['provider', grant.provider],
+      ['replay class', grant.replayClass],
       ['labels', textOf(grant.labels)],
       ['scope', grant.scope.join(' ') || undefined],
       ['token', grant.generation === 0 ? 'none yet' : `generation ${grant.generation}, ${grant.freshness}`],
@@ -72,6 +76,13 @@ export class GrantText {
       ['', lastError && `${at(lastError.at)}`],
       ['advice', adviceOn(grant)],
       ['unresolved', grant.unresolved ? 'a refresh was sent and its answer is not known' : undefined],
+      ['candidates', grant.candidates === 0 ? undefined : candidatesText(grant.candidates)],
+      ['login ends', at(grant.refreshTokenExpiresAt)],
+      ['upstream', grant.upstream && upstreams[grant.upstream]],
+      ...grant.notices.map(({ kind, message, at: time }, index): [string, string] => [
+        index === 0 ? 'notices' : '',
+        `${new Date(time).toISOString()} ${this.#paint(noticeStyles[kind] ?? 'none', kind)}: ${message}`,
+      ]),
       ['created', at(grant.createdAt)],
       ['changed', at(grant.updatedAt)],
     ]
@@ -90,6 +101,20 @@ export class GrantText {
     return `${done} ${grant.id}: ${this.state(grant.state)}${token}\n`
   }
 
+  /** In one line, after somebody asked for it. */
+  revocation({ id, upstream }: GrantSummary): string {
+    return upstream === undefined
+      ? `revoking ${id}: nothing of it is handed out any more; the provider is told as soon as it answers`
+      : `revoked ${id}: ${upstreams[upstream]}`
+  }
+
+  /** The newest, unless it says that all is well. */
+  #notice({ notices }: GrantSummary): string {
+    const kind = notices.at(-1)?.kind
+    if (kind === undefined || kind === 'connected' || kind === 'recovered') return '-'
+    return this.#paint(noticeStyles[kind] ?? 'none', kind)
+  }
+
   #left({ expiresAt }: GrantSummary): string {
     if (expiresAt === undefined) return '-'
     return expiresAt <= this.#now ? this.#paint('red', 'expired') : durationText(expiresAt - this.#now)
@@ -106,6 +131,24 @@ const lifetimes = {
   assumed: 'assumed: the provider does not state it',
 } as const
 
+const upstreams = {
+  revoked: 'the provider has ended the login',
+  unsupported: 'the provider has no way to end a login; its own pages may',
+  failed: 'the provider could not be told: end the login on its own pages',
+} as const
+
+const noticeStyles: Partial<Record<NoticeKind, Style>> = {
+  at_risk: 'yellow',
+  reauthorization_required: 'red',
+  quarantined: 'red',
+  refresh_token_expires_7d: 'yellow',
+  refresh_token_expires_1d: 'red',
+  store_regression: 'red',
+}
+
+const candidatesText = (count: number): string =>
+  `${count} other ${count === 1 ? 'refresh token is' : 'refresh tokens are'} kept in case one is the live one`
+
 /** What the state and the last error ask of whoever looks. */
 function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
   switch (state) {
@@ -118,6 +161,10 @@ function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
       return 'Restore the store from a backup, or remove the grant and add it again.'
     case 'suspect':
       return 'The provider has refused; it is asked again before that is believed. Nothing is to be done yet.'
+    case 'revoking':
+      return 'The provider is told again by itself. Nothing is to be done.'
+    case 'revoked':
+      return `evertoken remove ${id} forgets it; evertoken login ${id} begins a new login.`
     case 'active':
       return lastError === undefined ? undefined : adviceOnError(lastError.code)
     default:

@@ -1,4 +1,4 @@
-import type { AccessToken, ConsentRequest, GrantSummary, TokenRequest } from 'evertoken'
+import type { AccessToken, ConsentRequest, GrantSummary, StoredNotice, TokenRequest } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import type { Environment } from './environment.ts'
 import type { PlaceOptions } from './options.ts'
@@ -36,7 +36,11 @@ export interface Grants extends AsyncDisposable {
   refresh(id: string, signal: AbortSignal): Promise<GrantSummary>
   pause(id: string): Promise<GrantSummary>
   resume(id: string): Promise<GrantSummary>
+  /** Ends the login, here and at the provider. */
+  revoke(id: string): Promise<GrantSummary>
   remove(id: string): Promise<void>
+  /** All notices after that number, oldest first. */
+  notices(after: number): Promise<readonly StoredNotice[]>
 }
 
 /** The options that every command on grants has. */

@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs'
 import {
+  EvertokenError,
   type GrantSummary,
   Keeper,
   loggedTransport,
   memoryStore,
   nodeTransport,
+  type StoredNotice,
+  type StoreOpener,
   type Transport,
 } from 'evertoken'
 import { sqliteStore } from 'evertoken/sqlite'
+import { locationOf } from '../config/store-address.ts'
 import type { Environment } from './environment.ts'
 import type { Grants } from './grants.ts'
 import type { Place } from './place.ts'
@@ -15,22 +19,37 @@ import type { Place } from './place.ts'
 /** Grants in a store on this machine. */
 export async function openLocal(place: Place, environment: Environment, make: boolean): Promise<Grants> {
   // Looking at a store that is not there must not leave one behind.
-  if (!make && !existsSync(place.database)) return grantsOf(await openNothing(place, environment))
+  if (!make && place.store.kind === 'sqlite' && !existsSync(place.store.file))
+    return grantsOf(await openNothing(place, environment))
   return grantsOf(await openKeeper(place, environment))
 }
 
+/** A keeper on a store that must be there. Throws `not_found`. */
+export async function openExisting(place: Place, environment: Environment): Promise<Keeper> {
+  const { store, origin } = place
+  if (store.kind === 'sqlite' && !existsSync(store.file))
+    throw new EvertokenError('not_found', `there is no store ${store.file} (by ${origin})`, {
+      advice: 'Name its folder with --data.',
+    })
+  return openKeeper(place, environment)
+}
+
 /** A keeper on the store of a place, made if it is not there. */
-export function openKeeper(place: Place, environment: Environment): Promise<Keeper> {
+export async function openKeeper(place: Place, environment: Environment): Promise<Keeper> {
   const { clock } = environment
-  const store = sqliteStore(place.database, {
-    clock,
-    keys: place.keys,
-    onKeyCreated: (file) =>
-      environment.stderr.write(
-        `evertoken: made the key ${file}. Back it up apart from ${place.database}: without it nothing decrypts.\n`,
-      ),
-  })
-  return Keeper.open({ store, clock, transport: transportOf(environment) })
+  return Keeper.open({ store: await storeOf(place, environment), clock, transport: transportOf(environment) })
+}
+
+async function storeOf({ store, folder, keys }: Place, { clock, stderr }: Environment): Promise<StoreOpener> {
+  const location = locationOf(store)
+  const onKeyCreated = (file: string): void =>
+    void stderr.write(
+      `evertoken: made the key ${file}. Back it up apart from ${location}: without it nothing decrypts.\n`,
+    )
+  if (store.kind === 'sqlite') return sqliteStore(store.file, { clock, keys, onKeyCreated })
+  // The driver is loaded by those alone who use it.
+  const { postgresStore } = await import('evertoken/postgres')
+  return postgresStore({ url: store.url.reveal(), folder, clock, keys, onKeyCreated })
 }
 
 /** The transport to providers; with EVERTOKEN_LOG=wire it tells what it does, without secrets. */
@@ -44,7 +63,7 @@ function transportOf({ env, stderr }: Environment): Transport {
 async function openNothing(place: Place, environment: Environment): Promise<Keeper> {
   const { clock } = environment
   const nothing = await memoryStore({ clock }).open()
-  const location = `${place.database} (by ${place.origin}; nothing is there yet)`
+  const location = `${locationOf(place.store)} (by ${place.origin}; nothing is there yet)`
   return Keeper.open({ store: { open: async () => ({ ...nothing, location }) }, clock })
 }
 
@@ -70,7 +89,9 @@ function grantsOf(keeper: Keeper): Grants {
     },
     pause: (id) => keeper.pause(id),
     resume: (id) => keeper.resume(id),
+    revoke: (id) => keeper.revoke(id),
     remove: (id) => keeper.remove(id),
+    notices: (after) => everyNotice(keeper, after),
     [Symbol.asyncDispose]: () => keeper.close(),
   }
 }
@@ -79,6 +100,15 @@ async function everyGrant(keeper: Keeper): Promise<GrantSummary[]> {
   const all: GrantSummary[] = []
   for (;;) {
     const page = await keeper.list({ after: all.at(-1)?.id })
+    if (page.length === 0) return all
+    all.push(...page)
+  }
+}
+
+async function everyNotice(keeper: Keeper, after: number): Promise<StoredNotice[]> {
+  const all: StoredNotice[] = []
+  for (;;) {
+    const page = await keeper.notices({ after: all.at(-1)?.number ?? after })
     if (page.length === 0) return all
     all.push(...page)
   }

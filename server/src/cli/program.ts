@@ -6,6 +6,7 @@ import { reportError } from './error-report.ts'
 import { exitCodes } from './exit-code.ts'
 import { registerGrantCommands } from './grant-commands.ts'
 import { registerServiceCommands } from './service-commands.ts'
+import { registerStoreCommands } from './store-commands.ts'
 
 /** Runs one command line and resolves with the exit code. */
 export async function run(args: readonly string[], environment: Environment): Promise<number> {
@@ -37,6 +38,7 @@ function programFor(environment: Environment): Command {
     .configureHelp({ sortSubcommands: false })
   registerServiceCommands(program, environment)
   registerGrantCommands(program, environment)
+  registerStoreCommands(program, environment)
   return program
 }
 

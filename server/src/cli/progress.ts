@@ -8,7 +8,7 @@ const frames = ['◐', '◓', '◑', '◒']
  * alone, so that Ctrl-C is a signal like any other.
  */
 export async function withProgress<T>(
-  message: string,
+  message: string | (() => string),
   { isTerminal, stderr }: Environment,
   work: Promise<T>,
 ): Promise<T> {
@@ -16,7 +16,8 @@ export async function withProgress<T>(
   let count = 0
   const draw = (): void => {
     const frame = frames[count++ % frames.length] ?? ''
-    stderr.write(`\r${styleText('cyan', frame, { stream: stderr as NodeJS.WriteStream })} ${message} `)
+    const said = typeof message === 'string' ? message : message()
+    stderr.write(`\r${styleText('cyan', frame, { stream: stderr as NodeJS.WriteStream })} ${said} `)
   }
   draw()
   const timer = setInterval(draw, 120)

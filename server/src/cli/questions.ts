@@ -1,4 +1,5 @@
 import { confirm, isCancel, password, select, text } from '@clack/prompts'
+import { EvertokenError } from 'evertoken'
 import { type Environment, Interruption } from './environment.ts'
 
 /** Whether there is somebody who can be asked. Questions go to stderr, so that stdout stays for the result. */
@@ -47,4 +48,26 @@ export class Questions {
 function answered<T>(answer: T): Exclude<T, symbol> {
   if (isCancel(answer)) throw new Interruption('SIGINT')
   return answer as Exclude<T, symbol>
+}
+
+/** What cannot be taken back, in words. */
+export interface Decision {
+  readonly question: string
+  /** Why it is not done where nobody can be asked. */
+  readonly refusal: string
+  /** The command that asks nothing. */
+  readonly command: string
+  readonly grant?: string
+}
+
+/** Whether to go on: `--yes`, or the person at the terminal says so. Throws `usage` where nobody can be asked. */
+export async function confirmed(
+  yes: boolean | undefined,
+  environment: Environment,
+  { question, refusal, command, grant }: Decision,
+): Promise<boolean> {
+  if (yes === true) return true
+  if (!atTerminal(environment))
+    throw new EvertokenError('usage', refusal, { grant, advice: `Say so: ${command}` })
+  return new Questions(environment).confirm(question)
 }

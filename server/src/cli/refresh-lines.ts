@@ -1,5 +1,8 @@
-import type { Keeper } from 'evertoken'
+import type { Keeper, NoticeKind } from 'evertoken'
 import { distanceText, durationText } from './duration.ts'
+
+/** Notices of what the other events tell already. */
+const told: ReadonlySet<NoticeKind> = new Set(['connected', 'recovered', 'reauthorization_required'])
 
 /**
  * One readable line for each refresh and each failure, as they happen. Lines from before {@link RefreshLines.writeTo}
@@ -26,6 +29,9 @@ export class RefreshLines {
     keeper.on('recovered', ({ grant, failures }) =>
       this.#line(grant, `works again after ${failures} ${failures === 1 ? 'failure' : 'failures'}`),
     )
+    keeper.on('notice', ({ grant, kind, message }) => {
+      if (!told.has(kind)) this.#line(grant, `${kind}: ${message}`)
+    })
     keeper.on('reauthorization_required', ({ grant, reason }) =>
       this.#line(grant, `needs a new consent: ${reason}. Run: evertoken login ${grant}`),
     )

@@ -1,7 +1,6 @@
-import { EvertokenError } from 'evertoken'
 import type { Environment } from './environment.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
-import { atTerminal, Questions } from './questions.ts'
+import { confirmed } from './questions.ts'
 
 export interface RemoveOptions extends GrantsOptions {
   /** `--yes`: asks nothing. */
@@ -12,19 +11,15 @@ export interface RemoveOptions extends GrantsOptions {
 export async function remove(id: string, options: RemoveOptions, environment: Environment): Promise<void> {
   await using grants = await openGrants(options, environment)
   const { state, grantType } = await grants.show(id)
-  if (options.yes !== true) {
-    if (!atTerminal(environment))
-      throw new EvertokenError('usage', `removing ${id} cannot be undone, and nobody is here to ask`, {
-        grant: id,
-        advice: `Say so: evertoken remove ${id} --yes`,
-      })
-    const sure = await new Questions(environment).confirm(
-      `Remove ${id} (${grantType}, ${state}) and its tokens? This cannot be undone.`,
-    )
-    if (!sure) {
-      environment.stderr.write(`${id} stays as it is.\n`)
-      return
-    }
+  const sure = await confirmed(options.yes, environment, {
+    question: `Remove ${id} (${grantType}, ${state}) and its tokens? This cannot be undone.`,
+    refusal: `removing ${id} cannot be undone, and nobody is here to ask`,
+    command: `evertoken remove ${id} --yes`,
+    grant: id,
+  })
+  if (!sure) {
+    environment.stderr.write(`${id} stays as it is.\n`)
+    return
   }
   await grants.remove(id)
   environment.stdout.write(
