@@ -1,4 +1,4 @@
-/** What the bench uses of simple-oauth2, which ships no types. */
+/** What the bench and the campaign use of simple-oauth2, which ships no types. */
 declare module 'simple-oauth2' {
   export interface Token {
     readonly access_token: string
@@ -13,6 +13,9 @@ declare module 'simple-oauth2' {
     constructor(options: {
       client: { id: string; secret: string }
       auth: { tokenHost: string; tokenPath: string }
+      options?: { authorizationMethod: 'header' | 'body' }
+      /** Those of @hapi/wreck; `timeout` in milliseconds. */
+      http?: { timeout: number; headers: Record<string, string> }
     })
     createToken(token: object): AccessToken
   }
