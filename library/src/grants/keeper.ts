@@ -219,6 +219,11 @@ export class Keeper implements AsyncDisposable {
     }
   }
 
+  /** Refreshes the grant if it is due. */
+  tend(id: string): Promise<Refreshed> {
+    return this.#flights.refresh(id, { kind: 'due' })
+  }
+
   /** Begins to refresh what is due, at most `limit` grants: what a worker does. */
   tendDue(
     limit: number,
