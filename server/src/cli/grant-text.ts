@@ -158,7 +158,7 @@ function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
     case 'paused':
       return `evertoken resume ${id} lets it go on.`
     case 'quarantined':
-      return 'Restore the store from a backup, or remove the grant and add it again.'
+      return `evertoken resume ${id} lets it go on, evertoken login ${id} begins anew.`
     case 'suspect':
       return 'The provider has refused; it is asked again before that is believed. Nothing is to be done yet.'
     case 'revoking':

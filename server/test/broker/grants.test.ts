@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { person, practisedBroker, service } from './practised-broker.ts'
+import { imported, login, person, practisedBroker, service } from './practised-broker.ts'
 
 const times = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
@@ -29,6 +29,9 @@ describe('GET /v1/grants/{id}', () => {
       next_attempt_at: expect.stringMatching(times),
       unresolved: false,
       other_tokens: 0,
+      replay_class: 'non_rotating',
+      candidates: 0,
+      notices: [],
     })
     expect(answer.body).not.toContain(value)
     expect(answer.body).not.toContain('practice-service-secret')
@@ -341,6 +344,50 @@ describe('by hand', () => {
       'invalid_request',
       'work',
     ])
+  })
+
+  test('a revoked login is over for every reader, and at the provider', async () => {
+    const { practice, keeper, send, adminKey, readKey } = await practisedBroker({
+      keeper: { timing: { revalidate: 30 } },
+    })
+    await keeper.add('work', imported(practice, await login(practice)))
+    const { value } = await keeper.getToken('work')
+    expect(practice.introspect(value)).toMatchObject({ active: true })
+    const answer = await send('POST', '/v1/grants/work/revoke', { key: adminKey })
+    expect(answer.statusCode).toBe(200)
+    expect(answer.json()).toMatchObject({
+      id: 'work',
+      state: 'revoked',
+      upstream: 'revoked',
+      freshness: 'none',
+    })
+    expect(practice.introspect(value)).toEqual({ active: false })
+    const refused = await send('GET', '/v1/grants/work/token', { key: readKey })
+    expect([refused.statusCode, refused.json().code]).toEqual([409, 'grant_revoked'])
+  })
+
+  test('a login whose provider does not answer is revoked here at once, and there later', async () => {
+    let up = true
+    const { practice, keeper, send, adminKey, readKey } = await practisedBroker({
+      practice: { respond: ({ path }) => (path === '/revoke' && !up ? { status: 503 } : undefined) },
+      keeper: { timing: { revalidate: 30 } },
+    })
+    await keeper.add('work', imported(practice, await login(practice)))
+    const { value } = await keeper.getToken('work')
+    up = false
+    const answer = await send('POST', '/v1/grants/work/revoke', { key: adminKey })
+    expect([answer.statusCode, answer.json().state]).toEqual([200, 'revoking'])
+    const refused = await send('GET', '/v1/grants/work/token', { key: readKey })
+    expect([refused.statusCode, refused.json().code]).toEqual([409, 'grant_revoked'])
+    up = true
+    // Whoever finds it due tells the provider again; a worker, as a rule.
+    await expect
+      .poll(async () => {
+        await keeper.tendDue(10)
+        return (await send('GET', '/v1/grants/work', { key: readKey })).json()
+      })
+      .toMatchObject({ state: 'revoked', upstream: 'revoked' })
+    expect(practice.introspect(value)).toEqual({ active: false })
   })
 
   test('what is removed is gone, and cannot be removed again', async () => {

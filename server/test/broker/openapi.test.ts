@@ -67,11 +67,13 @@ describe('/openapi.json', () => {
       'GET /v1/grants read',
       'GET /v1/grants/{id} read',
       'GET /v1/grants/{id}/token read',
+      'GET /v1/notices administer',
       'POST /v1/grants administer',
       'POST /v1/grants/{id}/connect administer',
       'POST /v1/grants/{id}/pause administer',
       'POST /v1/grants/{id}/refresh administer',
       'POST /v1/grants/{id}/resume administer',
+      'POST /v1/grants/{id}/revoke administer',
       'POST /v1/grants/{id}/token/rejected read',
     ])
   })

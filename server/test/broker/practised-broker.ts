@@ -1,4 +1,12 @@
-import { authorizationCode, clientCredentials, Keeper, type KeeperOptions, memoryStore } from 'evertoken'
+import { createHash } from 'node:crypto'
+import {
+  authorizationCode,
+  clientCredentials,
+  Keeper,
+  type KeeperOptions,
+  memoryStore,
+  refreshToken,
+} from 'evertoken'
 import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from 'evertoken/testing'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { onTestFinished } from 'vitest'
@@ -67,3 +75,32 @@ export const service = (practice: PracticeServer) =>
 
 export const person = (practice: PracticeServer) =>
   authorizationCode({ issuer: practice.issuer, clientId: 'practice-app', scope: 'profile' })
+
+/** A login of `practice-app` that began elsewhere: its refresh token. */
+export async function login(practice: PracticeServer): Promise<string> {
+  const verifier = 'v'.repeat(43)
+  const redirectUri = 'http://127.0.0.1/callback'
+  const asked = new URLSearchParams({
+    response_type: 'code',
+    client_id: 'practice-app',
+    redirect_uri: redirectUri,
+    state: 'state-1',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  })
+  const returned = new URL(await practice.consent(`${practice.issuer}/authorize?${asked}`))
+  const answer = await fetch(practice.tokenEndpoint, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'authorization_code',
+      client_id: 'practice-app',
+      code: returned.searchParams.get('code') ?? '',
+      redirect_uri: redirectUri,
+      code_verifier: verifier,
+    }),
+  })
+  return ((await answer.json()) as { refresh_token: string }).refresh_token
+}
+
+export const imported = (practice: PracticeServer, token: string) =>
+  refreshToken({ issuer: practice.issuer, clientId: 'practice-app', refreshToken: token })

@@ -16,6 +16,8 @@ const expected = {
   'POST /v1/grants/:id/refresh': 'administer',
   'POST /v1/grants/:id/pause': 'administer',
   'POST /v1/grants/:id/resume': 'administer',
+  'POST /v1/grants/:id/revoke': 'administer',
+  'GET /v1/notices': 'administer',
   'POST /v1/grants/:id/connect': 'administer',
   'GET /connect/:ticket': 'public',
   'GET /oauth/callback': 'public',
