@@ -1,0 +1,344 @@
+import os from 'node:os'
+import type { Clock } from '../../clock.ts'
+import { EvertokenError } from '../../errors.ts'
+import type { Circuit, CircuitChange } from '../../grants/circuit.ts'
+import type { GrantRecord, HeldRefreshToken } from '../../grants/grant.ts'
+import type { NoticeKind } from '../../grants/notice.ts'
+import type { SpoolEntry } from '../../grants/spool.ts'
+import type { Change, GrantStore, Moment, StoreTime } from '../../grants/store.ts'
+import type { HostSpool } from '../spool/spool.ts'
+import { supersededFor } from '../superseded.ts'
+import { Circuits } from './circuits.ts'
+import { whole } from './columns.ts'
+import type { Connections } from './connections.ts'
+import { Hints } from './hints.ts'
+import { identityOf, settleIn } from './identity.ts'
+import { Reads } from './reads.ts'
+import type { Statements } from './statements.ts'
+import { StoreClock } from './store-clock.ts'
+import type { Transactions } from './transactions.ts'
+import { Updates } from './updates.ts'
+
+export interface PostgresGrantsOptions {
+  readonly location: string
+  readonly storeId: string
+  readonly seal: GrantStore['seal']
+  /** Why the database is a copy of the store's own. */
+  readonly foreign: string | undefined
+  readonly schema: string
+  readonly open: Connections
+  readonly transactions: Transactions
+  readonly statements: Statements
+  readonly spool: HostSpool
+  readonly clock: Clock
+  /** Whether to listen for notifications. */
+  readonly listens: boolean
+}
+
+/** Milliseconds between two looks for workers of this host that are gone, and for files that nobody needs. */
+const lookForGone = 200
+const sweepEvery = 600_000
+
+/** The store over an open database whose tables, keys and spool are as they must be. */
+export class PostgresGrants implements GrantStore {
+  readonly location: string
+  readonly storeId: string
+  readonly seal: GrantStore['seal']
+  readonly spool: HostSpool
+  readonly onHint?: (listener: () => void) => () => void
+  readonly #options: PostgresGrantsOptions
+  readonly #transactions: Transactions
+  readonly #statements: Statements
+  readonly #clock: StoreClock
+  readonly #updates: Updates
+  readonly #reads: Reads
+  readonly #circuits: Circuits
+  readonly #hints: Hints
+  #isCopy: boolean
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #sweptAt = Number.NEGATIVE_INFINITY
+  #closing: Promise<void> | undefined
+
+  constructor(options: PostgresGrantsOptions) {
+    const { transactions, statements, clock, open, schema } = options
+    this.location = options.location
+    this.storeId = options.storeId
+    this.seal = options.seal
+    this.spool = options.spool
+    this.#options = options
+    this.#isCopy = options.foreign !== undefined
+    this.#transactions = transactions
+    this.#statements = statements
+    const storeClock = new StoreClock(clock)
+    this.#clock = storeClock
+    const seen = (at: number): StoreTime => {
+      storeClock.seen(at)
+      return storeClock.at(at)
+    }
+    this.#hints = new Hints({ transactions, connections: open, schema })
+    this.#reads = new Reads(transactions, statements, (at) => storeClock.seen(at))
+    this.#circuits = new Circuits(transactions, statements, seen)
+    this.#updates = new Updates({
+      transactions,
+      statements,
+      utc: () => clock.now(),
+      moment: (at): Moment => ({ time: seen(at), isGone: (owner) => this.spool.isGone(owner) }),
+      onAwaited: () => this.#hints.tell(),
+    })
+    if (options.listens) this.onHint = (listener) => this.#hints.listen(listener)
+  }
+
+  /** What an open store knows of itself and the database of it. */
+  async begin(): Promise<void> {
+    await this.#reads.load([])
+    await this.#register()
+    await this.#transactions.query({ text: this.#statements.dropLanes })
+  }
+
+  get owner(): string {
+    return this.spool.owner
+  }
+
+  get foreign(): string | undefined {
+    return this.#isCopy ? this.#options.foreign : this.spool.foreign
+  }
+
+  time(): StoreTime {
+    return this.#clock.now()
+  }
+
+  /** What others have changed is known by asking for it. */
+  version(): undefined {
+    this.#checkOpen()
+  }
+
+  read(id: string) {
+    return this.#guarded(() => this.#reads.read(id))
+  }
+
+  update<R>(id: string, decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>): Promise<R> {
+    return this.#guarded(() => this.#updates.update(id, decide))
+  }
+
+  updateDue<R>(limit: number, decide: (record: GrantRecord, moment: Moment) => Change<R>) {
+    return this.#guarded(async () => {
+      await this.#endLeasesOfTheGone()
+      return this.#updates.updateDue(limit, decide)
+    })
+  }
+
+  nextDue(): Promise<number | undefined> {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('nextDue')
+      return rows[0] === undefined ? undefined : Number(rows[0][0])
+    })
+  }
+
+  list({ after = '', limit = 1000 }: Parameters<GrantStore['list']>[0] = {}) {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('page', after, limit)
+      const ids = rows.map(([id]) => String(id))
+      const records = await this.#reads.load(ids)
+      return ids.flatMap((id) => records.get(id) ?? [])
+    })
+  }
+
+  superseded(id: string): Promise<readonly HeldRefreshToken[]> {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('superseded', id, this.#options.clock.now() - supersededFor)
+      return rows.map(([sealed, fingerprint, receivedAt, at, boot]) => ({
+        sealed: sealed as Uint8Array,
+        fingerprint: String(fingerprint),
+        receivedAt: Number(receivedAt),
+        spent: at === null ? undefined : { at: Number(at), boot: String(boot) },
+      }))
+    })
+  }
+
+  notices({ after = 0, limit = 1000 }: Parameters<GrantStore['notices']>[0] = {}) {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('notices', after, limit)
+      return rows.map(([number, grant, kind, epoch, at, message]) => ({
+        number: Number(number),
+        grant: String(grant),
+        kind: String(kind) as NoticeKind,
+        epoch: Number(epoch),
+        at: Number(at),
+        message: String(message),
+      }))
+    })
+  }
+
+  updateCircuit<R>(
+    key: string,
+    decide: (circuit: Circuit | undefined, time: StoreTime) => CircuitChange<R>,
+  ): Promise<R> {
+    return this.#guarded(() => this.#circuits.update(key, decide))
+  }
+
+  readCircuit(key: string): Promise<Circuit | undefined> {
+    return this.#guarded(() => this.#circuits.read(key))
+  }
+
+  attemptedFrom(spool: string): Promise<readonly string[]> {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('attemptedFrom', JSON.stringify([{ spool }]))
+      return rows.map(([id]) => String(id))
+    })
+  }
+
+  spools() {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('spools')
+      return rows.map(([id, host, folder, seenAt, retiredAt]) => ({
+        id: String(id),
+        host: String(host),
+        folder: String(folder),
+        seenAt: Number(seenAt),
+        retiredAt: retiredAt === null ? undefined : Number(retiredAt),
+      }))
+    })
+  }
+
+  retireSpool(id: string, utc: number): Promise<boolean> {
+    return this.#guarded(async () => (await this.#query('retireSpool', id, whole(utc))).rowCount === 1)
+  }
+
+  adopt(): Promise<void> {
+    return this.#guarded(async () => {
+      // Where only the folder is another's, the hosts that belong to this store go on knowing it.
+      const { instanceId } = this.#isCopy
+        ? { instanceId: await settleIn(this.#transactions, this.#statements) }
+        : await identityOf(this.#transactions, this.#statements, this.location)
+      this.spool.adopt(instanceId)
+      this.#isCopy = false
+      await this.#register()
+    })
+  }
+
+  /**
+   * Answers of this host that the store had and has no longer: its fence is behind theirs. A standby has taken over that
+   * lacked the newest commits, or a backup was restored in place.
+   */
+  regressions(): Promise<readonly SpoolEntry[]> {
+    return this.#guarded(async () => {
+      const kept = this.spool.kept()
+      if (kept.length === 0) return []
+      const { rows } = await this.#query(
+        'fences',
+        kept.map(({ grant }) => grant),
+      )
+      const fences = new Map(rows.map(([id, fence]) => [String(id), Number(fence)]))
+      return kept.filter(
+        ({ grant, attempt }) => (fences.get(grant) ?? Number.POSITIVE_INFINITY) <= attempt.fence,
+      )
+    })
+  }
+
+  putConsent(consent: Parameters<GrantStore['putConsent']>[0]): Promise<void> {
+    return this.#guarded(async () => {
+      await this.#query('dropConsents', whole(this.#options.clock.now()))
+      const { stateHash, grant, sealed, expiresAt } = consent
+      await this.#query('putConsent', stateHash, grant, Buffer.from(sealed), whole(expiresAt))
+    })
+  }
+
+  takeConsent(stateHash: string) {
+    return this.#guarded(() =>
+      this.#transactions.run({
+        first: [{ text: this.#statements.takeConsent, values: [stateHash] }],
+        decide: ([taken]) => {
+          const [grant, sealed, expiresAt] = taken?.rows[0] ?? []
+          if (grant === undefined) return { result: undefined, writes: [] }
+          const consent = {
+            stateHash,
+            grant: String(grant),
+            sealed: sealed as Uint8Array,
+            expiresAt: Number(expiresAt),
+          }
+          // Something to write, so that a COMMIT without an answer is resolved: a state is good once, and for once.
+          return { result: consent, writes: [{ text: 'SELECT 1' }] }
+        },
+      }),
+    )
+  }
+
+  putApiKey({ id, label, rights, hash, createdAt }: Parameters<GrantStore['putApiKey']>[0]): Promise<void> {
+    return this.#guarded(async () => {
+      await this.#query('putApiKey', id, label, rights, hash, whole(createdAt))
+    })
+  }
+
+  findApiKey(id: string) {
+    return this.#guarded(async () => {
+      const { rows } = await this.#query('findApiKey', id)
+      if (rows[0] === undefined) return undefined
+      const [label, rights, hash, createdAt] = rows[0]
+      return {
+        id,
+        label: String(label),
+        rights: rights === 'administer' ? ('administer' as const) : ('read' as const),
+        hash: String(hash),
+        createdAt: Number(createdAt),
+      }
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      const closed = this.#closedError()
+      this.#updates.close(closed)
+      this.#reads.close(closed)
+      this.#circuits.close(closed)
+      await this.#transactions.drained()
+      await this.#hints.close()
+      await this.#options.open.close()
+      await this.spool.close()
+    })()
+    return this.#closing
+  }
+
+  /** A grant whose worker on this host is gone is due now, not when its lease would have ended. */
+  async #endLeasesOfTheGone(): Promise<void> {
+    const now = this.#options.clock.boot()
+    if (now - this.#lookedAt < lookForGone) return
+    this.#lookedAt = now
+    const { rows } = await this.#query('leaseOwners')
+    const gone = rows.map(([owner]) => String(owner)).filter((owner) => this.spool.isGone(owner))
+    if (gone.length > 0)
+      await this.#transactions.run({
+        first: [],
+        decide: () => ({
+          result: undefined,
+          writes: [{ text: this.#statements.endLeases, values: [gone] }],
+        }),
+      })
+    if (now - this.#sweptAt < sweepEvery) return
+    this.#sweptAt = now
+    const named = await this.#query('namedOwners')
+    this.spool.sweep(new Set(named.rows.map(([owner]) => String(owner))))
+  }
+
+  async #register(): Promise<void> {
+    if (this.foreign !== undefined) return
+    const { id, folder } = this.spool
+    await this.#query('seenSpool', id, os.hostname(), folder, whole(this.#options.clock.now()))
+  }
+
+  #query(name: keyof Statements, ...values: unknown[]) {
+    return this.#transactions.query({ text: this.#statements[name], values })
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw this.#closedError()
+  }
+
+  #closedError(): EvertokenError {
+    return new EvertokenError('closed', `the store ${this.location} is closed`)
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkOpen()
+    return work()
+  }
+}
