@@ -129,12 +129,23 @@ export class HostSpool implements Spool {
     if (this.#foreign === undefined) this.#leftovers.sweep(named)
   }
 
-  /** The store's counter has grown, durably. */
+  /** What the folder knows of the store's counter. */
+  get counter(): number {
+    return this.#counter
+  }
+
+  /** The store's counter has grown, durably. A marker that cannot be written is no reason to stop. */
   advance(counter: number): void {
     if (counter <= this.#counter || this.#foreign !== undefined) return
-    const { folder, storeId } = this.#options
-    replaceMarker(folder, { spoolId: this.#id, storeId, instanceId: this.#instanceId, counter })
-    this.#counter = counter
+    const marker = readMarker(this.folder)
+    // Somebody has adopted the store meanwhile; this process is not to undo it.
+    if (typeof marker !== 'object' || marker.instanceId !== this.#instanceId) return
+    try {
+      replaceMarker(this.folder, { ...marker, counter })
+      this.#counter = counter
+    } catch {
+      // The next time will do.
+    }
   }
 
   /** The folder belongs to the store from now on, under the store's new instance id. */

@@ -2,13 +2,8 @@ import { existsSync } from 'node:fs'
 import { ConfigurationError } from '../../errors.ts'
 import { keyCheck, type MasterKey, masterKeyObject } from '../../grants/seal.ts'
 import { newMasterKey, readKeyFile, writeKeyFile } from './key-file.ts'
+import { setting } from './settings.ts'
 import type { Statements } from './statements.ts'
-
-/** A value of the store itself, by name. */
-export const setting = (statements: Statements, name: string): string | undefined => {
-  const row = statements.sql('SELECT value FROM store WHERE name = ?').get(name)
-  return row === undefined ? undefined : String(row.value)
-}
 
 export interface KeyPlace {
   readonly id: string

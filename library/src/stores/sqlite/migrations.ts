@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { EvertokenError } from '../../errors.ts'
+import type { FileIdentity } from './file-identity.ts'
 import { migrations } from './schema.ts'
 
 const checksum = (sql: string): string => createHash('sha256').update(sql).digest('hex').slice(0, 16)
@@ -11,7 +12,7 @@ const checksum = (sql: string): string => createHash('sha256').update(sql).diges
  * @throws EvertokenError `store_newer` when a newer evertoken wrote it, `store_damaged` when a migration that it
  *   says it had is not the one we know.
  */
-export function migrate(database: DatabaseSync, location: string): void {
+export function migrate(database: DatabaseSync, location: string, identity: () => FileIdentity): void {
   if (isCurrent(database)) {
     check(database, location)
     return
@@ -30,6 +31,7 @@ CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
     const set = database.prepare('INSERT OR IGNORE INTO store (name, value) VALUES (?, ?)')
     set.run('store_id', crypto.randomUUID())
     set.run('instance_id', crypto.randomUUID())
+    if (done === 0) set.run('file', JSON.stringify(identity()))
     database.exec('COMMIT')
   } catch (error) {
     database.exec('ROLLBACK')

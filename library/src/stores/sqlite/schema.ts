@@ -5,14 +5,15 @@
  */
 export const migrations: readonly { readonly name: string; readonly sql: string }[] = [
   {
-    name: 'grants, their schedule, tokens and attempts; consents; API keys',
+    name: 'grants and what belongs to them; notices; circuits; spools; consents; API keys',
     sql: `
 CREATE TABLE grants (
   id TEXT PRIMARY KEY,
   labels TEXT NOT NULL,
   grant_type TEXT NOT NULL,
   provider TEXT NOT NULL,
-  replay_class TEXT NOT NULL,
+  circuit TEXT NOT NULL,
+  facts TEXT NOT NULL,
   refresh_before INTEGER,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
@@ -21,7 +22,12 @@ CREATE TABLE grants (
   status TEXT NOT NULL,
   epoch INTEGER NOT NULL,
   refresh_token BLOB, refresh_token_fingerprint TEXT, refresh_token_received_at INTEGER,
-  previous_refresh_token BLOB, previous_fingerprint TEXT, previous_received_at INTEGER
+  refresh_token_spent_at INTEGER, refresh_token_spent_boot TEXT,
+  previous_refresh_token BLOB, previous_fingerprint TEXT, previous_received_at INTEGER,
+  previous_spent_at INTEGER, previous_spent_boot TEXT,
+  subject TEXT,
+  login_at INTEGER,
+  refresh_token_expires_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE schedule (
@@ -67,7 +73,56 @@ CREATE TABLE attempts (
   sent_at INTEGER,
   boot TEXT NOT NULL,
   local_done INTEGER NOT NULL,
+  spool TEXT NOT NULL,
   PRIMARY KEY (grant_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_spool ON attempts (spool, grant_id) WHERE spool <> '';
+
+CREATE TABLE candidates (
+  grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+  id TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  fence INTEGER NOT NULL,
+  parent TEXT NOT NULL,
+  refresh_token BLOB NOT NULL, fingerprint TEXT NOT NULL, received_at INTEGER NOT NULL,
+  spent_at INTEGER, spent_boot TEXT,
+  token TEXT, token_sealed BLOB,
+  PRIMARY KEY (grant_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE superseded (
+  grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
+  fingerprint TEXT NOT NULL,
+  sealed BLOB NOT NULL,
+  received_at INTEGER NOT NULL,
+  spent_at INTEGER, spent_boot TEXT,
+  PRIMARY KEY (grant_id, fingerprint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX superseded_age ON superseded (received_at);
+
+-- Notices outlive their grant; then they are no longer those of a grant of that name (current = 0).
+CREATE TABLE notices (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  grant_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  message TEXT NOT NULL,
+  current INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notices_grant ON notices (grant_id, number) WHERE current = 1;
+
+CREATE TABLE circuits (
+  key TEXT PRIMARY KEY,
+  state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spools (
+  id TEXT PRIMARY KEY,
+  host TEXT NOT NULL,
+  folder TEXT NOT NULL,
+  seen_at INTEGER NOT NULL,
+  retired_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE consents (

@@ -1,14 +1,25 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { type Clock, systemClock } from '../../clock.ts'
 import { EvertokenError } from '../../errors.ts'
+import type { Circuit, CircuitChange } from '../../grants/circuit.ts'
 import type { GrantRecord } from '../../grants/grant.ts'
-import { aesSeal, type MasterKey } from '../../grants/seal.ts'
-import type { Change, GrantStore, Moment, StoreOpener, StoreTime } from '../../grants/store.ts'
-import { type KeyPlace, loadKeys, setting } from './master-keys.ts'
-import { migrate, refuseForeign } from './migrations.ts'
-import { isDead, type Owner, sweep, takeOwner } from './owner.ts'
+import { aesSeal } from '../../grants/seal.ts'
+import type {
+  ApiKey,
+  Change,
+  Consent,
+  GrantStore,
+  Moment,
+  StoreOpener,
+  StoreTime,
+} from '../../grants/store.ts'
+import type { FaultPoint, HostSpool } from '../spool/spool.ts'
+import { AttachedSpool } from './attached-spool.ts'
+import { openDatabase } from './database.ts'
+import { type KeyPlace, loadKeys } from './master-keys.ts'
+import * as registers from './registers.ts'
+import { setSetting, setting } from './settings.ts'
 import { Statements } from './statements.ts'
 import { storeError } from './store-error.ts'
 
@@ -23,75 +34,41 @@ export interface SqliteStoreOptions {
   clock?: Clock | undefined
   /** Told once when a key file was made: its path. Whoever loses that file loses every grant in the store. */
   onKeyCreated?: ((file: string) => void) | undefined
+  /** Told once of each file in the spool that cannot be read as a whole. */
+  onSpoolDamaged?: ((error: EvertokenError) => void) | undefined
+  /**
+   * For tests: called at `pre_transaction`, `pre_store_commit` and `post_store_commit`, and at `pre_spool`, `mid_spool`,
+   * `post_spool_write` and `post_spool`.
+   */
+  faultPoint?: FaultPoint | undefined
 }
 
 /**
- * Grants in one SQLite file, for any number of processes on one machine. Every commit is on disk before it counts
- * (WAL, `synchronous=FULL`).
+ * Grants in one SQLite file, for any number of processes on one machine, also in several containers that share the
+ * folder. Every commit is on disk before it counts (WAL, `synchronous=FULL`). Beside the file stand the folder
+ * `<file>-spool`, with the locks that tell who is alive, and the key file.
  *
  * Opening throws `wrong_encryption_key`, `key_file_unreadable`, `key_file_too_open`, `store_newer`, `store_damaged`,
- * `store_unavailable`.
+ * `store_unavailable`: this one also on a network file system.
  */
 export function sqliteStore(file: string, options: SqliteStoreOptions = {}): StoreOpener {
   return { open: async () => openSqlite(path.resolve(file), options) }
 }
 
-/** How long one process waits for another's transaction; each takes a few milliseconds. */
-const busyTimeout = 5_000
-
-/**
- * Processes that start together may find the file locked in moments in which SQLite does not wait by itself: while one
- * of them switches it to WAL, or closes it as the last. Then opening begins anew.
- */
-async function openSqlite(file: string, options: SqliteStoreOptions): Promise<GrantStore> {
-  const givesUp = performance.now() + busyTimeout
-  for (;;) {
-    try {
-      return openOnce(file, options)
-    } catch (error) {
-      if (!isBusy(error) || performance.now() > givesUp) throw storeError(error, file)
-      await new Promise((resolve) => setTimeout(resolve, 5 + 20 * Math.random()))
-    }
-  }
-}
-
-function openOnce(file: string, options: SqliteStoreOptions): GrantStore {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-  // SQLite would make it readable for everybody; its -wal and -shm files take their mode from this one. A file that is
-  // there is never opened but by SQLite: closing it would drop the locks of another store in this process (POSIX).
-  if (!existsSync(file)) make(file)
-  const database = new DatabaseSync(file, { timeout: busyTimeout })
-  try {
-    refuseForeign(database, file)
-    database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON',
-    )
-    migrate(database, file)
+const openSqlite = (file: string, options: SqliteStoreOptions): Promise<GrantStore> => {
+  const clock = options.clock ?? systemClock
+  return openDatabase(file, clock.bootId, (database) => {
     const statements = new Statements(database)
     const storeId = setting(statements, 'store_id') as string
     const places = options.keys ?? [{ id: 'k1', file: `${file}.key` }]
-    const keys = loadKeys(statements, storeId, file, places, options.onKeyCreated)
-    return new SqliteStore(file, database, statements, storeId, keys, options.clock ?? systemClock)
-  } catch (error) {
-    database.close()
-    throw error
-  }
+    const seal = aesSeal(storeId, loadKeys(statements, storeId, file, places, options.onKeyCreated))
+    return new SqliteStore(file, database, statements, storeId, seal, clock, options)
+  })
 }
-
-function make(file: string): void {
-  try {
-    closeSync(openSync(file, 'wx', 0o600))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-}
-
-const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 5
 
 interface Queued {
-  readonly id: string
-  readonly decide: (record: GrantRecord | undefined, moment: Moment) => Change<unknown>
-  readonly resolve: (result: unknown) => void
+  /** Gives back how to say what came of it, once that is durable. */
+  readonly run: (moment: Moment) => () => void
   readonly reject: (error: unknown) => void
 }
 
@@ -102,9 +79,9 @@ class SqliteStore implements GrantStore {
   readonly #database: DatabaseSync
   readonly #statements: Statements
   readonly #clock: Clock
+  readonly #faultPoint: FaultPoint | undefined
   readonly #anchor: { readonly boot: string; readonly offset: number }
-  readonly #owners: string
-  #owner: Owner | undefined
+  readonly #attached: AttachedSpool
   #queue: Queued[] = []
   #version = 0
   #dataVersion = -1
@@ -115,23 +92,47 @@ class SqliteStore implements GrantStore {
     database: DatabaseSync,
     statements: Statements,
     storeId: string,
-    keys: readonly MasterKey[],
+    seal: GrantStore['seal'],
     clock: Clock,
+    { onSpoolDamaged, faultPoint }: SqliteStoreOptions,
   ) {
     this.location = file
     this.storeId = storeId
+    this.seal = seal
     this.#database = database
     this.#statements = statements
     this.#clock = clock
-    this.seal = aesSeal(storeId, keys)
-    this.#owners = `${file}-owners`
+    this.#faultPoint = faultPoint
     this.#anchor = this.#anchored()
+    this.#attached = new AttachedSpool({
+      file,
+      statements,
+      storeId,
+      seal,
+      bootId: clock.bootId,
+      now: () => clock.now(),
+      boot: () => clock.boot(),
+      transaction: (work) => this.#transaction(work),
+      onDamaged: onSpoolDamaged,
+      faultPoint,
+    })
   }
 
   /** Taken when first needed: reading a token needs none. */
   get owner(): string {
-    this.#owner ??= takeOwner(this.#owners)
-    return this.#owner.id
+    return this.#guarded(() => this.#attached.get().owner)
+  }
+
+  get spool(): HostSpool {
+    return this.#guarded(() => this.#attached.get())
+  }
+
+  get foreign(): string | undefined {
+    return this.#guarded(() => this.#attached.foreign)
+  }
+
+  async adopt(): Promise<void> {
+    this.#guarded(() => this.#attached.adopt())
   }
 
   time(): StoreTime {
@@ -153,55 +154,46 @@ class SqliteStore implements GrantStore {
     return this.#guarded(() => this.#statements.load(id))
   }
 
-  /** Everything asked for in one turn of the event loop shares one transaction, and so one wait for the disk. */
   update<R>(id: string, decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>): Promise<R> {
-    return new Promise<R>((resolve, reject) => {
-      this.#queue.push({ id, decide, resolve: resolve as Queued['resolve'], reject })
-      if (this.#queue.length === 1) queueMicrotask(() => this.#flush())
+    return this.#queued((moment) => this.#decided(id, moment, decide))
+  }
+
+  updateCircuit<R>(
+    key: string,
+    decide: (circuit: Circuit | undefined, time: StoreTime) => CircuitChange<R>,
+  ): Promise<R> {
+    return this.#queued(({ time }) => {
+      const { result, circuit } = decide(registers.readCircuit(this.#statements, key), time)
+      if (circuit !== undefined) registers.writeCircuit(this.#statements, key, circuit)
+      return result
     })
   }
 
-  #flush(): void {
-    const batch = this.#queue
-    this.#queue = []
-    const done: (() => void)[] = []
-    try {
-      this.#transaction(() => {
-        const moment: Moment = {
-          time: this.time(),
-          isDead: (owner) => owner !== this.#owner?.id && isDead(this.#owners, owner),
-        }
-        for (const queued of batch) done.push(this.#decided(queued, moment))
-      })
-    } catch (error) {
-      for (const { reject } of batch) reject(error)
-      return
-    }
-    for (const settle of done) settle()
-  }
-
-  #decided({ id, decide, resolve, reject }: Queued, moment: Moment): () => void {
-    const before = this.#statements.load(id)
-    let change: Change<unknown>
-    try {
-      change = decide(before, moment)
-    } catch (error) {
-      return () => reject(error)
-    }
-    if (change.record === null) this.#statements.remove(id)
-    else if (change.record !== undefined) this.#statements.save(before, change.record)
-    return () => resolve(change.result)
-  }
-
-  async due(limit: number): Promise<readonly string[]> {
+  async updateDue<R>(
+    limit: number,
+    decide: (record: GrantRecord, moment: Moment) => Change<R>,
+  ): Promise<readonly R[]> {
     return this.#guarded(() => {
-      this.#takeOverFromTheDead()
-      const { at } = this.time()
-      return this.#statements
-        .sql('SELECT grant_id FROM schedule WHERE due_at <= ? ORDER BY due_at LIMIT ?')
-        .all(at, limit)
-        .map((row) => String(row.grant_id))
+      const dead = this.#dead()
+      // Most of the time nothing is: then nobody is kept waiting.
+      if (dead.length === 0 && this.#due(1).length === 0) return []
+      const results = this.#transaction(() => {
+        const moment = this.#moment()
+        this.#release(dead, moment.time.at)
+        return this.#due(limit).map((id) =>
+          this.#decided(id, moment, (record) => decide(record as GrantRecord, moment)),
+        )
+      })
+      if (dead.length > 0) this.#sweep()
+      return results
     })
+  }
+
+  #due(limit: number): string[] {
+    return this.#statements
+      .sql('SELECT grant_id FROM schedule WHERE due_at <= ? ORDER BY due_at LIMIT ?')
+      .all(this.time().at, limit)
+      .map((row) => String(row.grant_id))
   }
 
   async nextDue(): Promise<number | undefined> {
@@ -217,57 +209,57 @@ class SqliteStore implements GrantStore {
     return this.#guarded(() => this.#statements.page(after, limit))
   }
 
-  async putConsent(consent: Parameters<GrantStore['putConsent']>[0]): Promise<void> {
-    this.#transaction(() => {
-      this.#statements.sql('DELETE FROM consents WHERE expires_at <= ?').run(this.#clock.now())
-      this.#statements
-        .sql('INSERT INTO consents (state_hash, grant_id, sealed, expires_at) VALUES (?, ?, ?, ?)')
-        .run(consent.stateHash, consent.grant, consent.sealed, Math.round(consent.expiresAt))
-    })
+  async superseded(id: string) {
+    return this.#guarded(() => this.#statements.superseded(id, this.#clock.now()))
+  }
+
+  async notices({
+    after = 0,
+    limit = 1000,
+  }: {
+    after?: number | undefined
+    limit?: number | undefined
+  } = {}) {
+    return this.#guarded(() => registers.noticesAfter(this.#statements, after, limit))
+  }
+
+  async readCircuit(key: string) {
+    return this.#guarded(() => registers.readCircuit(this.#statements, key))
+  }
+
+  async attemptedFrom(spool: string) {
+    return this.#guarded(() => registers.grantsAttemptedFrom(this.#statements, spool))
+  }
+
+  async spools() {
+    return this.#guarded(() => registers.listSpools(this.#statements))
+  }
+
+  async retireSpool(id: string, utc: number): Promise<boolean> {
+    return this.#transaction(() => registers.retireSpool(this.#statements, id, utc))
+  }
+
+  async putConsent(consent: Consent): Promise<void> {
+    this.#transaction(() => registers.putConsent(this.#statements, consent, this.#clock.now()))
   }
 
   async takeConsent(stateHash: string) {
-    return this.#transaction(() => {
-      const row = this.#statements
-        .sql('DELETE FROM consents WHERE state_hash = ? RETURNING grant_id, sealed, expires_at')
-        .get(stateHash)
-      if (row === undefined) return undefined
-      return {
-        stateHash,
-        grant: String(row.grant_id),
-        sealed: row.sealed as Uint8Array,
-        expiresAt: Number(row.expires_at),
-      }
-    })
+    return this.#transaction(() => registers.takeConsent(this.#statements, stateHash))
   }
 
-  async putApiKey(key: Parameters<GrantStore['putApiKey']>[0]): Promise<void> {
-    this.#transaction(() => {
-      this.#statements
-        .sql('INSERT OR REPLACE INTO api_keys (id, label, rights, hash, created_at) VALUES (?, ?, ?, ?, ?)')
-        .run(key.id, key.label, key.rights, key.hash, Math.round(key.createdAt))
-    })
+  async putApiKey(key: ApiKey): Promise<void> {
+    this.#transaction(() => registers.putApiKey(this.#statements, key))
   }
 
   async findApiKey(id: string) {
-    return this.#guarded(() => {
-      const row = this.#statements.sql('SELECT * FROM api_keys WHERE id = ?').get(id)
-      if (row === undefined) return undefined
-      return {
-        id,
-        label: String(row.label),
-        rights: row.rights === 'administer' ? ('administer' as const) : ('read' as const),
-        hash: String(row.hash),
-        createdAt: Number(row.created_at),
-      }
-    })
+    return this.#guarded(() => registers.findApiKey(this.#statements, id))
   }
 
   async close(): Promise<void> {
     if (!this.#open) return
     this.#open = false
     this.#database.close()
-    this.#owner?.release()
+    await this.#attached.close()
   }
 
   /**
@@ -287,41 +279,99 @@ class SqliteStore implements GrantStore {
         const made = read()
         if (made !== undefined) return made
         const anchor = { boot, offset: Math.round(this.#clock.now() - this.#clock.boot()) }
-        this.#statements
-          .sql('INSERT OR REPLACE INTO store (name, value) VALUES (?, ?)')
-          .run('clock', JSON.stringify(anchor))
+        setSetting(this.#statements, 'clock', JSON.stringify(anchor))
         return anchor
       })
     )
   }
 
-  /** A grant whose worker died is due now, not when its lease would have ended. */
-  #takeOverFromTheDead(): void {
-    const owners = this.#statements
-      .sql('SELECT DISTINCT owner FROM schedule WHERE owner IS NOT NULL')
-      .all()
-      .map((row) => String(row.owner))
-    const dead = owners.filter((owner) => owner !== this.#owner?.id && isDead(this.#owners, owner))
-    if (dead.length === 0) return
-    const { at } = this.time()
-    this.#transaction(() => {
-      for (const owner of dead)
-        this.#statements
-          .sql(
-            'UPDATE schedule SET due_at = min(due_at, ?), owner = NULL, lease_until = NULL WHERE owner = ?',
-          )
-          .run(at, owner)
+  /** Read inside a transaction, in which the spool cannot be opened any more. */
+  #moment(): Moment {
+    return { time: this.time(), isGone: (owner) => this.#attached.opened?.isGone(owner) === true }
+  }
+
+  /** Everything asked for in one turn of the event loop shares one transaction, and so one wait for the disk. */
+  #queued<R>(work: (moment: Moment) => R): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      const run = (moment: Moment): (() => void) => {
+        try {
+          const result = work(moment)
+          return () => resolve(result)
+        } catch (error) {
+          return () => reject(error)
+        }
+      }
+      this.#queue.push({ run, reject })
+      if (this.#queue.length === 1) queueMicrotask(() => this.#flush())
     })
-    sweep(this.#owners, new Set(owners.filter((owner) => !dead.includes(owner))))
+  }
+
+  #flush(): void {
+    const batch = this.#queue
+    this.#queue = []
+    let done: (() => void)[]
+    try {
+      this.#attached.tryGet()
+      done = this.#transaction(() => {
+        const moment = this.#moment()
+        return batch.map(({ run }) => run(moment))
+      })
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+      return
+    }
+    for (const settle of done) settle()
+  }
+
+  #decided<R>(
+    id: string,
+    moment: Moment,
+    decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>,
+  ): R {
+    const before = this.#statements.load(id)
+    const { result, record } = decide(before, moment)
+    if (record === null) this.#statements.remove(id)
+    else if (record !== undefined) this.#statements.save(before, record, this.#clock.now())
+    return result
+  }
+
+  /** Processes that hold a grant and are gone. */
+  #dead(): readonly string[] {
+    const owners = this.#statements.sql('SELECT DISTINCT owner FROM schedule WHERE owner IS NOT NULL').all()
+    if (owners.length === 0) return []
+    const spool = this.#attached.tryGet()
+    return owners.map((row) => String(row.owner)).filter((owner) => spool?.isGone(owner) === true)
+  }
+
+  /** A grant whose worker died is due now, not when its lease would have ended. */
+  #release(dead: readonly string[], at: number): void {
+    for (const owner of dead)
+      this.#statements
+        .sql('UPDATE schedule SET due_at = min(due_at, ?), owner = NULL, lease_until = NULL WHERE owner = ?')
+        .run(at, owner)
+  }
+
+  #sweep(): void {
+    const named = this.#statements
+      .sql(
+        'SELECT owner FROM schedule WHERE owner IS NOT NULL UNION SELECT owner FROM attempts WHERE local_done = 0',
+      )
+      .all()
+    this.#attached.get().sweep(new Set(named.map((row) => String(row.owner))))
   }
 
   #transaction<T>(work: () => T): T {
     return this.#guarded(() => {
+      this.#faultPoint?.('pre_transaction')
       this.#database.exec('BEGIN IMMEDIATE')
       try {
         const result = work()
+        const beaten = this.#attached?.beat()
+        this.#faultPoint?.('pre_store_commit')
         this.#database.exec('COMMIT')
+        this.#faultPoint?.('post_store_commit')
         this.#version += 1
+        beaten?.()
         return result
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
