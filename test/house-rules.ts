@@ -22,7 +22,7 @@ const rules: Record<string, { values: string[]; types?: string[] }> = {
   'library/src/worker': { values: ['base', 'oauth', 'grants'], types: ['providers'] },
   // A token source with nothing stored is a keeper whose store is memory.
   'library/src/use': { values: ['base', 'oauth', 'grants', 'stores/memory.ts'], types: ['providers'] },
-  'library/src/testing': { values: ['base', 'oauth'], types: ['providers'] },
+  'library/src/testing': { values: ['base', 'oauth'], types: ['grants', 'providers'] },
   'server/src/config': { values: [] },
   'server/src/broker': { values: [], types: ['config'] },
   'server/src/cli': { values: ['broker', 'config'] },

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { GrantRecord } from '../../src/grants/grant.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { newRecord, plain, storeContract } from '../../src/testing/store-contract.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
-import { newRecord, plain, storeContract } from './contract.ts'
+import { dueIds } from './due.ts'
 
 describe('the store in memory keeps the contract:', () => {
   const rules = storeContract.filter((rule) => rule.shared === undefined)
@@ -11,7 +12,15 @@ describe('the store in memory keeps the contract:', () => {
   )
 })
 
-const strict = { replayClass: 'strict' } as const
+const strict = {
+  facts: {
+    replayClass: 'strict',
+    reuseWindow: 0,
+    oldTokenDies: false,
+    introspection: false,
+    refresh: 'ahead',
+  },
+} as const
 
 test('a refresh token that may rotate is refused unless somebody keeps it or losing it is understood', async () => {
   const store = await memoryStore().open()
@@ -76,5 +85,5 @@ test('its clock is the boot clock it is given', async () => {
   clock.setUtc(3_600_000)
   expect(store.time()).toEqual({ at: at + 500, boot })
   await store.update('a', () => ({ result: undefined, record: newRecord(store, 'a') }))
-  expect(await store.due(1)).toEqual(['a'])
+  expect(await dueIds(store, 1)).toEqual(['a'])
 })

@@ -10,8 +10,9 @@ import type { GrantStore } from '../../src/grants/store.ts'
 import { defaultTiming } from '../../src/grants/timing.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { newMasterKey, readKeyFile, sqliteStore, writeKeyFile } from '../../src/stores/sqlite/store.ts'
+import { fullRecord, newRecord, plain } from '../../src/testing/store-contract.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
-import { fullRecord, newRecord, plain } from './contract.ts'
+import { dueIds } from './due.ts'
 import { newStoreFile, openedStore, temporaryFolder } from './sqlite-files.ts'
 
 const put = (store: GrantStore, record: GrantRecord): Promise<void> =>
@@ -68,7 +69,7 @@ test('a missing folder is made, and nobody else may read what is in it', async (
   await put(store, newRecord(store, 'a', { lease: { owner: store.owner, until: 1, boot: 'b' } }))
   expect(made).toEqual([`${file}.key`])
   expect(mode(folder)).toBe(0o700)
-  expect(mode(`${file}-owners`)).toBe(0o700)
+  expect(mode(`${file}-spool`)).toBe(0o700)
   for (const end of ['', '-wal', '-shm', '.key']) expect([end, mode(file + end)]).toEqual([end, 0o600])
   await store.close()
   await openedStore(file, { onKeyCreated: (key) => made.push(key) })
@@ -286,9 +287,9 @@ describe('the clock of the store', () => {
     after.bootId = 'boot-2'
     const again = await openedStore(file, { clock: after })
     expect(again.time()).toEqual({ at: at + 59_000, boot: 'boot-2' })
-    expect(await again.due(1)).toEqual([])
+    expect(await dueIds(again, 1)).toEqual([])
     await after.advance(1000)
-    expect(await again.due(1)).toEqual(['a'])
+    expect(await dueIds(again, 1)).toEqual(['a'])
   })
 
   test('after a restart of the machine lets go of what was held before it', async () => {
@@ -296,7 +297,13 @@ describe('the clock of the store', () => {
     const before = new ControlledClock()
     const claimed = (store: GrantStore, clock: ControlledClock): Promise<string> =>
       store.update('a', (record, moment) => {
-        const by = { owner: store.owner, attemptId: store.owner, utc: clock.now(), timing: defaultTiming }
+        const by = {
+          owner: store.owner,
+          attemptId: store.owner,
+          spool: '',
+          utc: clock.now(),
+          timing: defaultTiming,
+        }
         const { result, ...change } = claim(record, { kind: 'manual', key: ownToken }, by, moment)
         return { result: result.kind, ...change }
       })
@@ -362,7 +369,7 @@ describe('a full disk', () => {
       })
     expect(plain(await store.read('a'))).toEqual(plain(before))
     expect(await store.read('b')).toBeUndefined()
-    expect(await store.due(10)).toEqual([])
+    expect(await dueIds(store, 10)).toEqual([])
     empty()
     await put(store, { ...before, ...large, fence: 99 })
     expect((await store.read('a'))?.fence).toBe(99)

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { newRecord } from '../../src/testing/store-contract.ts'
 import { type Child, startChild } from './child.ts'
-import { newRecord } from './contract.ts'
+import { dueIds } from './due.ts'
 import { newStoreFile, openedStore } from './sqlite-files.ts'
 import type { Opened, Task } from './sqlite-process.ts'
 
@@ -39,35 +40,35 @@ describe('whoever holds a grant', () => {
     const store = await openedStore(file)
     const child = start({ kind: 'hold', file, id: 'a' })
     const { owner } = await child.said<{ owner: string }>()
-    const isDead = (): Promise<boolean> =>
-      store.update('a', (_, moment) => ({ result: moment.isDead(owner) }))
-    return { file, store, child, owner, isDead }
+    const isGone = (): Promise<boolean> =>
+      store.update('a', (_, moment) => ({ result: moment.isGone(owner) }))
+    return { file, store, child, owner, isGone }
   }
 
   test('is alive while it runs, and while it is stopped', async () => {
-    const { store, child, isDead } = await holding()
-    expect(await isDead()).toBe(false)
+    const { store, child, isGone } = await holding()
+    expect(await isGone()).toBe(false)
     child.kill('SIGSTOP')
-    expect(await isDead()).toBe(false)
-    expect(await store.due(10)).toEqual([])
+    expect(await isGone()).toBe(false)
+    expect(await dueIds(store, 10)).toEqual([])
   })
 
   test('is dead the moment it was killed, and its grant is due at once', async () => {
-    const { store, child, isDead } = await holding()
-    expect(await store.due(10)).toEqual([])
+    const { store, child, isGone } = await holding()
+    expect(await dueIds(store, 10)).toEqual([])
     child.kill('SIGKILL')
     await child.gone
-    expect(await isDead()).toBe(true)
-    expect(await store.due(10)).toEqual(['a'])
+    expect(await isGone()).toBe(true)
+    expect(await dueIds(store, 10)).toEqual(['a'])
     expect((await store.read('a'))?.lease).toBeUndefined()
   })
 
   test('is dead when it was killed while stopped', async () => {
-    const { child, isDead } = await holding()
+    const { child, isGone } = await holding()
     child.kill('SIGSTOP')
     child.kill('SIGKILL')
     await child.gone
-    expect(await isDead()).toBe(true)
+    expect(await isGone()).toBe(true)
   })
 
   test('is not dead to a store of another file, which knows nothing of it', async () => {
@@ -75,7 +76,7 @@ describe('whoever holds a grant', () => {
     child.kill('SIGKILL')
     await child.gone
     const other = await openedStore(newStoreFile())
-    expect(await other.update('a', (_, moment) => ({ result: moment.isDead(owner) }))).toBe(false)
+    expect(await other.update('a', (_, moment) => ({ result: moment.isGone(owner) }))).toBe(false)
   })
 
   test('leaves a lock file that is swept away once it is old and nobody is named in it', async () => {
@@ -84,9 +85,9 @@ describe('whoever holds a grant', () => {
     child.kill('SIGKILL')
     await child.gone
     const past = new Date(Date.now() - 120_000)
-    utimesSync(`${file}-owners/${lock}`, past, past)
-    await store.due(10)
-    expect(readdirSync(`${file}-owners`)).not.toContain(lock)
+    utimesSync(`${file}-spool/${lock}`, past, past)
+    await dueIds(store, 10)
+    expect(readdirSync(`${file}-spool`)).not.toContain(lock)
   })
 })
 
@@ -94,13 +95,13 @@ test('two stores in one process are two owners, each alive to the other until it
   const file = newStoreFile()
   const [first, second] = [await openedStore(file), await openedStore(file)]
   const { owner } = first
-  const isDead = () => second.update('a', (_, moment) => ({ result: moment.isDead(owner) }))
-  expect(await isDead()).toBe(false)
+  const isGone = () => second.update('a', (_, moment) => ({ result: moment.isGone(owner) }))
+  expect(await isGone()).toBe(false)
   expect(second.owner).not.toBe(owner)
   await first.close()
   // A released owner leaves nothing behind: nobody can tell, and its leases run out.
-  expect(await isDead()).toBe(false)
-  expect(readdirSync(`${file}-owners`)).toEqual([`owner-${second.owner}.lock`])
+  expect(await isGone()).toBe(false)
+  expect(readdirSync(`${file}-spool`)).toEqual(['marker.json', `owner-${second.owner}.lock`])
 })
 
 // Opening the file by other means than SQLite's, to set its mode, let go of the lock that the first store held (POSIX):

@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest'
-import { storeContract } from './contract.ts'
+import { storeContract } from '../../src/testing/store-contract.ts'
 import { newStoreFile, openedStore } from './sqlite-files.ts'
 
 describe('the SQLite store keeps the contract:', () => {

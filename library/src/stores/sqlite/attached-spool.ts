@@ -13,6 +13,8 @@ const beat = 60_000
 export interface AttachedSpoolOptions {
   /** The store's file. */
   readonly file: string
+  /** Default: `<file>-spool`. */
+  readonly folder?: string | undefined
   readonly statements: Statements
   readonly storeId: string
   readonly seal: Seal
@@ -40,7 +42,7 @@ export class AttachedSpool {
 
   constructor(options: AttachedSpoolOptions) {
     this.#options = options
-    this.folder = `${options.file}-spool`
+    this.folder = options.folder ?? `${options.file}-spool`
   }
 
   /** @throws EvertokenError `disk_full`, `spool_unavailable`. */

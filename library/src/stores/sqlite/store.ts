@@ -31,6 +31,11 @@ export interface SqliteStoreOptions {
    * ending `.key`, made on first use with mode 0600.
    */
   keys?: readonly KeyPlace[] | undefined
+  /**
+   * The folder in which this host keeps answers until the store has them. Default: `<file>-spool`. Only for tests that
+   * play several hosts on one machine: processes with different folders do not know whether the others are alive.
+   */
+  spool?: string | undefined
   clock?: Clock | undefined
   /** Told once when a key file was made: its path. Whoever loses that file loses every grant in the store. */
   onKeyCreated?: ((file: string) => void) | undefined
@@ -66,6 +71,12 @@ const openSqlite = (file: string, options: SqliteStoreOptions): Promise<GrantSto
   })
 }
 
+/** A decision that throws concerns one caller, a write that fails all who share the transaction. */
+interface Decided<R> {
+  readonly result: R
+  readonly write?: () => void
+}
+
 interface Queued {
   /** Gives back how to say what came of it, once that is durable. */
   readonly run: (moment: Moment) => () => void
@@ -94,7 +105,7 @@ class SqliteStore implements GrantStore {
     storeId: string,
     seal: GrantStore['seal'],
     clock: Clock,
-    { onSpoolDamaged, faultPoint }: SqliteStoreOptions,
+    { spool, onSpoolDamaged, faultPoint }: SqliteStoreOptions,
   ) {
     this.location = file
     this.storeId = storeId
@@ -106,6 +117,7 @@ class SqliteStore implements GrantStore {
     this.#anchor = this.#anchored()
     this.#attached = new AttachedSpool({
       file,
+      folder: spool === undefined ? undefined : path.resolve(spool),
       statements,
       storeId,
       seal,
@@ -155,7 +167,7 @@ class SqliteStore implements GrantStore {
   }
 
   update<R>(id: string, decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>): Promise<R> {
-    return this.#queued((moment) => this.#decided(id, moment, decide))
+    return this.#queued((moment) => this.#decided(id, (record) => decide(record, moment)))
   }
 
   updateCircuit<R>(
@@ -164,8 +176,8 @@ class SqliteStore implements GrantStore {
   ): Promise<R> {
     return this.#queued(({ time }) => {
       const { result, circuit } = decide(registers.readCircuit(this.#statements, key), time)
-      if (circuit !== undefined) registers.writeCircuit(this.#statements, key, circuit)
-      return result
+      if (circuit === undefined) return { result }
+      return { result, write: () => registers.writeCircuit(this.#statements, key, circuit) }
     })
   }
 
@@ -180,9 +192,11 @@ class SqliteStore implements GrantStore {
       const results = this.#transaction(() => {
         const moment = this.#moment()
         this.#release(dead, moment.time.at)
-        return this.#due(limit).map((id) =>
-          this.#decided(id, moment, (record) => decide(record as GrantRecord, moment)),
-        )
+        return this.#due(limit).map((id) => {
+          const { result, write } = this.#decided(id, (record) => decide(record as GrantRecord, moment))
+          write?.()
+          return result
+        })
       })
       if (dead.length > 0) this.#sweep()
       return results
@@ -291,15 +305,17 @@ class SqliteStore implements GrantStore {
   }
 
   /** Everything asked for in one turn of the event loop shares one transaction, and so one wait for the disk. */
-  #queued<R>(work: (moment: Moment) => R): Promise<R> {
+  #queued<R>(decide: (moment: Moment) => Decided<R>): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       const run = (moment: Moment): (() => void) => {
+        let decided: Decided<R>
         try {
-          const result = work(moment)
-          return () => resolve(result)
+          decided = decide(moment)
         } catch (error) {
           return () => reject(error)
         }
+        decided.write?.()
+        return () => resolve(decided.result)
       }
       this.#queue.push({ run, reject })
       if (this.#queue.length === 1) queueMicrotask(() => this.#flush())
@@ -323,16 +339,12 @@ class SqliteStore implements GrantStore {
     for (const settle of done) settle()
   }
 
-  #decided<R>(
-    id: string,
-    moment: Moment,
-    decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>,
-  ): R {
+  #decided<R>(id: string, decide: (record: GrantRecord | undefined) => Change<R>): Decided<R> {
     const before = this.#statements.load(id)
-    const { result, record } = decide(before, moment)
-    if (record === null) this.#statements.remove(id)
-    else if (record !== undefined) this.#statements.save(before, record, this.#clock.now())
-    return result
+    const { result, record } = decide(before)
+    if (record === undefined) return { result }
+    if (record === null) return { result, write: () => this.#statements.remove(id) }
+    return { result, write: () => this.#statements.save(before, record, this.#clock.now()) }
   }
 
   /** Processes that hold a grant and are gone. */
