@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-const source = ['evertoken:source', 'node', 'import', 'module', 'default']
+const condition = 'evertoken:source'
+// Not `import` nor `module`: Vitest hands these to Node, which would give modules to a `require` in a dependency.
+const source = [condition, 'node', 'default']
 
 const all = ['library/test/**/*.test.ts', 'server/test/**/*.test.ts', 'test/**/*.test.ts']
 // `--mode interop`: of these only the tests against other people's programs that npm does not bring. They fetch them first,
@@ -16,7 +18,7 @@ export default defineConfig(({ mode }) => ({
     // Processes, not threads: tests change folders, send signals and open SQLite, which are a process's own.
     pool: 'forks',
     // So that what a test starts with its own arguments finds `evertoken` in library/src as well.
-    execArgv: ['--conditions=evertoken:source'],
+    execArgv: [`--conditions=${condition}`],
     // Most files wait for child processes and sockets, so two at a time pay even on one core.
     maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 20_000,
