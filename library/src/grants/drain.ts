@@ -1,39 +1,46 @@
+import { adopted } from './adoption.ts'
 import { commit } from './commit.ts'
 import { durableWrite } from './durable-write.ts'
 import type { GrantRecord } from './grant.ts'
+import { notify } from './notice.ts'
 import type { RefreshContext } from './refresh.ts'
 import type { SpoolEntry } from './spool.ts'
 
-type DrainContext = Pick<RefreshContext, 'store' | 'clock' | 'timing' | 'troubled' | 'drained' | 'faultPoint'>
+type DrainContext = Pick<
+  RefreshContext,
+  'store' | 'clock' | 'timing' | 'troubled' | 'drained' | 'uncommitted' | 'faultPoint'
+>
 
 const underWay = new WeakMap<object, Promise<void>>()
 
 /**
- * Stores what processes of this host that are gone had received and not stored. Before every claim: a process that died
- * with the newest refresh token must not be followed by one that sends the old one. Cheap when nothing was left.
+ * Stores what this host had received and the store does not have: left by processes that are gone, or lost by a failover.
+ * Before every claim: a process that died with the newest refresh token must not be followed by one that sends the old
+ * one. Cheap when nothing was left.
  */
-export function drain(context: DrainContext): Promise<void> {
-  const { spool } = context.store
-  if (spool === undefined) return settledPromise
-  const busy = underWay.get(spool)
-  if (busy !== undefined) return busy.then(() => drain(context))
+export async function drain(context: DrainContext): Promise<void> {
+  const { store } = context
+  const { spool } = store
+  if (spool === undefined) return
+  // Whoever comes later needs what is found now, so it joins and looks again.
+  for (let busy = underWay.get(spool); busy !== undefined; busy = underWay.get(spool)) await busy
   const remains = spool.remains()
-  if (remains.length === 0) return settledPromise
-  const work = (async () => {
-    for (const { entries, discard } of remains) {
-      for (const entry of entries) await apply(context, entry)
-      discard()
-      context.faultPoint?.('post_discard')
-    }
-  })().finally(() => underWay.delete(spool))
-  underWay.set(spool, work)
-  return work
+  if (remains.length > 0) {
+    const work = (async () => {
+      for (const { entries, discard } of remains) {
+        for (const entry of entries) await apply(context, entry)
+        discard()
+        context.faultPoint?.('post_discard')
+      }
+    })().finally(() => underWay.delete(spool))
+    underWay.set(spool, work)
+    await work
+  }
+  if (store.regressions !== undefined) await repair(context, await store.regressions())
 }
 
-const settledPromise = Promise.resolve()
-
 /** Commits one spooled answer, as the process that received it would have; harmless when it had already. */
-export async function apply(context: DrainContext, { grant, attempt, answered }: SpoolEntry): Promise<void> {
+async function apply(context: DrainContext, { grant, attempt, answered }: SpoolEntry): Promise<void> {
   const { store, clock, timing, troubled, drained, faultPoint } = context
   const old = await store.superseded(grant)
   if (old.some(({ fingerprint }) => fingerprint === answered.refreshToken?.fingerprint)) return
@@ -50,4 +57,40 @@ export async function apply(context: DrainContext, { grant, attempt, answered }:
   )
   faultPoint?.('post_drain_commit')
   if (after !== null && before !== undefined && after !== before) drained(after, before)
+}
+
+/**
+ * A store that has lost commits gets them again out of the spool. What other hosts had committed may be lost as well, so
+ * every refresh token that may have been spent is handled as in a copied store: probed, or waited for, before it is sent.
+ */
+async function repair(context: DrainContext, entries: readonly SpoolEntry[]): Promise<void> {
+  const { store, clock, uncommitted, drained } = context
+  const repaired = new Set<string>()
+  for (const entry of entries) {
+    const { grant, attempt } = entry
+    if (uncommitted.has(attempt.id)) continue
+    const row = await store.read(grant)
+    // A process of this host that lives may be about to commit it.
+    const lost = row !== undefined && (row.fence < attempt.fence || attempt.owner === store.owner)
+    await apply(context, entry)
+    if (lost) repaired.add(grant)
+  }
+  if (repaired.size === 0) return
+  const message = 'the store had lost what it was given; the spool of this host has repaired it'
+  for (let after = ''; ; ) {
+    const page = await store.list({ after })
+    const last = page.at(-1)
+    if (last === undefined) return
+    after = last.id
+    for (const { id } of page)
+      await store.update(id, (row, moment) => {
+        if (row === undefined) return { result: undefined }
+        const next = repaired.has(id)
+          ? notify(row, 'store_regression', message, clock.now())
+          : adopted(row, crypto.randomUUID(), store.owner, moment)
+        if (next === row) return { result: undefined }
+        if (repaired.has(id)) drained(next, row)
+        return { result: undefined, record: next }
+      })
+  }
 }

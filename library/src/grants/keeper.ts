@@ -94,6 +94,7 @@ export class Keeper implements AsyncDisposable {
       timing,
       random,
       circuits: new Circuits({ store, clock, random }),
+      uncommitted: new Set(),
       faultPoint: options.faultPoint,
       serverOf: (definition) => servers.serverOf(definition),
     }

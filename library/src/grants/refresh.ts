@@ -53,6 +53,8 @@ export interface RefreshContext {
   readonly serverOf: (definition: GrantDefinition) => Promise<ServerMetadata>
   /** Told when an answer cannot be stored, with the error, and when it could in the end, without. */
   readonly troubled: (id: string, error: unknown) => void
+  /** Attempts of this process whose answer is in the spool and on its way into the store. */
+  readonly uncommitted: Set<string>
   /** Told of an answer that a process left behind and this one has stored. */
   readonly drained: (record: GrantRecord, before: GrantRecord) => void
   /** Told of a notice that a claim wrote. */
@@ -376,6 +378,7 @@ async function committed({ context, claimed, id }: Spending, answered: Answered)
   if (spool !== undefined) {
     const { fence, parent, owner } = attempt
     context.faultPoint?.('pre_append')
+    context.uncommitted.add(attempt.id)
     // A spool that fails now changes nothing for this answer: it is in our hands, and the store may take it all the same.
     await spool
       .append({ grant: id, attempt: { id: attempt.id, fence, parent, owner }, answered })
@@ -391,6 +394,7 @@ async function committed({ context, claimed, id }: Spending, answered: Answered)
   )
   context.faultPoint?.('post_commit')
   spool?.settle(attempt.id)
+  context.uncommitted.delete(attempt.id)
   context.faultPoint?.('post_unspool')
   const token = record === null || answered.token === undefined ? undefined : findToken(record, answered.token)
   if (record === null || token === undefined) return { kind: 'held' }

@@ -2,7 +2,7 @@ import type { Circuit, CircuitChange } from './circuit.ts'
 import type { GrantRecord, HeldRefreshToken } from './grant.ts'
 import type { Notice } from './notice.ts'
 import type { Seal } from './seal.ts'
-import type { Spool } from './spool.ts'
+import type { Spool, SpoolEntry } from './spool.ts'
 
 /**
  * The store's own clock, which every process on the store shares: milliseconds that never jump while `boot` stays
@@ -129,6 +129,11 @@ export interface GrantStore {
   readonly foreign: string | undefined
   /** Gives the store an instance id of its own; `foreign` is undefined afterwards. */
   adopt(): Promise<void>
+  /**
+   * Answers of this host that the store had and has lost since: a server took over that lacked them, or a backup was
+   * restored in place. Costs nothing unless that may have happened.
+   */
+  regressions?(): Promise<readonly SpoolEntry[]>
   /** Calls `listener` when another process may have changed something, as a hint; gives back how to stop. */
   onHint?(listener: () => void): () => void
   putConsent(consent: Consent): Promise<void>

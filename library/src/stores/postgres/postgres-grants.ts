@@ -57,6 +57,8 @@ export class PostgresGrants implements GrantStore {
   #isCopy: boolean
   #lookedAt = Number.NEGATIVE_INFINITY
   #sweptAt = Number.NEGATIVE_INFINITY
+  /** It may be another server, or an older state of it, than the one that had our last commits. */
+  #mayHaveRegressed = true
   #closing: Promise<void> | undefined
 
   constructor(options: PostgresGrantsOptions) {
@@ -69,6 +71,9 @@ export class PostgresGrants implements GrantStore {
     this.#isCopy = options.foreign !== undefined
     this.#transactions = transactions
     this.#statements = statements
+    transactions.onLost = () => {
+      this.#mayHaveRegressed = true
+    }
     const storeClock = new StoreClock(clock)
     this.#clock = storeClock
     const seen = (at: number): StoreTime => {
@@ -222,7 +227,9 @@ export class PostgresGrants implements GrantStore {
    */
   regressions(): Promise<readonly SpoolEntry[]> {
     return this.#guarded(async () => {
+      if (!this.#mayHaveRegressed) return []
       const kept = this.spool.kept()
+      this.#mayHaveRegressed = false
       if (kept.length === 0) return []
       const { rows } = await this.#query(
         'fences',
