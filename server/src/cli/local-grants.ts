@@ -46,10 +46,12 @@ async function storeOf({ store, folder, keys }: Place, { clock, stderr }: Enviro
     void stderr.write(
       `evertoken: made the key ${file}. Back it up apart from ${location}: without it nothing decrypts.\n`,
     )
-  if (store.kind === 'sqlite') return sqliteStore(store.file, { clock, keys, onKeyCreated })
+  const onDamaged = ({ message }: EvertokenError): void => void stderr.write(`evertoken: ${message}\n`)
+  if (store.kind === 'sqlite')
+    return sqliteStore(store.file, { clock, keys, onKeyCreated, onSpoolDamaged: onDamaged })
   // The driver is loaded by those alone who use it.
   const { postgresStore } = await import('evertoken/postgres')
-  return postgresStore({ url: store.url.reveal(), folder, clock, keys, onKeyCreated })
+  return postgresStore({ url: store.url.reveal(), folder, clock, keys, onKeyCreated, onDamaged })
 }
 
 /** The transport to providers; with EVERTOKEN_LOG=wire it tells what it does, without secrets. */

@@ -11,8 +11,10 @@ describe('evertoken list', () => {
     const { code, stdout } = await evertoken(['list', '--data', data])
     expect(code).toBe(0)
     const [head, line, ...more] = stdout.trimEnd().split('\n')
-    expect(head).toMatch(/^NAME +STATE +TYPE +PROVIDER +LEFT +GEN +NEXT +LAST ERROR$/)
-    expect(line).toMatch(/^billing +active +client_credentials +\S+ +\d m( \d+ s)? +1 +in \d m( \d+ s)? +-$/)
+    expect(head).toMatch(/^NAME +STATE +TYPE +PROVIDER +LEFT +GEN +NEXT +LAST ERROR +NOTICE$/)
+    expect(line).toMatch(
+      /^billing +active +client_credentials +\S+ +\d m( \d+ s)? +1 +in \d m( \d+ s)? +- +-$/,
+    )
     expect(line).toContain(server.issuer)
     expect(more).toEqual([])
     expect(stdout).not.toContain(colour)
@@ -61,7 +63,7 @@ describe('evertoken refresh, pause and resume', () => {
     expect(resumed.stdout).toMatch(/^resumed billing: active/)
   })
 
-  test.each(['refresh', 'pause', 'resume', 'show', 'remove'])(
+  test.each(['refresh', 'pause', 'resume', 'show', 'revoke', 'remove'])(
     '%s does not know every name',
     async (command) => {
       const { data } = await billing()

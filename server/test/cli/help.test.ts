@@ -5,7 +5,7 @@ import { evertoken } from './command.ts'
 
 const commands = [
   ...['demo', 'start', 'serve', 'worker', 'add', 'login', 'token'],
-  ...['list', 'show', 'refresh', 'pause', 'resume', 'remove'],
+  ...['list', 'show', 'refresh', 'pause', 'resume', 'revoke', 'notices', 'remove', 'adopt', 'spool'],
 ]
 
 describe('the command', () => {
@@ -34,6 +34,8 @@ describe('the command', () => {
     [['token'], 'missing required argument', 'evertoken token --help'],
     [['token', 'a', 'b'], 'too many arguments', 'evertoken token --help'],
     [['token', 'a', '--min-ttl', 'soon'], '--min-ttl', 'number of seconds'],
+    [['notices', '--after', '-1'], '--after', 'whole number'],
+    [['spool', 'retire'], 'missing required argument', 'evertoken spool --help'],
     [['worker', '--for', 'ever'], '--for', 'duration'],
     [['add', 'x', '--type', 'magic'], '--type', 'client_credentials'],
     [['add', 'x', '--label', 'team'], '--label', 'NAME=VALUE'],
