@@ -1,5 +1,5 @@
-import { type GrantRecord, type HeldRefreshToken, parentOf, refreshes, type TokenRow } from './grant.ts'
 import type { Attempt } from './grant.ts'
+import { type GrantRecord, type HeldRefreshToken, parentOf, refreshes, type TokenRow } from './grant.ts'
 import type { Change, Moment } from './store.ts'
 
 /*

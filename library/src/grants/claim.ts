@@ -115,7 +115,8 @@ export function claim(
   const unresolved = unresolvedOf(record)
   const overdue = record.schedule.dueAt !== null && record.schedule.dueAt <= now
   // An attempt without a verdict is reason enough when it is due again: backoff is for refreshes, not for recovery.
-  const door = why.kind === 'due' && unresolved.length > 0 && overdue ? undefined : closedDoor(record, why, by.utc, now)
+  const door =
+    why.kind === 'due' && unresolved.length > 0 && overdue ? undefined : closedDoor(record, why, by.utc, now)
   if (door?.kind === 'backoff') return { result: door, ...dueNotBefore(record, why, now, door.until) }
   if (door !== undefined) return { result: door }
   if (!leaseFree(record, moment))
@@ -217,7 +218,8 @@ function postponed(
     : unresolved
   const { dueAt } = record.schedule
   const same = attempts.length === record.attempts.length && !restarted && record.lease === undefined
-  if (same && dueAt !== null && dueAt > time.at && dueAt <= until) return { result: { kind: 'backoff', until } }
+  if (same && dueAt !== null && dueAt > time.at && dueAt <= until)
+    return { result: { kind: 'backoff', until } }
   const waiting: GrantRecord = {
     ...record,
     lease: undefined,
@@ -226,7 +228,12 @@ function postponed(
   }
   // Whoever sent it may be dead, so it is for whoever finds it to say so.
   const next = atRisk
-    ? notify(waiting, 'at_risk', 'a refresh was sent, and whoever sent it left no word of what became of it', by.utc)
+    ? notify(
+        waiting,
+        'at_risk',
+        'a refresh was sent, and whoever sent it left no word of what became of it',
+        by.utc,
+      )
     : waiting
   const notice = next === waiting ? undefined : next.notices.at(-1)
   return { result: { kind: 'backoff', until, notice }, record: next }

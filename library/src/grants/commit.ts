@@ -62,7 +62,8 @@ export function commit(
     default:
       return record.status satisfies never
   }
-  if (parentOf(record) !== attempt.parent) return asCandidate(record, attempt, answered, by, moment) ?? unwanted
+  if (parentOf(record) !== attempt.parent)
+    return asCandidate(record, attempt, answered, by, moment) ?? unwanted
   if (attempt.parent === noRefreshToken && !record.attempts.some((open) => open.id === attempt.id))
     return unwanted
   const present = answered.token === undefined ? undefined : findToken(record, answered.token)
@@ -89,7 +90,9 @@ function taken(
 ): Change<Committed> {
   const { token: brought, refreshToken } = answered
   const paused = record.status.state === 'paused'
-  const onParent = record.attempts.filter((open) => open.parent === attempt.parent && open.sentAt !== undefined)
+  const onParent = record.attempts.filter(
+    (open) => open.parent === attempt.parent && open.sentAt !== undefined,
+  )
   const renewed: GrantRecord = {
     ...record,
     status: paused ? record.status : { state: 'active' },
@@ -102,7 +105,8 @@ function taken(
         : { ...record.refreshToken, spent: firstSend(record.refreshToken, onParent) },
     subject: answered.subject ?? record.subject,
     refreshTokenExpiresAt:
-      answered.refreshTokenExpiresAt ?? (refreshToken === undefined ? record.refreshTokenExpiresAt : undefined),
+      answered.refreshTokenExpiresAt ??
+      (refreshToken === undefined ? record.refreshTokenExpiresAt : undefined),
     tokens: brought === undefined ? record.tokens : withToken(record.tokens, brought, attempt.fence),
     attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
   }
@@ -111,7 +115,9 @@ function taken(
   const overlapped = onParent.some((open) => open.id !== attempt.id)
   const proving = overlapped && effectiveClass(record.facts, timing) === 'last_child_wins'
   const normal = brought === undefined ? time.at : dueAt(next, utc, time.at)
-  const due = proving ? Math.min(normal, provingAt(record, next.previousRefreshToken, timing, time.at)) : normal
+  const due = proving
+    ? Math.min(normal, provingAt(record, next.previousRefreshToken, timing, time.at))
+    : normal
   const committed: GrantRecord = {
     ...next,
     schedule: {
@@ -140,7 +146,9 @@ const withToken = (
   brought: NonNullable<Answered['token']>,
   fence: number,
 ): readonly TokenRow[] => {
-  const present = tokens.find(({ scope, resource }) => scope === brought.scope && resource === brought.resource)
+  const present = tokens.find(
+    ({ scope, resource }) => scope === brought.scope && resource === brought.resource,
+  )
   const token: TokenRow = { ...brought, generation: (present?.generation ?? 0) + 1, fence }
   return [...tokens.filter((other) => other !== present), token]
 }

@@ -6,9 +6,9 @@ import { sealAnswer } from './answer.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
+import { notify } from './notice.ts'
 import { failureError, judge } from './outcome.ts'
 import { unknownGrant } from './reading.ts'
-import { notify } from './notice.ts'
 import type { RefreshContext } from './refresh.ts'
 
 /** What a consent works with; it spends no refresh token. */

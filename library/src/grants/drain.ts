@@ -4,39 +4,57 @@ import { durableWrite } from './durable-write.ts'
 import type { GrantRecord } from './grant.ts'
 import { notify } from './notice.ts'
 import type { RefreshContext } from './refresh.ts'
-import type { SpoolEntry } from './spool.ts'
+import type { Spool, SpoolEntry } from './spool.ts'
 
 type DrainContext = Pick<
   RefreshContext,
   'store' | 'clock' | 'timing' | 'troubled' | 'drained' | 'uncommitted' | 'faultPoint'
 >
 
-const underWay = new WeakMap<object, Promise<void>>()
+/** One drain of a spool at a time, and one that all wait for who came meanwhile. */
+interface Turn {
+  running?: Promise<void> | undefined
+  next?: Promise<void> | undefined
+}
+
+const turns = new WeakMap<Spool, Turn>()
+const done = Promise.resolve()
 
 /**
  * Stores what this host had received and the store does not have: left by processes that are gone, or lost by a failover.
  * Before every claim: a process that died with the newest refresh token must not be followed by one that sends the old
  * one. Cheap when nothing was left.
  */
-export async function drain(context: DrainContext): Promise<void> {
-  const { store } = context
-  const { spool } = store
-  if (spool === undefined) return
-  // Whoever comes later needs what is found now, so it joins and looks again.
-  for (let busy = underWay.get(spool); busy !== undefined; busy = underWay.get(spool)) await busy
+export function drain(context: DrainContext): Promise<void> {
+  const { spool } = context.store
+  if (spool === undefined) return done
+  const turn = turns.get(spool) ?? {}
+  turns.set(spool, turn)
+  if (turn.running === undefined) return begin(context, spool, turn)
+  turn.next ??= turn.running
+    .catch(() => undefined)
+    .then(() => {
+      turn.next = undefined
+      return begin(context, spool, turn)
+    })
+  return turn.next
+}
+
+function begin(context: DrainContext, spool: Spool, turn: Turn): Promise<void> {
   const remains = spool.remains()
-  if (remains.length > 0) {
-    const work = (async () => {
-      for (const { entries, discard } of remains) {
-        for (const entry of entries) await apply(context, entry)
-        discard()
-        context.faultPoint?.('post_discard')
-      }
-    })().finally(() => underWay.delete(spool))
-    underWay.set(spool, work)
-    await work
-  }
-  if (store.regressions !== undefined) await repair(context, await store.regressions())
+  const lost = context.store.regressions?.()
+  if (remains.length === 0 && lost === undefined) return done
+  turn.running = (async () => {
+    for (const { entries, discard } of remains) {
+      for (const entry of entries) await apply(context, entry)
+      discard()
+      context.faultPoint?.('post_discard')
+    }
+    if (lost !== undefined) await repair(context, await lost)
+  })().finally(() => {
+    turn.running = undefined
+  })
+  return turn.running
 }
 
 /** Commits one spooled answer, as the process that received it would have; harmless when it had already. */

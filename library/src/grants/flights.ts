@@ -136,7 +136,7 @@ export class Flights {
       case 'fresh':
         return
       default:
-        return result satisfies never
+        result satisfies never
     }
   }
 

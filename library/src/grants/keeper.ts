@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Transport } from '../oauth/transport.ts'
+import { adopted } from './adoption.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
-import type { FaultPoint } from './fault-point.ts'
-import { adopted } from './adoption.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
+import type { FaultPoint } from './fault-point.ts'
 import { Flights } from './flights.ts'
 import {
   findToken,
@@ -23,8 +23,8 @@ import { failureError } from './outcome.ts'
 import { Reader } from './reader.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
-import { revoke } from './revocation.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import { revoke } from './revocation.ts'
 import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
@@ -322,7 +322,10 @@ export class Keeper implements AsyncDisposable {
   }
 
   /** What people were to know, oldest first, at most `limit` (default 1000) after number `after`. */
-  notices(page?: { after?: number | undefined; limit?: number | undefined }): Promise<readonly StoredNotice[]> {
+  notices(page?: {
+    after?: number | undefined
+    limit?: number | undefined
+  }): Promise<readonly StoredNotice[]> {
     return this.store.notices(page)
   }
 

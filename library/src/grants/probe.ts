@@ -33,7 +33,9 @@ export async function probe(
   const { value } = JSON.parse(opened) as { value: string }
   const { Secret } = await import('../secret.ts')
   const { askCanary } = await import('../oauth/canary.ts')
-  switch (await askCanary(facts.canary, { accessToken: new Secret(value), tokenType: own.type }, client, wire)) {
+  switch (
+    await askCanary(facts.canary, { accessToken: new Secret(value), tokenType: own.type }, client, wire)
+  ) {
     case 'accepted':
       return 'alive'
     case 'rejected':

@@ -97,7 +97,9 @@ export async function refreshDue(
 ): Promise<{ readonly looked: number; readonly begun: readonly Begun[] }> {
   const refusal = await ready(context)
   if (refusal !== undefined)
-    throw new EvertokenError('store_foreign', refusal.outcome.failure.message, { advice: adviceFor.store_foreign })
+    throw new EvertokenError('store_foreign', refusal.outcome.failure.message, {
+      advice: adviceFor.store_foreign,
+    })
   const began = context.clock.boot()
   const why: Why = { kind: 'due' }
   const by = claimant(context, why)
@@ -314,7 +316,11 @@ async function probed(
       return {
         kind: 'failed',
         record: after,
-        outcome: { verdict: 'rejected', person: true, failure: { code: 'reauthorization_required', message } },
+        outcome: {
+          verdict: 'rejected',
+          person: true,
+          failure: { code: 'reauthorization_required', message },
+        },
         before: record,
       }
     }
@@ -396,7 +402,8 @@ async function committed({ context, claimed, id }: Spending, answered: Answered)
   spool?.settle(attempt.id)
   context.uncommitted.delete(attempt.id)
   context.faultPoint?.('post_unspool')
-  const token = record === null || answered.token === undefined ? undefined : findToken(record, answered.token)
+  const token =
+    record === null || answered.token === undefined ? undefined : findToken(record, answered.token)
   if (record === null || token === undefined) return { kind: 'held' }
   return { kind: 'refreshed', record, token, before }
 }
@@ -420,7 +427,10 @@ async function released({ context, claimed, id }: Spending, dueAt?: number): Pro
   return dueAt === undefined ? { kind: 'held' } : { kind: 'backoff', until: dueAt }
 }
 
-async function revocation({ context, claimed, id }: Spending, definition: GrantDefinition): Promise<Refreshed> {
+async function revocation(
+  { context, claimed, id }: Spending,
+  definition: GrantDefinition,
+): Promise<Refreshed> {
   context.faultPoint?.('pre_revoke')
   const record = await revokeUpstream(context, id, claimed, definition)
   context.faultPoint?.('post_revoke')

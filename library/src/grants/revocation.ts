@@ -2,13 +2,7 @@ import type { RevocationAnswer } from '../oauth/revocation.ts'
 import { Secret } from '../secret.ts'
 import type { Claimed } from './claim.ts'
 import type { GrantDefinition } from './definition.ts'
-import {
-  findToken,
-  type GrantRecord,
-  ownToken,
-  type Sealed,
-  type UpstreamRevocation,
-} from './grant.ts'
+import { findToken, type GrantRecord, ownToken, type Sealed, type UpstreamRevocation } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
 import { backoff } from './schedule.ts'
 import type { Change, Moment } from './store.ts'

@@ -64,9 +64,7 @@ export function settle(
     case 'refused':
       return written(failed)
     case 'rejected':
-      return written(
-        by.incident && !outcome.person ? failed : rejected(failed, attempt, outcome, by, moment),
-      )
+      return written(by.incident && !outcome.person ? failed : rejected(failed, attempt, outcome, by, moment))
     case 'ambiguous':
       return written(ambiguous(failed, row, by, moment))
     default:
@@ -274,7 +272,8 @@ export function lost(
   }
   const next = fallback(judged, attempt, by, moment)
   if (next !== undefined) return written(next)
-  const reason = 'lost_rotation: the provider has replaced the refresh token, and the answer that held the new one was lost'
+  const reason =
+    'lost_rotation: the provider has replaced the refresh token, and the answer that held the new one was lost'
   return written(
     notify(
       {
