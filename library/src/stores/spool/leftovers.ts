@@ -122,8 +122,15 @@ export class Leftovers {
   }
 
   #names(end: 'spool' | 'kept' | 'reserve'): string[] {
-    const names = readdirSync(this.#options.folder).filter((name) => name.endsWith(`.${end}`))
-    return names.length < 2 ? names : names.sort((a, b) => numberOf(a) - numberOf(b))
+    const { folder } = this.#options
+    try {
+      const names = readdirSync(folder).filter((name) => name.endsWith(`.${end}`))
+      return names.length < 2 ? names : names.sort((a, b) => numberOf(a) - numberOf(b))
+    } catch (error) {
+      // Nothing can be left in it that could still be read, and nobody is to wait for that.
+      this.#tell(folder, spoolError(error, folder))
+      return []
+    }
   }
 
   #isLeft(owner: string, names: readonly string[]): boolean {

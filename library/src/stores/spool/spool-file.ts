@@ -137,6 +137,7 @@ export class SpoolFile {
     if (current === undefined) return
     closeSync(current.descriptor)
     if (current.live.size === 0) this.#retire(current)
+    else this.#left.push(current)
   }
 
   #segments(): Segment[] {
@@ -249,7 +250,8 @@ export class SpoolFile {
     if (current === undefined || current.live.size > 0 || current.size === 0) return
     if (this.#options.keeps || !this.#cut(current, 0)) return
     current.size = 0
-    this.#unsaid = []
+    // Of those in files that stay it is still to be said.
+    if (this.#left.length === 0) this.#unsaid = []
   }
 
   #cut({ descriptor }: Segment, size: number): boolean {
