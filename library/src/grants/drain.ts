@@ -1,6 +1,7 @@
 import { adopted } from './adoption.ts'
 import { commit } from './commit.ts'
 import { durableWrite } from './durable-write.ts'
+import { everyGrant } from './every-grant.ts'
 import type { GrantRecord } from './grant.ts'
 import { notify } from './notice.ts'
 import type { RefreshContext } from './refresh.ts'
@@ -95,20 +96,10 @@ async function repair(context: DrainContext, entries: readonly SpoolEntry[]): Pr
   }
   if (repaired.size === 0) return
   const message = 'the store had lost what it was given; the spool of this host has repaired it'
-  for (let after = ''; ; ) {
-    const page = await store.list({ after })
-    const last = page.at(-1)
-    if (last === undefined) return
-    after = last.id
-    for (const { id } of page)
-      await store.update(id, (row, moment) => {
-        if (row === undefined) return { result: undefined }
-        const next = repaired.has(id)
-          ? notify(row, 'store_regression', message, clock.now())
-          : adopted(row, crypto.randomUUID(), store.owner, moment)
-        if (next === row) return { result: undefined }
-        if (repaired.has(id)) drained(next, row)
-        return { result: undefined, record: next }
-      })
-  }
+  await everyGrant(store, (row, moment) => {
+    if (!repaired.has(row.id)) return adopted(row, crypto.randomUUID(), store.owner, moment)
+    const next = notify(row, 'store_regression', message, clock.now())
+    if (next !== row) drained(next, row)
+    return next
+  })
 }

@@ -6,6 +6,7 @@ import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
+import { everyGrant } from './every-grant.ts'
 import type { FaultPoint } from './fault-point.ts'
 import { Flights } from './flights.ts'
 import {
@@ -24,6 +25,7 @@ import { Reader } from './reader.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
 import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
@@ -285,8 +287,10 @@ export class Keeper implements AsyncDisposable {
    */
   async adopt(progress: (done: number) => void = () => undefined): Promise<number> {
     await this.store.adopt()
-    return this.#everyGrant(
-      (record, moment) => adopted(record, crypto.randomUUID(), this.store.owner, moment),
+    const { store } = this
+    return everyGrant(
+      store,
+      (record, moment) => adopted(record, crypto.randomUUID(), store.owner, moment),
       progress,
     )
   }
@@ -302,23 +306,8 @@ export class Keeper implements AsyncDisposable {
    * @returns how many grants waited for it.
    * @throws EvertokenError `not_found` when there is no such spool.
    */
-  async retireSpool(spool: string): Promise<number> {
-    if (!(await this.store.retireSpool(spool, this.clock.now())))
-      throw new EvertokenError('not_found', `there is no spool ${spool}`, {
-        advice: 'evertoken spool list shows those there are.',
-      })
-    let waited = 0
-    for (const id of await this.store.attemptedFrom(spool))
-      await this.store.update(id, (record, { time }) => {
-        if (record === undefined) return { result: undefined }
-        waited += 1
-        const attempts = record.attempts.map((open) =>
-          open.spool === spool ? { ...open, localDone: true } : open,
-        )
-        const dueAt = refreshes(record.status) ? time.at : record.schedule.dueAt
-        return { result: undefined, record: { ...record, attempts, schedule: { ...record.schedule, dueAt } } }
-      })
-    return waited
+  retireSpool(spool: string): Promise<number> {
+    return retireSpool(this.store, spool, this.clock.now())
   }
 
   /** What people were to know, oldest first, at most `limit` (default 1000) after number `after`. */
@@ -431,33 +420,6 @@ export class Keeper implements AsyncDisposable {
     })
     this.#reader.forget(id)
     return this.#summary(record)
-  }
-
-  /** Every grant, page by page; returns how many were changed. */
-  async #everyGrant(
-    decide: (record: GrantRecord, moment: Moment) => GrantRecord,
-    progress: (done: number) => void,
-  ): Promise<number> {
-    let done = 0
-    let changed = 0
-    for (let after = ''; ; ) {
-      const page = await this.store.list({ after })
-      const last = page.at(-1)
-      if (last === undefined) return changed
-      await Promise.all(
-        page.map(({ id }) =>
-          this.store.update(id, (record, moment) => {
-            const next = record === undefined ? record : decide(record, moment)
-            if (next === record) return { result: undefined }
-            changed += 1
-            return { result: undefined, record: next }
-          }),
-        ),
-      )
-      done += page.length
-      progress(done)
-      after = last.id
-    }
   }
 
   #existing(id: string, decide: (record: GrantRecord, moment: Moment) => GrantRecord): Promise<GrantSummary> {

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
-import type { TokenAnswer } from '../oauth/token-answer.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
@@ -22,6 +21,7 @@ import { revokeUpstream } from './revocation.ts'
 import { lost, settle } from './settle.ts'
 import type { GrantStore, Moment } from './store.ts'
 import { effectiveClass, type Limits, limitsOf, type Timing } from './timing.ts'
+import { sendTokenMessage } from './token-message.ts'
 
 /** What came of asking for a refresh. `record` is the row as this process left it. */
 export type Refreshed =
@@ -207,9 +207,8 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
   context.faultPoint?.('pre_send')
 
   const askedAt = clock.now()
-  const answer = await send(context, server, definition, held, spending.key, limits.deadline).catch(
-    (error: unknown) => neverSent(error),
-  )
+  const message = { server, definition, held, key: spending.key, deadline: limits.deadline }
+  const answer = await sendTokenMessage(message, context).catch((error: unknown) => neverSent(error))
   context.faultPoint?.('post_receive')
   const outcome = 'verdict' in answer ? answer : judge(answer, effectiveClass(record.facts, timing))
   circuits.report(record.circuit, { grant: record.id, outcome })
@@ -332,46 +331,6 @@ async function probed(
     }
     default:
       return alive satisfies never
-  }
-}
-
-/** Which message obtains the next token. The message files are loaded when first needed: reading needs none. */
-async function send(
-  { transport, clock }: RefreshContext,
-  server: ServerMetadata,
-  definition: GrantDefinition,
-  held: Secret | undefined,
-  key: TokenKey,
-  deadline: number,
-): Promise<TokenAnswer> {
-  const wire = { transport, now: clock.now, deadline }
-  const message = {
-    scope: key.scope === '' ? definition.scope : key.scope.split(' '),
-    resource: key.resource === '' ? definition.resource : [key.resource],
-    parameters: definition.parameters,
-  }
-  const { client } = definition
-  switch (definition.grantType) {
-    case 'client_credentials': {
-      const { clientCredentialsGrant } = await import('../oauth/client-credentials.ts')
-      return clientCredentialsGrant(server, client, message, wire)
-    }
-    case 'jwt_bearer': {
-      const { jwtBearerGrant } = await import('../oauth/jwt-bearer.ts')
-      const template = definition.assertion
-      if (template === undefined) throw new TypeError('a jwt_bearer grant without an assertion')
-      const assertion = { ...template, audience: template.audience ?? server.tokenEndpoint }
-      return jwtBearerGrant(server, client, { ...message, assertion }, wire)
-    }
-    case 'authorization_code':
-    case 'refresh_token': {
-      const { refreshTokenGrant } = await import('../oauth/refresh-token.ts')
-      // RFC 6749 section 6: without a scope the new token has the one that was granted.
-      const scope = key.scope === '' ? [] : message.scope
-      return refreshTokenGrant(server, client, { ...message, scope, refreshToken: held as Secret }, wire)
-    }
-    default:
-      return definition.grantType satisfies never
   }
 }
 

@@ -1,0 +1,54 @@
+import type { Clock } from '../clock.ts'
+import type { ServerMetadata } from '../oauth/client.ts'
+import type { TokenAnswer } from '../oauth/token-answer.ts'
+import type { Transport } from '../oauth/transport.ts'
+import type { Secret } from '../secret.ts'
+import type { GrantDefinition } from './definition.ts'
+import type { TokenKey } from './grant.ts'
+
+/** One token request as a grant's definition wants it. */
+export interface TokenMessage {
+  readonly server: ServerMetadata
+  readonly definition: GrantDefinition
+  /** The refresh token, where the grant has one. */
+  readonly held: Secret | undefined
+  readonly key: TokenKey
+  /** Milliseconds for the whole exchange. */
+  readonly deadline: number
+}
+
+/** Sends the message that obtains the next token. The message files are loaded when first needed: reading needs none. */
+export async function sendTokenMessage(
+  { server, definition, held, key, deadline }: TokenMessage,
+  { transport, clock }: { readonly transport: Transport; readonly clock: Clock },
+): Promise<TokenAnswer> {
+  const wire = { transport, now: clock.now, deadline }
+  const message = {
+    scope: key.scope === '' ? definition.scope : key.scope.split(' '),
+    resource: key.resource === '' ? definition.resource : [key.resource],
+    parameters: definition.parameters,
+  }
+  const { client } = definition
+  switch (definition.grantType) {
+    case 'client_credentials': {
+      const { clientCredentialsGrant } = await import('../oauth/client-credentials.ts')
+      return clientCredentialsGrant(server, client, message, wire)
+    }
+    case 'jwt_bearer': {
+      const { jwtBearerGrant } = await import('../oauth/jwt-bearer.ts')
+      const template = definition.assertion
+      if (template === undefined) throw new TypeError('a jwt_bearer grant without an assertion')
+      const assertion = { ...template, audience: template.audience ?? server.tokenEndpoint }
+      return jwtBearerGrant(server, client, { ...message, assertion }, wire)
+    }
+    case 'authorization_code':
+    case 'refresh_token': {
+      const { refreshTokenGrant } = await import('../oauth/refresh-token.ts')
+      // RFC 6749 section 6: without a scope the new token has the one that was granted.
+      const scope = key.scope === '' ? [] : message.scope
+      return refreshTokenGrant(server, client, { ...message, scope, refreshToken: held as Secret }, wire)
+    }
+    default:
+      return definition.grantType satisfies never
+  }
+}
