@@ -114,7 +114,7 @@ export async function exchangeForm(
   return { kind: 'answer', response: response as WireResponse, sent }
 }
 
-export const insecure = (url: URL): Silence => ({
+const insecure = (url: URL): Silence => ({
   kind: 'silence',
   sent: false,
   reason: 'insecure_http',

@@ -150,7 +150,7 @@ const candidatesText = (count: number): string =>
   `${count} other ${count === 1 ? 'refresh token is' : 'refresh tokens are'} kept in case one is the live one`
 
 /** What the state and the last error ask of whoever looks. */
-function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
+function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | undefined {
   switch (state) {
     case 'pending':
     case 'reauthorization_required':
@@ -164,7 +164,9 @@ function adviceOn({ id, state, lastError }: GrantSummary): string | undefined {
     case 'revoking':
       return 'The provider is told again by itself. Nothing is to be done.'
     case 'revoked':
-      return `evertoken remove ${id} forgets it; evertoken login ${id} begins a new login.`
+      return grantType === 'authorization_code'
+        ? `evertoken login ${id} begins a new login, evertoken remove ${id} forgets it.`
+        : `evertoken remove ${id} forgets it; it may then be added anew.`
     case 'active':
       return lastError === undefined ? undefined : adviceOnError(lastError.code)
     default:

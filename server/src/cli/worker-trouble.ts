@@ -1,4 +1,4 @@
-import type { Clock } from 'evertoken'
+import { type Clock, EvertokenError } from 'evertoken'
 
 /** Milliseconds after which the same trouble is said again. */
 const again = 60_000
@@ -13,6 +13,7 @@ export function workerTrouble(write: (line: string) => void, clock: Pick<Clock, 
     if (text === last && now - saidAt < again) return
     last = text
     saidAt = now
-    write(`evertoken: ${text}\n`)
+    const advice = error instanceof EvertokenError ? error.advice : undefined
+    write(`evertoken: ${text}\n${advice === undefined ? '' : `  ${advice}\n`}`)
   }
 }

@@ -1,5 +1,13 @@
+import { EvertokenError } from 'evertoken'
 import { expect, test } from 'vitest'
 import { workerTrouble } from '../../src/cli/worker-trouble.ts'
+
+test('what can be done about it is said along', () => {
+  const said: string[] = []
+  const tell = workerTrouble((line) => said.push(line), { boot: () => 0 })
+  tell(new EvertokenError('store_foreign', 'it is a copy', { advice: 'Run evertoken adopt.' }))
+  expect(said).toEqual(['evertoken: it is a copy\n  Run evertoken adopt.\n'])
+})
 
 test('the same trouble is said once a minute, another at once', () => {
   let now = 1000
