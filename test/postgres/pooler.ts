@@ -27,7 +27,7 @@ export async function startPooler(serverPort: number, { sessions = 3 } = {}): Pr
   const pools = new Map<string, Pool>()
   const clients = new Set<net.Socket>()
   let handedOut = 0
-  const server = net.createServer((socket) => {
+  const server = net.createServer({ noDelay: true }, (socket) => {
     clients.add(socket)
     socket.on('close', () => clients.delete(socket))
     socket.on('error', () => undefined)
@@ -190,7 +190,7 @@ class Session {
   readonly #socket: net.Socket
 
   constructor(port: number, start: Buffer) {
-    this.#socket = net.connect(port, '127.0.0.1')
+    this.#socket = net.connect({ port, host: '127.0.0.1', noDelay: true })
     this.#socket.on('error', () => undefined)
     const reader = new MessageReader()
     const said: Buffer[] = []

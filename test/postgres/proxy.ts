@@ -22,10 +22,10 @@ export async function startProxy(serverPort: number): Promise<PostgresProxy> {
   const faults: { fault: CommitFault; done: () => void }[] = []
   let commits = 0
   let isCut = false
-  const listener = net.createServer((client) => {
+  const listener = net.createServer({ noDelay: true }, (client) => {
     client.on('error', () => undefined)
     if (isCut) return void client.destroy()
-    const server = net.connect(serverPort, '127.0.0.1')
+    const server = net.connect({ port: serverPort, host: '127.0.0.1', noDelay: true })
     server.on('error', () => undefined)
     const pair = { client, server }
     pairs.add(pair)

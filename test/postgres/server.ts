@@ -211,7 +211,8 @@ const environment = (home: string): NodeJS.ProcessEnv => ({
   HOME: home,
 })
 
-const freePort = (): Promise<number> =>
+/** A port that was free a moment ago. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)

@@ -1,4 +1,5 @@
 import type { GrantRecord, HeldRefreshToken } from '../../grants/grant.ts'
+import { newNotices } from '../new-notices.ts'
 import { departures, supersededFor } from '../superseded.ts'
 import { grantRow, noticeRow, scheduleRow, supersededRow, tokenRow, type Written } from './columns.ts'
 
@@ -94,9 +95,7 @@ export class Changes {
   }
 
   #addNotices(id: string, before: GrantRecord | undefined, after: GrantRecord): void {
-    const old = before?.notices ?? []
-    if (old === after.notices) return
-    for (const notice of after.notices) if (!old.includes(notice)) this.notices.push(noticeRow(id, notice))
+    for (const notice of newNotices(before, after)) this.notices.push(noticeRow(id, notice))
   }
 }
 

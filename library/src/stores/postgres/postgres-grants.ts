@@ -12,7 +12,7 @@ import { Circuits } from './circuits.ts'
 import { whole } from './columns.ts'
 import type { Connections } from './connections.ts'
 import { Hints } from './hints.ts'
-import { identityOf, settleIn } from './identity.ts'
+import { type Identity, identityOf, settleIn } from './identity.ts'
 import { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'
 import { StoreClock } from './store-clock.ts'
@@ -21,22 +21,21 @@ import { Updates } from './updates.ts'
 
 export interface PostgresGrantsOptions {
   readonly location: string
-  readonly storeId: string
   readonly seal: GrantStore['seal']
-  /** Why the database is a copy of the store's own. */
-  readonly foreign: string | undefined
+  readonly identity: Identity
+  readonly openSpool: (identity: Identity) => HostSpool
   readonly schema: string
   readonly open: Connections
   readonly transactions: Transactions
   readonly statements: Statements
-  readonly spool: HostSpool
   readonly clock: Clock
   /** Whether to listen for notifications. */
   readonly listens: boolean
 }
 
-/** Milliseconds between two looks for workers of this host that are gone, and for files that nobody needs. */
+/** Milliseconds between two looks: for workers of this host that are gone, for whose a copy is, for files nobody needs. */
 const lookForGone = 200
+const lookAgain = 1_000
 const sweepEvery = 600_000
 
 /** The store over an open database whose tables, keys and spool are as they must be. */
@@ -44,7 +43,6 @@ export class PostgresGrants implements GrantStore {
   readonly location: string
   readonly storeId: string
   readonly seal: GrantStore['seal']
-  readonly spool: HostSpool
   readonly onHint?: (listener: () => void) => () => void
   readonly #options: PostgresGrantsOptions
   readonly #transactions: Transactions
@@ -54,7 +52,9 @@ export class PostgresGrants implements GrantStore {
   readonly #reads: Reads
   readonly #circuits: Circuits
   readonly #hints: Hints
+  #spool: HostSpool
   #isCopy: boolean
+  #identifiedAt = Number.NEGATIVE_INFINITY
   #lookedAt = Number.NEGATIVE_INFINITY
   #sweptAt = Number.NEGATIVE_INFINITY
   /** It may be another server, or an older state of it, than the one that had our last commits. */
@@ -64,11 +64,11 @@ export class PostgresGrants implements GrantStore {
   constructor(options: PostgresGrantsOptions) {
     const { transactions, statements, clock, open, schema } = options
     this.location = options.location
-    this.storeId = options.storeId
+    this.storeId = options.identity.storeId
     this.seal = options.seal
-    this.spool = options.spool
+    this.#spool = options.openSpool(options.identity)
     this.#options = options
-    this.#isCopy = options.foreign !== undefined
+    this.#isCopy = options.identity.foreign !== undefined
     this.#transactions = transactions
     this.#statements = statements
     transactions.onLost = () => {
@@ -87,7 +87,7 @@ export class PostgresGrants implements GrantStore {
       transactions,
       statements,
       utc: () => clock.now(),
-      moment: (at): Moment => ({ time: seen(at), isGone: (owner) => this.spool.isGone(owner) }),
+      moment: (at): Moment => ({ time: seen(at), isGone: (owner) => this.#spool.isGone(owner) }),
       onAwaited: () => this.#hints.tell(),
     })
     if (options.listens) this.onHint = (listener) => this.#hints.listen(listener)
@@ -101,11 +101,17 @@ export class PostgresGrants implements GrantStore {
   }
 
   get owner(): string {
-    return this.spool.owner
+    return this.#spool.owner
+  }
+
+  get spool(): HostSpool {
+    return this.#spool
   }
 
   get foreign(): string | undefined {
-    return this.#isCopy ? this.#options.foreign : this.spool.foreign
+    const why = this.#isCopy ? this.#options.identity.foreign : this.#spool.foreign
+    if (why !== undefined) this.#identifySoon()
+    return why
   }
 
   time(): StoreTime {
@@ -187,6 +193,7 @@ export class PostgresGrants implements GrantStore {
 
   attemptedFrom(spool: string): Promise<readonly string[]> {
     return this.#guarded(async () => {
+      if (spool === '') return []
       const { rows } = await this.#query('attemptedFrom', JSON.stringify([{ spool }]))
       return rows.map(([id]) => String(id))
     })
@@ -215,7 +222,7 @@ export class PostgresGrants implements GrantStore {
       const { instanceId } = this.#isCopy
         ? { instanceId: await settleIn(this.#transactions, this.#statements) }
         : await identityOf(this.#transactions, this.#statements, this.location)
-      this.spool.adopt(instanceId)
+      this.#spool.adopt(instanceId)
       this.#isCopy = false
       await this.#register()
     })
@@ -228,7 +235,7 @@ export class PostgresGrants implements GrantStore {
   regressions(): Promise<readonly SpoolEntry[]> {
     return this.#guarded(async () => {
       if (!this.#mayHaveRegressed) return []
-      const kept = this.spool.kept()
+      const kept = this.#spool.kept()
       this.#mayHaveRegressed = false
       if (kept.length === 0) return []
       const { rows } = await this.#query(
@@ -300,7 +307,7 @@ export class PostgresGrants implements GrantStore {
       await this.#transactions.drained()
       await this.#hints.close()
       await this.#options.open.close()
-      await this.spool.close()
+      await this.#spool.close()
     })()
     return this.#closing
   }
@@ -311,7 +318,7 @@ export class PostgresGrants implements GrantStore {
     if (now - this.#lookedAt < lookForGone) return
     this.#lookedAt = now
     const { rows } = await this.#query('leaseOwners')
-    const gone = rows.map(([owner]) => String(owner)).filter((owner) => this.spool.isGone(owner))
+    const gone = rows.map(([owner]) => String(owner)).filter((owner) => this.#spool.isGone(owner))
     if (gone.length > 0)
       await this.#transactions.run({
         first: [],
@@ -323,12 +330,30 @@ export class PostgresGrants implements GrantStore {
     if (now - this.#sweptAt < sweepEvery) return
     this.#sweptAt = now
     const named = await this.#query('namedOwners')
-    this.spool.sweep(new Set(named.rows.map(([owner]) => String(owner))))
+    this.#spool.sweep(new Set(named.rows.map(([owner]) => String(owner))))
+  }
+
+  /** Another process may have adopted the store meanwhile. */
+  #identifySoon(): void {
+    const now = this.#options.clock.boot()
+    if (now - this.#identifiedAt < lookAgain || this.#closing !== undefined) return
+    this.#identifiedAt = now
+    identityOf(this.#transactions, this.#statements, this.location)
+      .then((identity) => {
+        if (identity.foreign !== undefined || this.#closing !== undefined) return undefined
+        const old = this.#spool
+        const again = this.#options.openSpool(identity)
+        if (again.foreign !== undefined) return undefined
+        this.#spool = again
+        this.#isCopy = false
+        return old.close().then(() => this.#register())
+      })
+      .catch(() => undefined)
   }
 
   async #register(): Promise<void> {
     if (this.foreign !== undefined) return
-    const { id, folder } = this.spool
+    const { id, folder } = this.#spool
     await this.#query('seenSpool', id, os.hostname(), folder, whole(this.#options.clock.now()))
   }
 

@@ -15,7 +15,7 @@ export const migrations: readonly { readonly name: string; readonly sql: string 
     name: 'grants, their schedule, tokens and notices; circuits, spools; consents; API keys',
     sql: `
 CREATE FUNCTION $.et_now() RETURNS bigint LANGUAGE sql VOLATILE
-  AS 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+  AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
 CREATE TABLE $.grants (
   id text COLLATE "C" PRIMARY KEY,

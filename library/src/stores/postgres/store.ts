@@ -98,31 +98,32 @@ async function openPostgres(
       faultPoint: options.faultPoint as FaultPoint | undefined,
     })
     await migrate({ transactions, statements, schema, location })
-    const { storeId, instanceId, foreign } = await identityOf(transactions, statements, location)
+    const identity = await identityOf(transactions, statements, location)
+    const { storeId } = identity
     const places = options.keys ?? [{ id: 'k1', file: path.join(folder, 'master.key') }]
     const keys = await loadKeys({ transactions, statements, storeId, location, places, onKeyCreated })
     const seal = aesSeal(storeId, keys)
-    const spool = openSpool({
-      folder: path.join(folder, 'spool'),
-      storeId,
-      instanceId,
-      seal,
-      foreign,
-      keep: keptFor,
-      onDamaged: options.onDamaged,
-      faultPoint: options.faultPoint,
-    })
-    const listens = options.listen !== false
-    const identity = { location, storeId, instanceId, seal, foreign }
     const store = new PostgresGrants({
-      ...identity,
+      location,
+      seal,
+      identity,
+      openSpool: ({ instanceId, foreign }) =>
+        openSpool({
+          folder: path.join(folder, 'spool'),
+          storeId,
+          instanceId,
+          seal,
+          foreign,
+          keep: keptFor,
+          onDamaged: options.onDamaged,
+          faultPoint: options.faultPoint,
+        }),
       schema,
       open,
       transactions,
       statements,
-      spool,
       clock,
-      listens,
+      listens: options.listen !== false,
     })
     await store.begin()
     return store
