@@ -117,8 +117,11 @@ export function newGrant(
   }
 }
 
-const loginOf = (definition: GrantDefinition): string =>
-  JSON.stringify([definition.grantType, definition.client.provider, definition.client.clientId])
+/** Where tokens come from and for whom; a page for consent or one more endpoint makes no other login. */
+function loginOf({ grantType, client: { provider, clientId } }: GrantDefinition): string {
+  const source = provider.kind === 'issuer' ? provider.issuer : provider.metadata.tokenEndpoint
+  return JSON.stringify([grantType, source, clientId])
+}
 
 const wantedOf = ({ scope, resource, parameters, assertion }: GrantDefinition): string =>
   JSON.stringify([scope, resource, parameters, assertion])
