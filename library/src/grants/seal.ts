@@ -5,6 +5,7 @@ import {
   createSecretKey,
   type KeyObject,
   randomBytes,
+  randomFillSync,
 } from 'node:crypto'
 import { EvertokenError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
@@ -43,6 +44,21 @@ const tagBytes = 16
 const fenceBytes = 8
 /** Its length is written as one byte. */
 const longestKeyId = 255
+
+/** Keys of grants kept at hand. */
+const keptKeys = 1_000
+
+/** Nonces are drawn many at a time: each draw is a system call. */
+const drawn = Buffer.alloc(256 * nonceBytes)
+let used = drawn.length
+function nextNonce(): Buffer {
+  if (used === drawn.length) {
+    randomFillSync(drawn)
+    used = 0
+  }
+  used += nonceBytes
+  return Buffer.from(drawn.subarray(used - nonceBytes, used))
+}
 
 const derive = (master: KeyObject, ...purpose: string[]): Buffer => {
   const hmac = createHmac('sha256', master)
@@ -84,8 +100,17 @@ export function aesSeal(storeId: string, keys: readonly MasterKey[]): Seal {
   const currentMaster = masters.get(current) as KeyObject
   const fingerprintKey = createSecretKey(derive(currentMaster, 'fingerprint', storeId))
 
-  const grantKey = (master: KeyObject, grant: string): KeyObject =>
-    createSecretKey(derive(master, 'grant', storeId, grant))
+  /** Of grants that were used not long ago: a refresh needs its grant's key four times. */
+  const grantKeys = new Map<KeyObject, Map<string, KeyObject>>(
+    [...masters.values()].map((key) => [key, new Map()]),
+  )
+  const grantKey = (master: KeyObject, grant: string): KeyObject => {
+    const known = grantKeys.get(master) as Map<string, KeyObject>
+    const made = known.get(grant) ?? createSecretKey(derive(master, 'grant', storeId, grant))
+    if (known.size >= keptKeys) known.clear()
+    known.set(grant, made)
+    return made
+  }
   const bound = (header: Uint8Array, place: Omit<Place, 'fence'>): Buffer =>
     Buffer.from(
       JSON.stringify([
@@ -106,7 +131,7 @@ export function aesSeal(storeId: string, keys: readonly MasterKey[]): Seal {
       header[1] = id.length
       id.copy(header, 2)
       header.writeBigUInt64BE(BigInt(place.fence), 2 + id.length)
-      const nonce = randomBytes(nonceBytes)
+      const nonce = nextNonce()
       const cipher = createCipheriv('aes-256-gcm', grantKey(currentMaster, place.grant), nonce)
       cipher.setAAD(bound(header, place))
       return Buffer.concat([header, nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])

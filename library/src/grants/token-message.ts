@@ -17,7 +17,22 @@ export interface TokenMessage {
   readonly deadline: number
 }
 
-/** Sends the message that obtains the next token. The message files are loaded when first needed: reading needs none. */
+/** Loaded when first needed, since reading needs none; kept, since each import() asks the loader anew. */
+const messages = {
+  clientCredentials: once(() => import('../oauth/client-credentials.ts')),
+  jwtBearer: once(() => import('../oauth/jwt-bearer.ts')),
+  refreshToken: once(() => import('../oauth/refresh-token.ts')),
+}
+
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined
+  return () => {
+    loaded ??= load()
+    return loaded
+  }
+}
+
+/** Sends the message that obtains the next token. */
 export async function sendTokenMessage(
   { server, definition, held, key, deadline }: TokenMessage,
   { transport, clock }: { readonly transport: Transport; readonly clock: Clock },
@@ -31,11 +46,11 @@ export async function sendTokenMessage(
   const { client } = definition
   switch (definition.grantType) {
     case 'client_credentials': {
-      const { clientCredentialsGrant } = await import('../oauth/client-credentials.ts')
+      const { clientCredentialsGrant } = await messages.clientCredentials()
       return clientCredentialsGrant(server, client, message, wire)
     }
     case 'jwt_bearer': {
-      const { jwtBearerGrant } = await import('../oauth/jwt-bearer.ts')
+      const { jwtBearerGrant } = await messages.jwtBearer()
       const template = definition.assertion
       if (template === undefined) throw new TypeError('a jwt_bearer grant without an assertion')
       const assertion = { ...template, audience: template.audience ?? server.tokenEndpoint }
@@ -43,7 +58,7 @@ export async function sendTokenMessage(
     }
     case 'authorization_code':
     case 'refresh_token': {
-      const { refreshTokenGrant } = await import('../oauth/refresh-token.ts')
+      const { refreshTokenGrant } = await messages.refreshToken()
       // RFC 6749 section 6: without a scope the new token has the one that was granted.
       const scope = key.scope === '' ? [] : message.scope
       return refreshTokenGrant(server, client, { ...message, scope, refreshToken: held as Secret }, wire)

@@ -110,8 +110,10 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
       reject(result)
     } else resolve(result)
   }
-  const fail = (reason: WireError['reason'], detail: string): void =>
-    settle(new WireError(reason, detail, progress))
+  const fail = (reason: WireError['reason'], detail: string): void => {
+    // The end of every connection comes here; an error is dear to make.
+    if (!settled) settle(new WireError(reason, detail, progress))
+  }
   const timer = setTimeout(
     () => fail('deadline', `no whole answer from ${url.host} within ${request.deadline} ms`),
     Math.min(Math.max(request.deadline, 0), 2 ** 31 - 1),

@@ -110,7 +110,7 @@ export class SpoolFile {
       if (this.#closed) throw new EvertokenError('closed', `the spool ${this.#options.folder} is closed`)
       this.#waiting.push({ id, frame, resolve, reject })
       // A turn later, so that what is appended in one turn is written at once.
-      this.#running ??= Promise.resolve().then(() => this.#run())
+      this.#running ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.#run())
     })
   }
 

@@ -318,7 +318,7 @@ class SqliteStore implements GrantStore {
         return () => resolve(decided.result)
       }
       this.#queue.push({ run, reject })
-      if (this.#queue.length === 1) queueMicrotask(() => this.#flush())
+      if (this.#queue.length === 1) setImmediate(() => this.#flush())
     })
   }
 
