@@ -13,10 +13,14 @@ export interface Child {
   readonly gone: Promise<number | null>
 }
 
-/** Starts a TypeScript file as a process; `task` is its argument, as JSON. */
-export function startChild(script: URL, task: unknown): Child {
+/** Starts a TypeScript file as a process; `task` is its argument, as JSON. No file of it grows beyond `limit` KiB. */
+export function startChild(script: URL, task: unknown, limit?: number): Child {
+  const limited = {
+    execPath: 'bash',
+    execArgv: ['-c', `ulimit -f ${limit}; exec "$0" "$@"`, process.execPath],
+  }
   const child: ChildProcess = fork(script, [JSON.stringify(task)], {
-    execArgv: [],
+    ...(limit === undefined ? { execArgv: [] } : limited),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const waiting: ((message: unknown) => void)[] = []

@@ -6,7 +6,8 @@ import { aesSeal } from '../../src/grants/seal.ts'
 import type { SpoolEntry } from '../../src/grants/spool.ts'
 import { Secret } from '../../src/secret.ts'
 import { encodeFrame, scanFrames } from '../../src/stores/spool/frame.ts'
-import { answer, filesIn, left, leftBehind, openedSpool, sealOf } from './spools.ts'
+import { answer, sealOf } from './spool-answers.ts'
+import { filesIn, left, leftBehind, openedSpool } from './spools.ts'
 import { temporaryFolder } from './sqlite-files.ts'
 
 const seal = sealOf(1)

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { answer, filesIn, left, leftBehind, openedSpool } from './spools.ts'
+import { answer } from './spool-answers.ts'
+import { filesIn, left, leftBehind, openedSpool } from './spools.ts'
 import { temporaryFolder } from './sqlite-files.ts'
 
 const newFolder = (): string => path.join(temporaryFolder(), 'spool')
