@@ -121,6 +121,7 @@ function described(command: Command): Command {
     .option('--issuer <url>', 'the provider: its issuer, whose endpoints are discovered')
     .option('--token-url <url>', 'or its token endpoint')
     .option('--authorization-url <url>', 'with --token-url, where a person consents')
+    .option('--revocation-url <url>', 'with --token-url, where a login is ended (RFC 7009)')
     .option('--client-id <id>', 'the client at the provider')
     .addOption(
       new Option('--client-authentication <method>', 'how the client authenticates').choices([

@@ -69,9 +69,17 @@ export function describedGrant(answers: GrantAnswers): NewGrant {
 
 function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']): ClientDescription {
   const { issuer, tokenUrl } = answers
-  const endpoints = { issuer, token_url: tokenUrl, authorization_url: answers.authorizationUrl }
+  const endpoints = {
+    issuer,
+    token_url: tokenUrl,
+    authorization_url: answers.authorizationUrl,
+    revocation_url: answers.revocationUrl,
+  }
   return defined({
-    provider: tokenUrl === undefined && issuer !== undefined ? issuer : defined(endpoints),
+    provider:
+      tokenUrl === undefined && answers.revocationUrl === undefined && issuer !== undefined
+        ? issuer
+        : defined(endpoints),
     client_id: answers.clientId,
     client_secret: answers.clientSecret,
     client_authentication: answers.clientAuthentication,

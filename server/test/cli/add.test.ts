@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { login } from '../broker/practised-broker.ts'
 import { evertoken, folder, hasTerminal, onTerminal, secretFile, start } from './command.ts'
 import { billing, provider, serviceFlags, serviceSecret } from './practice.ts'
 
@@ -99,6 +100,24 @@ describe('evertoken add', () => {
     expect(added.code).toBe(0)
     expect(added.stdout).toContain('added person: active')
   })
+
+  test('takes what the provider does with used refresh tokens, class and window together', async () => {
+    const server = await provider({ rotation: 'idempotent', reuseWindow: 30 })
+    const data = folder()
+    const flags = [
+      ...['add', 'work', '--data', data, '--type', 'refresh_token', '--token-url', server.tokenEndpoint],
+      ...['--client-id', 'practice-app', '--refresh-token-file', '-', '--replay-class', 'idempotent'],
+    ]
+    const refused = await evertoken(flags, { input: 'rt' })
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('replay_class idempotent needs a reuse_window')
+    const more = ['--reuse-window', '30', '--revocation-url', `${server.issuer}/revoke`]
+    expect((await evertoken([...flags, ...more], { input: await login(server) })).code).toBe(0)
+    const shown = await evertoken(['show', 'work', '--json', '--data', data])
+    expect(JSON.parse(shown.stdout)).toMatchObject({ state: 'active', replay_class: 'idempotent' })
+    const revoked = await evertoken(['revoke', 'work', '--yes', '--json', '--data', data])
+    expect(JSON.parse(revoked.stdout)).toMatchObject({ state: 'revoked', upstream: 'revoked' })
+  }, 40_000)
 
   test.each([
     [[], '--type'],
