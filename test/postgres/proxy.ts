@@ -16,8 +16,16 @@ export interface PostgresProxy {
   close(): Promise<void>
 }
 
+export interface ProxyOptions {
+  /** Changes what the server says, message by message. */
+  readonly rewrite?: ((bytes: Buffer) => Buffer) | undefined
+}
+
 /** A proxy that reads along. */
-export async function startProxy(serverPort: number): Promise<PostgresProxy> {
+export async function startProxy(
+  serverPort: number,
+  { rewrite = (bytes) => bytes }: ProxyOptions = {},
+): Promise<PostgresProxy> {
   const pairs = new Set<{ client: net.Socket; server: net.Socket }>()
   const faults: { fault: CommitFault; done: () => void }[] = []
   let commits = 0
@@ -63,7 +71,7 @@ export async function startProxy(serverPort: number): Promise<PostgresProxy> {
       plain = false
       for (const said of fromServer.read(chunk)) {
         if (said.type === 'Z' && unanswered > 0) unanswered -= 1
-        if (broken?.fault !== 'after') client.write(said.bytes)
+        if (broken?.fault !== 'after') client.write(rewrite(said.bytes))
         else if (said.type === 'Z' && unanswered === 0) {
           const { done } = broken
           end()

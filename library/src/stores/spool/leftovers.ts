@@ -68,18 +68,22 @@ export class Leftovers {
     return unsettled(reads.flatMap(({ messages }) => messages)).length === 0
   }
 
-  /** Newest of each grant, of all that was settled not long ago; `current` is read as well. */
-  kept(current: Buffer): readonly SpoolEntry[] {
-    const { seal } = this.#options
+  /**
+   * Newest of each grant, of all that was settled not long ago: what is under way in another process is that one's to tell.
+   * `live`: what is under way in this one.
+   */
+  kept(own: string | undefined, live: ReadonlySet<string>): readonly SpoolEntry[] {
     const newest = new Map<string, SpoolEntry>()
-    const all = [...this.#names('spool'), ...this.#names('kept')].map((name) => this.#bytes(name))
-    for (const bytes of [...all, current])
-      for (const message of scanFrames(bytes, seal).messages) {
-        if (!isEntry(message)) continue
+    for (const name of [...this.#names('spool'), ...this.#names('kept')]) {
+      const { messages } = scanFrames(this.#bytes(name), this.#options.seal)
+      const open = name.endsWith('.kept') ? none : ownerOf(name) === own ? live : idsOf(unsettled(messages))
+      for (const message of messages) {
+        if (!isEntry(message) || open.has(message.attempt.id)) continue
         const known = newest.get(message.grant)
         if (known === undefined || known.attempt.fence <= message.attempt.fence)
           newest.set(message.grant, message)
       }
+    }
     return [...newest.values()]
   }
 
@@ -241,6 +245,10 @@ export class Leftovers {
     for (const name of oldestFirst.slice(0, -1)) rmSync(path.join(folder, name), { force: true })
   }
 }
+
+const none: ReadonlySet<string> = new Set()
+const idsOf = (entries: readonly SpoolEntry[]): ReadonlySet<string> =>
+  new Set(entries.map(({ attempt }) => attempt.id))
 
 const ownerOf = (name: string): string => name.slice(0, name.indexOf('.'))
 const numberOf = (name: string): number => Number(name.split('.').at(-2)) || 0

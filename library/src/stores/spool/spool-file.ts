@@ -1,15 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasync,
-  fsync,
-  ftruncateSync,
-  open,
-  readFileSync,
-  renameSync,
-  rmSync,
-  write,
-} from 'node:fs'
+import { closeSync, fdatasync, fsync, ftruncateSync, open, renameSync, rmSync, write } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { EvertokenError } from '../../errors.ts'
@@ -124,7 +113,12 @@ export class SpoolFile {
 
   /** Whether there is an answer that the store may not have. */
   get isLive(): boolean {
-    return this.#segments().some(({ live }) => live.size > 0)
+    return this.live.size > 0
+  }
+
+  /** Attempts whose answers the store may not have. */
+  get live(): ReadonlySet<string> {
+    return new Set(this.#segments().flatMap(({ live }) => [...live]))
   }
 
   /** Waits for what is being written. What is not settled stays, for others to find. */
@@ -271,12 +265,6 @@ export class SpoolFile {
     } catch {
       // It stays, and is drained again once this process is gone, which changes nothing.
     }
-  }
-
-  /** Everything in the file that is written now; for what is kept. */
-  bytes(): Buffer {
-    const file = this.#current?.file
-    return file === undefined || !existsSync(file) ? Buffer.alloc(0) : readFileSync(file)
   }
 }
 

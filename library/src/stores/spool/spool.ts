@@ -40,44 +40,49 @@ export interface SpoolOptions {
  * @throws EvertokenError `disk_full`, `spool_unavailable`.
  */
 export function openSpool(options: SpoolOptions): HostSpool {
-  const { folder, storeId, instanceId, counter = 0 } = options
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    if (options.foreign === undefined)
-      createMarkerOnce(folder, { spoolId: crypto.randomUUID(), storeId, instanceId, counter })
-    return new HostSpool(options, readMarker(folder))
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+    return new HostSpool(options)
   } catch (error) {
-    throw spoolError(error, folder)
+    throw spoolError(error, options.folder)
   }
 }
 
-function createMarkerOnce(folder: string, marker: Marker): void {
-  if (readMarker(folder) === undefined) createMarker(folder, marker)
-}
+/** What the store says of itself; see {@link SpoolOptions}. */
+export type StoreWords = Pick<SpoolOptions, 'instanceId' | 'counter' | 'foreign'>
 
 /** The spool of this host, as one process has it. Everything but `append` is synchronous. */
 export class HostSpool implements Spool {
   readonly folder: string
   readonly #options: SpoolOptions
   readonly #leftovers: Leftovers
-  #id: string
-  #instanceId: string
+  #id: string = crypto.randomUUID()
+  #instanceId = ''
   #isClosed = false
-  #counter: number
+  #counter = 0
   #foreign: string | undefined
   #owner: Owner | undefined
   #file: SpoolFile | undefined
 
-  constructor(options: SpoolOptions, marker: ReturnType<typeof readMarker>) {
+  constructor(options: SpoolOptions) {
     const { folder, seal, keep = 0, cap = 256 * 1024 * 1024, onDamaged = () => undefined } = options
     this.folder = folder
     this.#options = { ...options, cap }
     this.#leftovers = new Leftovers({ folder, seal, keep, cap, onDamaged })
-    this.#id = typeof marker === 'object' ? marker.spoolId : crypto.randomUUID()
-    this.#instanceId = options.instanceId
+    this.reconsider(options)
+  }
+
+  /** Compares anew what the store says of itself with what the folder says: another process may have adopted the store. */
+  reconsider({ instanceId, counter = 0, foreign }: StoreWords): void {
+    const { folder, storeId } = this.#options
+    if (foreign === undefined && readMarker(folder) === undefined)
+      createMarker(folder, { spoolId: crypto.randomUUID(), storeId, instanceId, counter })
+    const marker = readMarker(folder)
+    if (typeof marker === 'object') this.#id = marker.spoolId
     this.#counter = typeof marker === 'object' ? marker.counter : 0
-    this.#foreign = options.foreign ?? disagreement(options, marker)
-    if (this.#foreign === undefined) this.advance(options.counter ?? 0)
+    this.#instanceId = instanceId
+    this.#foreign = foreign ?? disagreement(folder, { storeId, instanceId, counter }, marker)
+    this.advance(counter)
   }
 
   get id(): string {
@@ -119,9 +124,10 @@ export class HostSpool implements Spool {
     return this.#foreign === undefined && owner !== this.#owner?.id && this.#leftovers.isGone(owner)
   }
 
-  /** The newest answer of each grant that is here, settled or not, with the fence it was sent under. */
+  /** The newest answer of each grant that the store has had, with the fence it was sent under. */
   kept(): readonly SpoolEntry[] {
-    return this.#foreign === undefined ? this.#leftovers.kept(this.#file?.bytes() ?? Buffer.alloc(0)) : []
+    if (this.#foreign !== undefined) return []
+    return this.#leftovers.kept(this.#owner?.id, this.#file?.live ?? new Set())
   }
 
   /** Removes files of the dead that are not among `named`, the owners that rows of the store still name. */
@@ -201,7 +207,8 @@ export class HostSpool implements Spool {
 const adoptAdvice = 'Make sure that the other copy has stopped, then run: evertoken adopt'
 
 function disagreement(
-  { folder, storeId, instanceId, counter = 0 }: SpoolOptions,
+  folder: string,
+  { storeId, instanceId, counter }: Omit<Marker, 'spoolId'>,
   marker: ReturnType<typeof readMarker>,
 ): string | undefined {
   if (marker === 'damaged' || marker === undefined) return `the marker of the spool ${folder} cannot be read`
