@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import type { EvertokenError } from '../../errors.ts'
 import type { Seal } from '../../grants/seal.ts'
-import { type FaultPoint, type HostSpool, openSpool } from '../spool/spool.ts'
+import { type FaultPoint, type HostSpool, openSpool, type StoreWords } from '../spool/spool.ts'
 import { type FileIdentity, fileIdentity, isSameFile } from './file-identity.ts'
 import { registerSpool } from './registers.ts'
 import { setSetting, setting } from './settings.ts'
@@ -37,7 +37,6 @@ export class AttachedSpool {
   readonly folder: string
   readonly #options: AttachedSpoolOptions
   #spool: HostSpool | undefined
-  #instanceId = ''
   #beaten = 0
 
   constructor(options: AttachedSpoolOptions) {
@@ -69,9 +68,11 @@ export class AttachedSpool {
     const spool = this.tryGet()
     if (spool?.foreign === undefined) return undefined
     // Another process may have adopted the store meanwhile.
-    if (setting(this.#options.statements, 'instance_id') === this.#instanceId) return spool.foreign
-    this.#spool = undefined
-    return this.tryGet()?.foreign
+    this.#consider((words) => {
+      spool.reconsider(words)
+      return spool
+    })
+    return spool.foreign
   }
 
   /** To be called in a transaction that writes; gives back what to do once it is durable. */
@@ -84,17 +85,20 @@ export class AttachedSpool {
     return () => this.#spool?.advance(counter)
   }
 
-  /** The store is told apart from whatever it was a copy of. */
+  /**
+   * The store is told apart from whatever it was a copy of. Where only this host's spool did not know it (another host has
+   * adopted it), the spool is made to: a new id would make a stranger of that other host.
+   */
   adopt(): void {
     const { statements, file, bootId, transaction } = this.#options
     const spool = this.get()
-    const instanceId = crypto.randomUUID()
-    const counter = transaction(() => {
-      setSetting(statements, 'instance_id', instanceId)
+    const [instanceId, counter] = transaction(() => {
+      const isCopy = this.#isCopy() || spool.counter > this.#counter()
+      const id = isCopy ? crypto.randomUUID() : (setting(statements, 'instance_id') as string)
+      setSetting(statements, 'instance_id', id)
       setSetting(statements, 'file', JSON.stringify(fileIdentity(file, bootId)))
-      return this.#count(spool.counter)
+      return [id, this.#count(spool.counter)] as const
     })
-    this.#instanceId = instanceId
     spool.adopt(instanceId, counter)
     transaction(() => this.#register(spool))
   }
@@ -104,30 +108,29 @@ export class AttachedSpool {
   }
 
   #open(): HostSpool {
-    const { statements, storeId, seal, file, bootId, transaction, onDamaged, faultPoint } = this.#options
-    const found = fileIdentity(file, bootId)
+    const { storeId, seal, onDamaged, faultPoint } = this.#options
     this.#beaten = this.#options.boot()
+    return this.#consider((words) =>
+      openSpool({ folder: this.folder, storeId, seal, onDamaged, faultPoint, ...words }),
+    )
+  }
+
+  /** In one transaction, so that nobody else moves the counter between the two looks at it. */
+  #consider(look: (words: StoreWords) => HostSpool): HostSpool {
+    const { statements, file, bootId, transaction } = this.#options
     const [spool, counter] = transaction(() => {
-      const recorded = JSON.parse(setting(statements, 'file') ?? 'null') as FileIdentity | null
-      const isCopy = recorded !== null && !isSameFile(recorded, found)
-      this.#instanceId = setting(statements, 'instance_id') ?? ''
-      // Inside the transaction: nobody else moves the counter between the two looks at it.
-      const opened = openSpool({
-        folder: this.folder,
-        storeId,
-        instanceId: this.#instanceId,
-        seal,
-        counter: Number(setting(statements, 'counter') ?? 0),
-        foreign: isCopy ? `${file} is a copy of a store that may still be at work` : undefined,
-        onDamaged,
-        faultPoint,
+      const looked = look({
+        instanceId: setting(statements, 'instance_id') ?? '',
+        counter: this.#counter(),
+        foreign: this.#isCopy() ? `${file} is a copy of a store that may still be at work` : undefined,
       })
-      if (opened.foreign !== undefined) return [opened, 0] as const
-      if (recorded?.boot !== found.boot) setSetting(statements, 'file', JSON.stringify(found))
-      this.#register(opened)
-      return [opened, this.#count()] as const
+      if (looked.foreign !== undefined) return [looked, 0] as const
+      if (this.#recorded()?.boot !== bootId)
+        setSetting(statements, 'file', JSON.stringify(fileIdentity(file, bootId)))
+      this.#register(looked)
+      return [looked, this.#count()] as const
     })
-    if (counter > 0) spool.advance(counter)
+    spool.advance(counter)
     return spool
   }
 
@@ -135,10 +138,24 @@ export class AttachedSpool {
     registerSpool(this.#options.statements, { id, folder, host: hostname(), seenAt: this.#options.now() })
   }
 
+  #recorded(): FileIdentity | undefined {
+    const text = setting(this.#options.statements, 'file')
+    return text === undefined ? undefined : (JSON.parse(text) as FileIdentity)
+  }
+
+  #isCopy(): boolean {
+    const { file, bootId } = this.#options
+    const recorded = this.#recorded()
+    return recorded !== undefined && !isSameFile(recorded, fileIdentity(file, bootId))
+  }
+
+  #counter(): number {
+    return Number(setting(this.#options.statements, 'counter') ?? 0)
+  }
+
   #count(atLeast = 0): number {
-    const { statements } = this.#options
-    const counter = Math.max(Number(setting(statements, 'counter') ?? 0), atLeast) + 1
-    setSetting(statements, 'counter', String(counter))
+    const counter = Math.max(this.#counter(), atLeast) + 1
+    setSetting(this.#options.statements, 'counter', String(counter))
     return counter
   }
 }
