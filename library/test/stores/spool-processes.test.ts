@@ -19,11 +19,11 @@ describe('a process that is killed', () => {
       while (durable < 5 + round) durable = Number((await child.said<{ durable: string }>()).durable)
       child.kill('SIGKILL')
       await child.gone
-      // It may have come further than it could tell us.
       const ids = left(spool).map(Number)
-      expect(ids).toContain(durable)
-      expect(ids.at(-1)).toBeGreaterThanOrEqual(durable)
-      expect(ids.length).toBeGreaterThanOrEqual(3)
+      const last = ids.at(-1) ?? -1
+      // It may have come further than it could tell us; it settles only what is three answers old.
+      expect(last).toBeGreaterThanOrEqual(durable)
+      expect(ids.slice(-3)).toEqual([last - 2, last - 1, last])
       expect(spool.isGone(owner)).toBe(false)
       for (const { discard } of spool.remains()) discard()
       expect(spool.isGone(owner)).toBe(true)
