@@ -230,11 +230,10 @@ const circuit = (straight: number): Circuit => ({
   breaker: { state: 'half_open', until: 5, times: 2 },
   straight,
   window: { since: 1, failures: 2, total: 3 },
-  background: 4.5,
-  interactive: 5,
+  lanes: { anchor: 4.5, interval: 105, background: 1, interactive: 2, latest: 109.5 },
   refusals: [{ grant: 'ü', at: 6 }],
   asked: { since: 1, grants: 2, before: 3 },
-  incident: { since: 7, until: 8 },
+  incident: { since: 7, until: 8, seen: 7 },
   ages: [9, 10],
 })
 
