@@ -139,7 +139,11 @@ function claimant({ store, clock, timing, circuits }: RefreshContext, why: Why):
     // A person who asks by hand may knock at a closed door.
     why.kind === 'manual'
       ? undefined
-      : circuits.closedUntil(record.circuit, effectiveClass(record.facts, timing) === 'strict')
+      : circuits.closedUntil(
+          record.circuit,
+          effectiveClass(record.facts, timing) === 'strict',
+          why.kind !== 'due',
+        )
   return () => ({
     owner,
     attemptId: crypto.randomUUID(),
@@ -185,7 +189,13 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
   if (why.kind === 'rejected') tellAge(spending)
 
   const interactive = why.kind !== 'due'
-  const permit = await circuits.permit(record.circuit, record.facts.refreshRate, { interactive })
+  const permit = await circuits.permit(record.circuit, record.facts.refreshRate, {
+    interactive,
+    strict: effectiveClass(record.facts, timing) === 'strict',
+    knocks: why.kind === 'manual',
+    // The wait comes out of what the lease holds beside the request itself.
+    longest: Math.min(2_000, (limits.lease - limits.deadline) / 2),
+  })
   if (permit !== undefined) return released(spending, permit)
   context.faultPoint?.('post_permit')
 
