@@ -17,7 +17,7 @@ import { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'
 import { StoreClock } from './store-clock.ts'
 import type { Transactions } from './transactions.ts'
-import { Updates } from './updates.ts'
+import { type Said, Updates } from './updates.ts'
 
 export interface PostgresGrantsOptions {
   readonly location: string
@@ -57,8 +57,9 @@ export class PostgresGrants implements GrantStore {
   #identifiedAt = Number.NEGATIVE_INFINITY
   #lookedAt = Number.NEGATIVE_INFINITY
   #sweptAt = Number.NEGATIVE_INFINITY
-  /** It may be another server, or an older state of it, than the one that had our last commits. */
-  #mayHaveRegressed = true
+  /** The one that spoke last, and the one whose rows were compared with what this host keeps. */
+  #server = ''
+  #comparedServer: string | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: PostgresGrantsOptions) {
@@ -71,9 +72,6 @@ export class PostgresGrants implements GrantStore {
     this.#isCopy = options.identity.foreign !== undefined
     this.#transactions = transactions
     this.#statements = statements
-    transactions.onLost = () => {
-      this.#mayHaveRegressed = true
-    }
     const storeClock = new StoreClock(clock)
     this.#clock = storeClock
     const seen = (at: number): StoreTime => {
@@ -81,13 +79,17 @@ export class PostgresGrants implements GrantStore {
       return storeClock.at(at)
     }
     this.#hints = new Hints({ transactions, connections: open, schema })
-    this.#reads = new Reads(transactions, statements, (at) => storeClock.seen(at))
+    const heard = ({ now, server }: Said): StoreTime => {
+      this.#server = server
+      return seen(now)
+    }
+    this.#reads = new Reads(transactions, statements, heard)
     this.#circuits = new Circuits(transactions, statements, seen)
     this.#updates = new Updates({
       transactions,
       statements,
       utc: () => clock.now(),
-      moment: (at): Moment => ({ time: seen(at), isGone: (owner) => this.#spool.isGone(owner) }),
+      moment: (said): Moment => ({ time: heard(said), isGone: (owner) => this.#spool.isGone(owner) }),
       onAwaited: () => this.#hints.tell(),
     })
     if (options.listens) this.onHint = (listener) => this.#hints.listen(listener)
@@ -228,25 +230,46 @@ export class PostgresGrants implements GrantStore {
     })
   }
 
-  /**
-   * Answers of this host that the store had and has no longer: its fence is behind theirs. A standby has taken over that
-   * lacked the newest commits, or a backup was restored in place.
-   */
+  /** Looks when another server speaks than before, and at first: a standby may have taken over. */
   regressions(): Promise<readonly SpoolEntry[]> {
     return this.#guarded(async () => {
-      if (!this.#mayHaveRegressed) return []
+      const server = this.#server
+      if (this.#comparedServer === server) return []
       const kept = this.#spool.kept()
-      this.#mayHaveRegressed = false
-      if (kept.length === 0) return []
       const { rows } = await this.#query(
         'fences',
         kept.map(({ grant }) => grant),
       )
       const fences = new Map(rows.map(([id, fence]) => [String(id), Number(fence)]))
-      return kept.filter(
+      const behind = kept.filter(
         ({ grant, attempt }) => (fences.get(grant) ?? Number.POSITIVE_INFINITY) <= attempt.fence,
       )
+      const records = await this.#reads.load(behind.map(({ grant }) => grant))
+      const lost: SpoolEntry[] = []
+      for (const entry of behind) {
+        const record = records.get(entry.grant)
+        if (record !== undefined && !(await this.#has(record, entry))) lost.push(entry)
+      }
+      this.#comparedServer = server
+      return lost
     })
+  }
+
+  /** A fence that is not ahead may be that of an answer which became a candidate, so the answer itself is looked for. */
+  async #has(record: GrantRecord, { attempt, answered }: SpoolEntry): Promise<boolean> {
+    const { refreshToken, token } = answered
+    if (refreshToken === undefined)
+      return record.tokens.some(
+        ({ scope, resource, fence }) =>
+          scope === token?.scope && resource === token.resource && fence >= attempt.fence,
+      )
+    const held = [
+      record.refreshToken,
+      record.previousRefreshToken,
+      ...record.candidates.map((candidate) => candidate.refreshToken),
+      ...(await this.superseded(record.id)),
+    ]
+    return held.some((one) => one?.fingerprint === refreshToken.fingerprint)
   }
 
   putConsent(consent: Parameters<GrantStore['putConsent']>[0]): Promise<void> {

@@ -2,7 +2,7 @@ import type { EvertokenError } from '../../errors.ts'
 import type { GrantRecord } from '../../grants/grant.ts'
 import type { Statements } from './statements.ts'
 import type { Transactions } from './transactions.ts'
-import { loadedFrom } from './updates.ts'
+import { loadedFrom, type Said } from './updates.ts'
 
 interface Waiting {
   readonly resolve: (record: GrantRecord | undefined) => void
@@ -16,16 +16,16 @@ const mostUnderWay = 2
 export class Reads {
   readonly #transactions: Transactions
   readonly #statements: Statements
-  readonly #onTime: (now: number) => void
+  readonly #onSaid: (said: Said) => void
   #waiting = new Map<string, Waiting[]>()
   #underWay = 0
   #closed: EvertokenError | undefined
 
-  /** @param onTime told what time it was in the store, as soon as it is known. */
-  constructor(transactions: Transactions, statements: Statements, onTime: (now: number) => void) {
+  /** @param onSaid told what time it was in the store, and of which server, as soon as it is known. */
+  constructor(transactions: Transactions, statements: Statements, onSaid: (said: Said) => void) {
     this.#transactions = transactions
     this.#statements = statements
-    this.#onTime = onTime
+    this.#onSaid = onSaid
   }
 
   read(id: string): Promise<GrantRecord | undefined> {
@@ -40,8 +40,8 @@ export class Reads {
 
   async load(ids: readonly string[]): Promise<Map<string, GrantRecord>> {
     const answer = await this.#transactions.query({ text: this.#statements.load, values: [ids] })
-    const { now, records } = loadedFrom(answer)
-    this.#onTime(now)
+    const { said, records } = loadedFrom(answer)
+    this.#onSaid(said)
     return records
   }
 

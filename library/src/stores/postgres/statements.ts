@@ -30,10 +30,13 @@ export function statementsFor(schema: string) {
     lockDue: sql(`
 SELECT grant_id FROM $.schedule WHERE due_at <= (SELECT $.et_now()) ORDER BY due_at LIMIT $1
 FOR UPDATE SKIP LOCKED`),
-    /** The time, and a row for each token of each grant: one statement, so that a reader sees one moment. */
+    /**
+     * The time and which server says so, and a row for each token of each grant: one statement, so that a reader sees one
+     * moment.
+     */
     load: sql(`
-SELECT clock.now, ${readColumns.join(', ')}
-FROM (SELECT $.et_now() AS now) AS clock LEFT JOIN (
+SELECT clock.now, clock.server, ${readColumns.join(', ')}
+FROM (SELECT $.et_now() AS now, extract(epoch FROM pg_postmaster_start_time())::text AS server) AS clock LEFT JOIN (
   $.grants AS grants JOIN $.schedule AS schedule ON schedule.grant_id = grants.id
   LEFT JOIN $.tokens AS tokens ON tokens.grant_id = grants.id
   LEFT JOIN LATERAL (

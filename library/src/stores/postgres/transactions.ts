@@ -54,8 +54,6 @@ export class Transactions {
   readonly #lanes: number
   /** Told when a lane is free that nobody waits for. */
   onFree: () => void = () => undefined
-  /** Told when a connection was lost: afterwards it may be another server. */
-  onLost: () => void = () => undefined
 
   constructor({ connections, statements, location, lanes, timeouts, faultPoint }: TransactionsOptions) {
     const { statement = 15_000, idle = 5_000 } = timeouts
@@ -186,9 +184,7 @@ CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_appl
   }
 
   #letGo(connection: Connection, error: unknown): void {
-    const lost = isLost(error)
-    connection.release(lost || error instanceof EvertokenError)
-    if (lost) this.onLost()
+    connection.release(isLost(error) || error instanceof EvertokenError)
   }
 
   /** @throws where it could not be found out in time: then nobody knows. */

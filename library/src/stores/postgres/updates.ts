@@ -18,7 +18,7 @@ export interface UpdatesOptions {
   readonly statements: Statements
   /** UTC, milliseconds. */
   readonly utc: () => number
-  readonly moment: (at: number) => Moment
+  readonly moment: (said: Said) => Moment
   /** A transaction has committed in which another process may be interested. */
   readonly onAwaited: () => void
 }
@@ -67,11 +67,11 @@ export class Updates {
         const changes = new Changes(utc())
         if (ids.length === 0) return { result: { results, awaited: false, thrown: [] }, writes: [] }
         const [loaded] = await send([{ text: statements.load, values: [ids] }])
-        const { now, records } = loadedFrom(loaded as Answer)
+        const { said, records } = loadedFrom(loaded as Answer)
         try {
           for (const id of ids) {
             const before = records.get(id) as GrantRecord
-            const { result, record } = decide(before, moment(now))
+            const { result, record } = decide(before, moment(said))
             results.push(result)
             if (record !== undefined) changes.add([before, record ?? undefined], record === null)
           }
@@ -148,8 +148,8 @@ export class Updates {
 
   #decided(batch: ReadonlyMap<string, readonly Queued[]>, loaded: Answer) {
     const { utc, moment: momentAt } = this.#options
-    const { now, records } = loadedFrom(loaded)
-    const moment = momentAt(now)
+    const { said, records } = loadedFrom(loaded)
+    const moment = momentAt(said)
     const changes = new Changes(utc())
     const settle: (() => void)[] = []
     const left = new Map<string, readonly Queued[]>()
@@ -177,19 +177,25 @@ export class Updates {
   }
 }
 
-/** The time, and the records by id, out of {@link Statements.load}. */
-export function loadedFrom({ rows }: Answer): { now: number; records: Map<string, GrantRecord> } {
+/** When and by which server something was said. */
+export interface Said {
+  readonly now: number
+  readonly server: string
+}
+
+/** The records by id, out of {@link Statements.load}. */
+export function loadedFrom({ rows }: Answer): { said: Said; records: Map<string, GrantRecord> } {
   const records = new Map<string, GrantRecord>()
-  const now = Number(rows[0]?.[0])
+  const said = { now: Number(rows[0]?.[0]), server: String(rows[0]?.[1]) }
   for (let from = 0; from < rows.length; ) {
-    const id = rows[from]?.[1]
+    const id = rows[from]?.[2]
     let to = from + 1
-    while (to < rows.length && rows[to]?.[1] === id) to += 1
+    while (to < rows.length && rows[to]?.[2] === id) to += 1
     if (typeof id === 'string')
-      records.set(id, recordFrom(rows.slice(from, to).map((row: Row) => row.slice(1))))
+      records.set(id, recordFrom(rows.slice(from, to).map((row: Row) => row.slice(2))))
     from = to
   }
-  return { now, records }
+  return { said, records }
 }
 
 function writesOf(changes: Changes, sql: Statements): Statement[] {
