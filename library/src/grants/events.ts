@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import type { CircuitNews } from './circuits.ts'
 import type { UpstreamRevocation } from './grant.ts'
 import type { Notice } from './notice.ts'
 
@@ -27,6 +28,8 @@ export interface KeeperEvents {
   recovered: { readonly grant: string; readonly failures: number }
   /** Something a person must know was written into the store, by this process. */
   notice: Notice & { readonly grant: string }
+  /** A provider is in trouble, or out of it; or the store could not be asked about that. */
+  circuit: CircuitNews
   /** The provider was told that a login is over, or could not be told for good. */
   revoked: { readonly grant: string; readonly upstream: UpstreamRevocation }
 }

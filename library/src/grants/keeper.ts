@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { adopted } from './adoption.ts'
+import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
@@ -45,6 +46,8 @@ export interface KeeperOptions {
   random?: (() => number) | undefined
   /** Other times than the defaults, in ms. */
   timing?: Partial<Timing> | undefined
+  /** Other times of the breaker than the defaults, in ms. */
+  circuit?: Partial<CircuitTiming> | undefined
   /** For tests that stop or kill this process at a named moment of a refresh. */
   faultPoint?: ((point: FaultPoint) => void) | undefined
 }
@@ -95,7 +98,13 @@ export class Keeper implements AsyncDisposable {
       clock,
       timing,
       random,
-      circuits: new Circuits({ store, clock, random }),
+      circuits: new Circuits({
+        store,
+        clock,
+        random,
+        timing: options.circuit,
+        told: (news) => this.#listeners.emit('circuit', news),
+      }),
       uncommitted: new Set(),
       faultPoint: options.faultPoint,
       serverOf: (definition) => servers.serverOf(definition),
