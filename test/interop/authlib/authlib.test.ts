@@ -46,7 +46,7 @@ describe.skipIf('missing' in python)('missing' in python ? `authlib (${python.mi
   let keeper: Keeper
   let before = 0
   beforeAll(async () => {
-    authlib = await startAuthlib((python as { command: string }).command, {
+    authlib = await startAuthlib((python as { found: string }).found, {
       clientKey: clientKey.publicKey.export({ format: 'jwk' }),
       assertionKeys: Object.fromEntries(
         algorithms.map((algorithm) => [assertionIssuer(algorithm), keys[algorithm].publicKey]),
