@@ -1,3 +1,5 @@
+import type { LifetimeFacts } from './lifetime-facts.ts'
+
 /** The two windows before a token's expiry, in milliseconds. */
 export interface Windows {
   /** From here on somebody refreshes; readers still get the present token. */
@@ -10,12 +12,14 @@ const clamp = (value: number, low: number, high: number): number => Math.min(Mat
 
 /**
  * The windows of a token that lives `lifetime` ms. `refreshBefore` (ms) replaces the advisory window; no window is
- * ever more than half of the lifetime, or a token would be due the moment it arrives.
+ * ever more than half of the lifetime, or a token would be due the moment it arrives. Where the old token dies at a
+ * refresh there is nothing to serve meanwhile: it lives until the mandatory window, unless `refreshBefore` is given.
  */
-export function windows(lifetime: number, refreshBefore?: number): Windows {
+export function windows(lifetime: number, refreshBefore?: number, oldTokenDies = false): Windows {
   const half = lifetime / 2
   const mandatory = Math.min(clamp(0.1 * lifetime, 20_000, 300_000), lifetime / 4)
-  const advisory = Math.min(refreshBefore ?? clamp(0.2 * lifetime, 60_000, 900_000), half)
+  const usual = oldTokenDies ? mandatory : clamp(0.2 * lifetime, 60_000, 900_000)
+  const advisory = Math.min(refreshBefore ?? usual, half)
   return { advisory, mandatory: Math.min(mandatory, advisory) }
 }
 
@@ -31,13 +35,24 @@ export function spread(id: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }
 
+interface Lived {
+  /** UTC ms. */
+  readonly expiresAt: number
+  /** Milliseconds. */
+  readonly lifetime: number
+}
+
 /** Milliseconds from now until a token is to be refreshed; never negative. */
 export function untilDue(
-  token: { readonly expiresAt: number; readonly lifetime: number },
-  policy: { readonly id: string; readonly refreshBefore?: number | undefined },
+  token: Lived,
+  policy: {
+    readonly id: string
+    readonly refreshBefore?: number | undefined
+    readonly facts?: Pick<LifetimeFacts, 'oldTokenDies'> | undefined
+  },
   now: number,
 ): number {
-  const { advisory } = windows(token.lifetime, policy.refreshBefore)
+  const { advisory } = windows(token.lifetime, policy.refreshBefore, policy.facts?.oldTokenDies)
   const ahead = Math.min(advisory * (1 + 0.25 * spread(policy.id)), token.lifetime / 2)
   return Math.max(0, token.expiresAt - now - ahead)
 }
@@ -46,13 +61,14 @@ export function untilDue(
 export type Freshness = 'fresh' | 'advisory' | 'mandatory' | 'expired'
 
 export function freshness(
-  token: { readonly expiresAt: number; readonly lifetime: number },
+  token: Lived,
   refreshBefore: number | undefined,
   now: number,
+  oldTokenDies = false,
 ): Freshness {
   const left = token.expiresAt - now
   if (left <= 0) return 'expired'
-  const { advisory, mandatory } = windows(token.lifetime, refreshBefore)
+  const { advisory, mandatory } = windows(token.lifetime, refreshBefore, oldTokenDies)
   if (left <= mandatory) return 'mandatory'
   return left <= advisory ? 'advisory' : 'fresh'
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { backoff, type Freshness, freshness, spread, untilDue, windows } from '../../src/grants/schedule.ts'
+import { retryAfter } from '../../src/oauth/retry-after.ts'
 
 const lifetime = fc.oneof(
   fc.integer({ min: 1, max: 120_000 }),
@@ -39,6 +40,20 @@ describe('the windows before an expiry', () => {
     expect(windows(3_600_000, 600_000)).toEqual({ advisory: 600_000, mandatory: 300_000 })
     expect(windows(3_600_000, 9_000_000).advisory).toBe(1_800_000)
     expect(windows(3_600_000, 0)).toEqual({ advisory: 0, mandatory: 0 })
+  })
+
+  test('are one where the old token dies at a refresh, unless refreshBefore says otherwise', () => {
+    fc.assert(
+      fc.property(lifetime, refreshBefore, (life, before) => {
+        const { mandatory } = windows(life)
+        expect(windows(life, undefined, true)).toEqual({ advisory: mandatory, mandatory })
+        if (before !== undefined) expect(windows(life, before, true)).toEqual(windows(life, before))
+      }),
+    )
+    expect(freshness({ expiresAt: 3_600_000, lifetime: 3_600_000 }, undefined, 3_000_000, true)).toBe('fresh')
+    expect(freshness({ expiresAt: 3_600_000, lifetime: 3_600_000 }, undefined, 3_300_000, true)).toBe(
+      'mandatory',
+    )
   })
 })
 
@@ -143,5 +158,23 @@ describe('the backoff', () => {
         },
       ),
     )
+  })
+
+  // F13
+  test.each([
+    ['seconds', '120', 120],
+    ['a date, read against the answer’s own', 'Fri, 15 Jan 2027 08:02:00 GMT', 120],
+    ['a date of the past', 'Fri, 15 Jan 2027 07:00:00 GMT', 0],
+    ['a thousand million seconds', '1000000000', 3600],
+    ['a date far ahead', 'Fri, 15 Jan 2100 08:00:00 GMT', 3600],
+    ['nothing that can be read', 'soon', 0],
+    ['less than nothing', '-5', 0],
+  ])('obeys Retry-After given as %s', (_, asked, seconds) => {
+    const headers = { 'retry-after': asked, date: 'Fri, 15 Jan 2027 08:00:00 GMT' }
+    // This machine's clock is a day behind, which must not matter.
+    const parsed = retryAfter(headers, Date.UTC(2027, 0, 14, 8))
+    const wait = (random: number) => backoff(1, 'mandatory', () => random, parsed)
+    expect(wait(0)).toBe(Math.max(seconds * 1000, 250))
+    expect(wait(1)).toBe(Math.max(seconds * 1200, 2000))
   })
 })
