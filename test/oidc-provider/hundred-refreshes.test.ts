@@ -1,21 +1,52 @@
-// The promise itself: one login, many processes on one file, readers that never stop, and kill -9 in between.
+// The promise itself: one login, many processes on one store, readers that never stop, and kill -9 in between.
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EvertokenError, Keeper, nodeTransport } from 'evertoken'
-import { sqliteStore } from 'evertoken/sqlite'
 import { expect, onTestFinished, test } from 'vitest'
+import { missingPostgres } from '../postgres/binaries.ts'
+import { startPostgres } from '../postgres/server.ts'
 import { consent, login, testFolder } from './login.ts'
 import { KeeperProcess, type KeeperProcessOptions, type Read } from './processes.ts'
 import { type OidcProvider, readLines, startOidcProvider } from './provider-process.ts'
+import { postgresHost, type StoreAddress, sqliteIn, storeAt } from './store-address.ts'
 
 /** Refreshes that only the schedule caused, each after half of a token's three seconds; then quicker ones by hand. */
-const byWorkers = 30
+const byWorkers = 12
 const inAll = 100
 
+/** Waits in proportion to tokens of three seconds. A killed sender's request is over within a second. */
+const timing = { deadline: 1_000, lease: 2_000 }
+const known = { introspection: true, quiescence: 1 }
+
 test('100 refreshes under readers, stops and kills: no token read is dead, no refresh token spent twice', async () => {
+  const store = sqliteIn(testFolder())
+  await hundredRefreshes({ own: store, others: [store] })
+}, 240_000)
+
+test.skipIf(missingPostgres)(
+  'the same on PostgreSQL, by the processes of two machines',
+  async () => {
+    const server = await startPostgres({ durable: true })
+    onTestFinished(() => server.close())
+    const url = await server.createDatabase()
+    const folder = testFolder()
+    const [one, two] = [postgresHost(url, folder, 'one'), postgresHost(url, folder, 'two')]
+    await hundredRefreshes({ own: one, others: [one, two] })
+  },
+  240_000,
+)
+
+interface Stores {
+  /** Of this process. */
+  readonly own: StoreAddress
+  /** Of the others, in turn. */
+  readonly others: readonly StoreAddress[]
+}
+
+async function hundredRefreshes(stores: Stores): Promise<void> {
   await using provider = await startOidcProvider({ lifetime: 3 })
-  const fleet = await Fleet.launch(provider)
+  const fleet = await Fleet.launch(provider, stores)
   const refreshes = () => provider.requests().filter(({ grantType }) => grantType === 'refresh_token')
   const sentBy = (who: string) => refreshes().filter(({ sender }) => sender?.startsWith(who)).length
   const began = Date.now()
@@ -71,7 +102,7 @@ test('100 refreshes under readers, stops and kills: no token read is dead, no re
       `of them with less than a second to live and marked so; wait median ` +
       `${at(0.5)} ms, 99 % ${at(0.99)} ms, longest ${at(1)} ms; in all ${Date.now() - began} ms`,
   )
-}, 240_000)
+}
 
 /** Two workers, four readers and a hand, each a process of its own, and the ways to disturb them. */
 class Fleet {
@@ -97,22 +128,19 @@ class Fleet {
     this.#options = options
   }
 
-  static async launch(provider: OidcProvider): Promise<Fleet> {
-    const folder = testFolder()
-    const database = join(folder, 'tokens.db')
+  static async launch(provider: OidcProvider, { own, others }: Stores): Promise<Fleet> {
     const { wire, close } = sentByHand()
-    const keeper = await Keeper.open({ store: sqliteStore(database), transport: wire })
-    await keeper.add('work', login(provider.issuer))
+    const keeper = await Keeper.open({ store: storeAt(own), transport: wire, timing })
+    await keeper.add('work', login(provider.issuer, known))
     await consent(keeper, 'work')
-    const common = { database, grant: 'work', issuer: provider.issuer, journal: join(folder, 'reads.jsonl') }
-    const fleet = new Fleet(keeper, provider, [
-      { name: 'worker-1', role: 'worker', ...common },
-      { name: 'reader-1', role: 'reader', ...common },
-      { name: 'reader-2', role: 'reader', ...common },
-      { name: 'worker-2', role: 'worker', ...common },
-      { name: 'reader-3', role: 'reader', ...common },
-      { name: 'reader-4', role: 'reader', ...common },
-    ])
+    const journal = join(testFolder(), 'reads.jsonl')
+    const common = { grant: 'work', issuer: provider.issuer, journal, timing }
+    const names = ['worker-1', 'reader-1', 'reader-2', 'worker-2', 'reader-3', 'reader-4']
+    const options = names.map((name, index): KeeperProcessOptions => {
+      const store = others[index % others.length] as StoreAddress
+      return { name, role: name.startsWith('worker') ? 'worker' : 'reader', store, ...common }
+    })
+    const fleet = new Fleet(keeper, provider, options)
     onTestFinished(async () => {
       for (const process of fleet.#processes.values()) await process.kill()
       await keeper.close()

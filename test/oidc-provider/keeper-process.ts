@@ -1,12 +1,12 @@
-// One of many processes on one SQLite file: a worker, or a reader that asks the server about every token it gets.
+// One of many processes on one store: a worker, or a reader that asks the server about every token it gets.
 
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Keeper, nodeTransport, type Transport, Worker } from 'evertoken'
-import { sqliteStore } from 'evertoken/sqlite'
 import { fingerprint } from 'evertoken/testing'
 import type { KeeperProcessOptions, Read } from './processes.ts'
 import { introspect } from './provider-process.ts'
+import { storeAt } from './store-address.ts'
 
 const options = JSON.parse(process.env.KEEPER_PROCESS_OPTIONS ?? '{}') as KeeperProcessOptions
 const { name, grant, issuer, hold } = options
@@ -24,7 +24,7 @@ const transport: Transport = async (request) => {
   return response
 }
 
-const keeper = await Keeper.open({ store: sqliteStore(options.database), transport })
+const keeper = await Keeper.open({ store: storeAt(options.store), transport, timing: options.timing })
 const stopping = new AbortController()
 process.once('SIGTERM', () => stopping.abort())
 process.on('disconnect', () => process.exit(1))

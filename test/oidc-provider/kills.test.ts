@@ -1,12 +1,11 @@
 // What a worker's death in the middle of a refresh costs where a used refresh token ends the login.
 
-import { join } from 'node:path'
-import { Keeper, type Timing, Worker } from 'evertoken'
-import { sqliteStore } from 'evertoken/sqlite'
+import { type AuthorizationCodeOptions, Keeper, Worker } from 'evertoken'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { consent, login, testFolder } from './login.ts'
 import { KeeperProcess, type KeeperProcessOptions } from './processes.ts'
 import { type OidcProvider, startOidcProvider, type TokenRequest } from './provider-process.ts'
+import { sqliteIn, storeAt } from './store-address.ts'
 
 let provider: OidcProvider
 let before = 0
@@ -23,17 +22,19 @@ const seen = (): readonly TokenRequest[] => provider.requests().slice(before)
 /** A login that a worker in another process was about to refresh when it was killed. */
 async function killedWorker(
   hold: NonNullable<KeeperProcessOptions['hold']>,
-  timing: Partial<Timing> = {},
+  options: Partial<AuthorizationCodeOptions> = {},
 ): Promise<Keeper> {
-  const database = join(testFolder(), 'tokens.db')
-  const keeper = await Keeper.open({ store: sqliteStore(database), timing })
+  const timing = { deadline: 1_000, lease: 2_000, quiescence: 1_000, confirmations: [200, 200] }
+  const store = sqliteIn(testFolder())
+  const keeper = await Keeper.open({ store: storeAt(store), timing })
   onTestFinished(() => keeper.close())
-  await keeper.add('work', login(provider.issuer))
+  await keeper.add('work', login(provider.issuer, options))
   await consent(keeper, 'work')
   const worker = new KeeperProcess({
     name: 'victim',
     role: 'worker',
-    database,
+    store,
+    timing,
     grant: 'work',
     issuer: provider.issuer,
     journal: '',
@@ -71,10 +72,37 @@ test('killed before the request left, the login lives: the next worker waits as 
   expect(await provider.introspect(token.value)).toMatchObject({ active: true })
 })
 
-// A spool that holds the answer from the moment it arrives narrows this to the time between the server's commit and our
-// socket; nothing on our side can close that.
+test('killed before the request left, with a provider that may be asked, the login goes on as soon as nothing can be under way', async () => {
+  const keeper = await killedWorker('request', { introspection: true })
+  const { expiresAt } = await keeper.show('work')
+  working(keeper)
+  await expect
+    .poll(() => keeper.show('work'), { timeout: 8_000 })
+    .toMatchObject({ state: 'active', generation: 2, unresolved: false })
+  const [, refreshed] = seen()
+  expect(refreshed).toMatchObject({ outcome: 'success', generation: 2 })
+  expect(refreshed!.at).toBeLessThan(expiresAt! - 1_510)
+  expect((await keeper.show('work')).notices.map(({ kind }) => kind)).toEqual([
+    'connected',
+    'at_risk',
+    'recovered',
+  ])
+})
+
+test('killed between the answer and our spool, a login of which the provider may be asked is given up without a second send', async () => {
+  const keeper = await killedWorker('answer', { introspection: true })
+  working(keeper)
+  await expect
+    .poll(async () => (await keeper.show('work')).state, { timeout: 10_000 })
+    .toBe('reauthorization_required')
+  expect(seen().map(({ outcome }) => outcome)).toEqual(['success', 'success'])
+  expect((await keeper.show('work')).reason).toMatch(/^lost_rotation/)
+})
+
+// The spool holds the answer from the moment it arrives: what is left is the time between the server's commit and our
+// spool; nothing on our side can close that.
 test('killed between the answer and our commit, a strict login is lost: said once, and a consent brings the grant back', async () => {
-  const keeper = await killedWorker('answer', { confirmations: [200, 200] })
+  const keeper = await killedWorker('answer')
   expect(seen()).toMatchObject([
     { grantType: 'authorization_code', generation: 1 },
     { grantType: 'refresh_token', outcome: 'success', generation: 2, sender: 'victim' },

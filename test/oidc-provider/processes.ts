@@ -1,12 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { Timing } from 'evertoken'
+import type { StoreAddress } from './store-address.ts'
 
 export interface KeeperProcessOptions {
   /** Stands in the server's log beside what it sent. */
   readonly name: string
   readonly role: 'worker' | 'reader'
-  readonly database: string
+  readonly store: StoreAddress
+  readonly timing?: Partial<Timing> | undefined
   readonly grant: string
   readonly issuer: string
   /** Where a reader writes its {@link Read}s, one JSON object a line. */
