@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import path from 'node:path'
 
 /*
  * What a disk may hold after the power went away, worked out from the system calls that a process made (F18). Until a file
@@ -80,46 +81,110 @@ function parsed(record: string, folder: string): Call[] {
 
 type Change = Extract<Call, { kind: 'write' | 'truncate' }>
 
-/** One file: what is sure, and what may have happened since. */
-export class CutFile {
-  #sure: Buffer
-  #pending: Change[] = []
+/** Decides between n ways. */
+export type Choose = (ways: number) => number
 
-  constructor(content: Buffer = Buffer.alloc(0)) {
-    this.#sure = content
+/** All files: what is sure, and what may have happened since. */
+export class Disk {
+  readonly #files = new Map<string, CutFile>()
+
+  constructor(files: ReadonlyMap<string, Buffer> = new Map()) {
+    for (const [file, content] of files) this.#files.set(file, new CutFile(content, 'there'))
   }
 
-  apply(call: Change): void {
-    this.#pending.push(call)
-  }
-
-  sync(): void {
-    for (const change of this.#pending) this.#sure = changed(this.#sure, change, 'whole')
-    this.#pending = []
-  }
-
-  /** One of the contents that the disk may show; `choose(n)` decides between n ways. */
-  content(choose: (ways: number) => number): Buffer {
-    let content = this.#sure
-    for (const change of this.#pending) {
-      const how = (['whole', 'not', 'half'] as const)[choose(3)] ?? 'whole'
-      if (how !== 'not') content = changed(content, change, how)
+  apply(call: Exclude<Call, { kind: 'said' }>): void {
+    const file = this.#files.get(call.file)
+    switch (call.kind) {
+      case 'create':
+        if (file === undefined || file.name === 'going') this.#files.set(call.file, new CutFile())
+        break
+      case 'unlink':
+        if (file !== undefined) file.name = 'going'
+        break
+      case 'sync':
+        file?.sync()
+        // Of a folder: the names in it are as they are from now on.
+        for (const [place, { name }] of this.#files) {
+          if (path.dirname(place) !== call.file) continue
+          if (name === 'going') this.#files.delete(place)
+          else (this.#files.get(place) as CutFile).name = 'there'
+        }
+        break
+      default:
+        file?.apply(call)
     }
-    return content
+  }
+
+  /** One of the states that the disk may be in. */
+  contents(choose: Choose): Map<string, Buffer> {
+    const contents = new Map<string, Buffer>()
+    for (const [place, file] of this.#files)
+      if (file.name === 'there' || choose(2) === 0) contents.set(place, file.content(choose))
+    return contents
   }
 }
 
-function changed(content: Buffer, change: Change, how: 'whole' | 'half'): Buffer {
-  if (change.kind === 'truncate') {
-    const cut = Buffer.alloc(change.size)
-    content.copy(cut)
-    return cut
+class CutFile {
+  readonly #sure = new GrowingBytes()
+  #pending: Change[] = []
+  /** Whether its name is in the folder for sure. */
+  name: 'coming' | 'there' | 'going'
+
+  constructor(content: Buffer = Buffer.alloc(0), name: CutFile['name'] = 'coming') {
+    this.#sure.write(content, 0)
+    this.name = name
   }
-  const bytes = how === 'whole' ? change.bytes : change.bytes.subarray(0, change.bytes.length >> 1)
-  const end = change.at + change.bytes.length
-  // The length may have grown without what was to stand there.
-  const next =
-    end > content.length ? Buffer.concat([content, Buffer.alloc(end - content.length)]) : Buffer.from(content)
-  bytes.copy(next, change.at)
-  return next
+
+  apply(change: Change): void {
+    this.#pending.push(change)
+  }
+
+  sync(): void {
+    for (const change of this.#pending) this.#sure.change(change, 'whole')
+    this.#pending = []
+  }
+
+  content(choose: Choose): Buffer {
+    const content = new GrowingBytes()
+    content.write(this.#sure.bytes, 0)
+    for (const change of this.#pending) {
+      const how = (['whole', 'not', 'half'] as const)[choose(3)] ?? 'whole'
+      if (how !== 'not') content.change(change, how)
+    }
+    return content.bytes
+  }
+}
+
+class GrowingBytes {
+  #room = Buffer.alloc(0)
+  #length = 0
+
+  get bytes(): Buffer {
+    return this.#room.subarray(0, this.#length)
+  }
+
+  change(change: Change, how: 'whole' | 'half'): void {
+    if (change.kind === 'truncate') {
+      this.#resize(change.size)
+      return
+    }
+    // The length may have grown without what was to stand there.
+    this.#resize(Math.max(this.#length, change.at + change.bytes.length))
+    const bytes = how === 'whole' ? change.bytes : change.bytes.subarray(0, change.bytes.length >> 1)
+    bytes.copy(this.#room, change.at)
+  }
+
+  write(bytes: Buffer, at: number): void {
+    this.change({ kind: 'write', file: '', at, bytes }, 'whole')
+  }
+
+  #resize(length: number): void {
+    if (length > this.#room.length) {
+      const room = Buffer.alloc(2 * length)
+      this.bytes.copy(room)
+      this.#room = room
+    }
+    if (length < this.#length) this.#room.fill(0, length, this.#length)
+    this.#length = length
+  }
 }

@@ -3,41 +3,25 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isEntry } from '../../src/stores/spool/entry.ts'
 import { scanFrames } from '../../src/stores/spool/frame.ts'
-import { type Call, CutFile, hasStrace, recordedCalls } from './power-cut.ts'
+import { type Call, type Choose, Disk, hasStrace, recordedCalls } from './power-cut.ts'
 import { sealOf } from './spool-answers.ts'
 import { temporaryFolder } from './sqlite-files.ts'
 
 /** Ids in the spool if the power goes after `cut` calls, and those that must be among them. */
-function afterCut(calls: readonly Call[], cut: number, choose: (ways: number) => number) {
-  const files = new Map<string, CutFile>()
-  const created = new Set<string>()
+function afterCut(calls: readonly Call[], cut: number, choose: Choose) {
+  const disk = new Disk()
   const promised = new Set<string>()
   for (const call of calls.slice(0, cut)) {
-    switch (call.kind) {
-      case 'said': {
-        const [word, id = ''] = call.line.split(' ')
-        if (word === 'durable') promised.add(id)
-        else promised.delete(id)
-        break
-      }
-      case 'create':
-        created.add(call.file)
-        break
-      case 'unlink':
-        files.delete(call.file)
-        break
-      case 'sync':
-        // Of a folder: the names in it are there from now on.
-        for (const file of created)
-          if (path.dirname(file) === call.file && !files.has(file)) files.set(file, new CutFile())
-        files.get(call.file)?.sync()
-        break
-      default:
-        files.get(call.file)?.apply(call)
+    if (call.kind !== 'said') {
+      disk.apply(call)
+      continue
     }
+    const [word, id = ''] = call.line.split(' ')
+    if (word === 'durable') promised.add(id)
+    else promised.delete(id)
   }
-  const spools = [...files].filter(([file]) => file.endsWith('.spool'))
-  const found = spools.flatMap(([, file]) => scanFrames(file.content(choose), sealOf(1)).messages)
+  const spools = [...disk.contents(choose)].filter(([file]) => file.endsWith('.spool'))
+  const found = spools.flatMap(([, content]) => scanFrames(content, sealOf(1)).messages)
   return {
     found: new Set(found.filter(isEntry).map(({ attempt }) => attempt.id)),
     settled: new Set(found.flatMap((message) => (isEntry(message) ? [] : message.settled))),
@@ -63,8 +47,12 @@ describe('F18: the power goes away', () => {
       let promises = 0
       for (let cut = 0; cut <= calls.length; cut++)
         fc.assert(
-          fc.property(fc.infiniteStream(fc.nat(2)), (choices) => {
-            const { found, settled, promised } = afterCut(calls, cut, () => choices.next().value ?? 0)
+          fc.property(fc.infiniteStream(fc.nat(5)), (choices) => {
+            const { found, settled, promised } = afterCut(
+              calls,
+              cut,
+              (ways) => (choices.next().value ?? 0) % ways,
+            )
             promises += promised.size
             for (const id of promised) {
               expect([cut, id, found.has(id)]).toEqual([cut, id, true])

@@ -8,6 +8,8 @@ export type Task =
   | { readonly kind: 'open'; readonly file: string }
   /** Opens, and at a sign raises the fence of a grant many times. */
   | { readonly kind: 'increment'; readonly file: string; readonly id: string; readonly times: number }
+  /** Raises the fence of a grant, and writes to stderr each time that it is durable: its system calls are recorded. */
+  | { readonly kind: 'record'; readonly file: string; readonly id: string; readonly times: number }
   /** Puts a grant that it holds itself, says who it is, and stays. */
   | { readonly kind: 'hold'; readonly file: string; readonly id: string }
 
@@ -43,6 +45,21 @@ async function main(task: Task): Promise<void> {
         })
       say({ done: true })
       await store.close()
+      break
+    }
+    case 'record': {
+      const store = await sqliteStore(task.file).open()
+      for (let time = 1; time <= task.times; time++) {
+        // Large enough that the write-ahead log is carried over a few times.
+        const definition = new Uint8Array(30_000).fill(time)
+        await store.update(task.id, (record) => {
+          if (record === undefined) throw new Error('no grant')
+          return { result: undefined, record: { ...record, definition, fence: time } }
+        })
+        process.stderr.write(`durable ${time}\n`)
+      }
+      await store.close()
+      process.stderr.write('end\n')
       break
     }
     case 'hold': {

@@ -71,7 +71,7 @@ function write(folder: string, marker: Marker, publish: (draft: string) => void)
 }
 
 /** Makes the names in a folder durable. */
-export function syncFolder(folder: string): void {
+function syncFolder(folder: string): void {
   // Windows opens no folders, and writes their entries at once.
   if (process.platform === 'win32') return
   const descriptor = openSync(folder, 'r')

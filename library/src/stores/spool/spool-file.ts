@@ -19,7 +19,7 @@ const fs = {
 export type FaultPoint = (name: string) => void
 
 /** Files of one owner are numbered; names tell what may be in them. */
-export const fileName = (owner: string, number: number, end: 'spool' | 'kept'): string =>
+const fileName = (owner: string, number: number, end: 'spool' | 'kept'): string =>
   number === 0 ? `${owner}.${end}` : `${owner}.${number}.${end}`
 
 /** Beyond this a file is not written any further: it goes as soon as the last answer in it is settled. */
