@@ -1,0 +1,155 @@
+import type { ProviderClass } from './provider-class.ts'
+import { isWindowed } from './provider-class.ts'
+import type { Findings } from './reconciliation.ts'
+
+/** One line of the table: a contender against a class of provider on a store. */
+export interface Row {
+  readonly contender: string
+  readonly class: ProviderClass
+  readonly store: string
+  readonly seed: number
+  readonly kills: number
+  readonly stops: number
+  /** Token requests that met a fault. */
+  readonly faults: number
+  readonly logins: number
+  readonly due: number
+  readonly sent: number
+  readonly quiet: { readonly due: number; readonly sent: number }
+  readonly lostAvoidably: number
+  readonly lostUnavoidably: number
+  readonly causes: Readonly<Record<string, number>>
+  readonly falseReauthorizations: number
+  readonly familyKillsOfLiving: number
+  readonly familyKillsOfLost: number
+  readonly pairsInFlight: number
+  readonly reads: number
+  readonly expiredServed: number
+  readonly revokedServed: number
+  readonly silent: number
+  /** Milliseconds. */
+  readonly slowestNotice: number
+  readonly stuck: number
+  readonly unrevoked: number
+  readonly secrets: readonly string[]
+  readonly crashes: readonly string[]
+  /** Kills by the point at which they came. */
+  readonly killsAt: Readonly<Record<string, number>>
+  readonly seconds: number
+}
+
+export type RunFacts = Pick<
+  Row,
+  | 'contender'
+  | 'class'
+  | 'store'
+  | 'seed'
+  | 'kills'
+  | 'stops'
+  | 'faults'
+  | 'secrets'
+  | 'crashes'
+  | 'killsAt'
+  | 'seconds'
+>
+
+export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
+  ...facts,
+  logins: findings.logins.length,
+  due: findings.requests.due,
+  sent: findings.requests.sent,
+  quiet: findings.quiet,
+  lostAvoidably: findings.lostAvoidably.length,
+  lostUnavoidably: findings.lostUnavoidably.length,
+  causes: Object.fromEntries(findings.causes),
+  falseReauthorizations: findings.falseReauthorizations.length,
+  familyKillsOfLiving: findings.familyKills.ofLiving.length,
+  familyKillsOfLost: findings.familyKills.ofLost.length,
+  pairsInFlight: findings.pairsInFlight,
+  reads: findings.served.reads,
+  expiredServed: findings.served.expired.length,
+  revokedServed: findings.served.revoked.length,
+  silent: findings.silent.length,
+  slowestNotice: findings.slowestNotice,
+  stuck: findings.stuck.length,
+  unrevoked: findings.unrevoked.length,
+})
+
+/** Requests beyond those that were due, for each kill and each request that met a fault. */
+export const extraPerKill = ({ due, sent, quiet, kills, faults }: Row): number =>
+  (sent - quiet.sent - (due - quiet.due)) / Math.max(1, kills + faults)
+
+/** What a run of ours must reach, refresh-protocol section 6; gives a sentence for each bar that was missed. */
+export function missedBars(row: Row): readonly string[] {
+  const bars: readonly (readonly [isReached: boolean, sentence: string])[] = [
+    [row.lostAvoidably === 0, `${row.lostAvoidably} logins lost avoidably`],
+    [row.falseReauthorizations === 0, `${row.falseReauthorizations} false reauthorizations`],
+    [row.silent === 0, `${row.silent} silent losses`],
+    [row.stuck === 0, `${row.stuck} logins that live and are not refreshed`],
+    [
+      row.quiet.sent === row.quiet.due,
+      `${row.quiet.sent} requests for ${row.quiet.due} refreshes without faults`,
+    ],
+    [
+      extraPerKill(row) <= (row.class === 'last_child_wins' ? 3 : 1),
+      `${extraPerKill(row).toFixed(2)} extra requests for each kill or fault`,
+    ],
+    [row.familyKillsOfLiving === 0, `${row.familyKillsOfLiving} logins ended by us that lived`],
+    // Without a probe the last replay before the token ends finds out what is lost.
+    [
+      row.class === 'strict' || row.familyKillsOfLost === 0,
+      `${row.familyKillsOfLost} used refresh tokens sent to the provider`,
+    ],
+    [
+      isWindowed(row.class) || row.class === 'non_rotating' || row.pairsInFlight === 0,
+      `${row.pairsInFlight} times two requests in flight for one login`,
+    ],
+    [
+      !(isWindowed(row.class) || row.class === 'non_rotating') || row.lostUnavoidably === 0,
+      `${row.lostUnavoidably} logins lost of a class that loses none`,
+    ],
+    [row.expiredServed === 0, `${row.expiredServed} expired tokens served`],
+    [row.revokedServed === 0, `${row.revokedServed} tokens served after their login was revoked`],
+    [row.unrevoked === 0, `${row.unrevoked} logins said to be revoked that live`],
+    [row.secrets.length === 0, `secrets found: ${row.secrets.join(', ')}`],
+    [row.crashes.length === 0, `processes that ended by themselves: ${row.crashes.join(', ')}`],
+  ]
+  return bars.filter(([isReached]) => !isReached).map(([, sentence]) => sentence)
+}
+
+const columns: readonly (readonly [string, (row: Row) => string | number])[] = [
+  ['contender', ({ contender }) => contender],
+  ['class', (row) => row.class],
+  ['store', ({ store }) => store],
+  ['seed', ({ seed }) => seed],
+  ['kills', ({ kills }) => kills],
+  ['stops', ({ stops }) => stops],
+  ['faults', ({ faults }) => faults],
+  ['logins', ({ logins }) => logins],
+  ['due', ({ due }) => due],
+  ['sent', ({ sent }) => sent],
+  ['sent/due, quiet', ({ quiet }) => (quiet.due === 0 ? '-' : (quiet.sent / quiet.due).toFixed(3))],
+  ['extra/kill', (row) => extraPerKill(row).toFixed(2)],
+  ['**lost avoidably**', ({ lostAvoidably }) => lostAvoidably],
+  ['lost unavoidably', ({ lostUnavoidably }) => lostUnavoidably],
+  ['false reauth.', ({ falseReauthorizations }) => falseReauthorizations],
+  ['silent', ({ silent }) => silent],
+  ['slowest notice', ({ slowestNotice }) => `${slowestNotice} ms`],
+  ['family kills: living/lost', (row) => `${row.familyKillsOfLiving}/${row.familyKillsOfLost}`],
+  ['two in flight', ({ pairsInFlight }) => pairsInFlight],
+  ['expired/revoked served', (row) => `${row.expiredServed}/${row.revokedServed}`],
+  ['stuck', ({ stuck }) => stuck],
+  ['secrets', ({ secrets }) => secrets.length],
+]
+
+/** A table in Markdown. */
+export function tableOf(rows: readonly Row[]): string {
+  const lines = [
+    columns.map(([name]) => name),
+    columns.map(([, value], index) =>
+      index < 3 || typeof value(rows[0] as Row) === 'string' ? '---' : '---:',
+    ),
+    ...rows.map((row) => columns.map(([, value]) => String(value(row)))),
+  ]
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}

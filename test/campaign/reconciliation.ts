@@ -1,0 +1,257 @@
+import {
+  historyOf,
+  judgeLogin,
+  type LoginHistory,
+  type LoginVerdict,
+  type LossCause,
+  loginHistories,
+  overlaps,
+  refreshesDone,
+  refreshRequests,
+  type TruthEntry,
+} from 'evertoken/testing'
+import type { CampaignEvent, SeenEvent } from './event-file.ts'
+import type { HeldLogin } from './observer.ts'
+import { isWindowed, type ProviderClass, rotationOf } from './provider-class.ts'
+import type { Scale } from './scale.ts'
+
+/** Everything that is known of a run when it is over. */
+export interface Records {
+  readonly name: ProviderClass
+  readonly scale: Scale
+  readonly truth: readonly TruthEntry[]
+  readonly campaign: readonly CampaignEvent[]
+  readonly seen: readonly SeenEvent[]
+  readonly logins: readonly HeldLogin[]
+}
+
+export interface JudgedLogin {
+  readonly grant: string
+  readonly state: string
+  readonly verdict: LoginVerdict
+  readonly history: LoginHistory
+  /** Of a loss: milliseconds until somebody was told; undefined when nobody was. */
+  readonly noticedAfter?: number | undefined
+}
+
+/** What the ground truth says of a run. */
+export interface Findings {
+  readonly logins: readonly JudgedLogin[]
+  readonly lostAvoidably: readonly JudgedLogin[]
+  readonly lostUnavoidably: readonly JudgedLogin[]
+  readonly causes: ReadonlyMap<LossCause, number>
+  /** Logins that a person was asked to renew, and that were alive. */
+  readonly falseReauthorizations: readonly JudgedLogin[]
+  /** Losses of which nobody was told in time. */
+  readonly silent: readonly JudgedLogin[]
+  /** The longest that a notice of a loss took, in milliseconds. */
+  readonly slowestNotice: number
+  /** Used refresh tokens of ours that ended a login which lived, and ones that ended what was lost already. */
+  readonly familyKills: { readonly ofLiving: readonly string[]; readonly ofLost: readonly string[] }
+  /** Logins with two requests in flight at once. */
+  readonly inFlight: readonly string[]
+  /** Pairs of those requests. */
+  readonly pairsInFlight: number
+  readonly requests: { readonly due: number; readonly sent: number }
+  /** The same before the first fault. */
+  readonly quiet: { readonly due: number; readonly sent: number }
+  readonly served: {
+    readonly reads: number
+    readonly expired: readonly ServedToken[]
+    readonly revoked: readonly ServedToken[]
+  }
+  /** Alive at the provider, and not refreshed any more: neither lost nor told. */
+  readonly stuck: readonly JudgedLogin[]
+  /** Said to be revoked at the provider, where they live on. */
+  readonly unrevoked: readonly JudgedLogin[]
+}
+
+export interface ServedToken {
+  readonly grant: string
+  readonly sender: string
+  readonly at: number
+  /** Milliseconds since it was over. */
+  readonly late: number
+}
+
+/** Compares what the client believes with what truly happened. */
+export function reconcile(records: Records): Findings {
+  const { truth, campaign, logins: held } = records
+  const histories = loginHistories(truth)
+  const evidence = evidenceOf(records)
+  const notices = byGrant(of(campaign, 'notice'))
+  const first = new Map(of(campaign, 'added').map(({ grant, refreshToken }) => [grant, refreshToken]))
+  const spooled = byGrant(of(campaign, 'spooled'))
+
+  const logins = held.map((login): JudgedLogin => {
+    const { grant, state } = login
+    const history = historyOf(histories, first.get(grant) ?? '')
+    if (history === undefined) throw new Error(`the provider knows no login of ${grant}`)
+    const kept = [...login.kept, ...(spooled.get(grant) ?? []).map(({ refreshToken }) => refreshToken)]
+    const verdict = judgeLogin(history, { ...evidence, held: login.held, kept })
+    const noticedAfter =
+      verdict.state === 'lost'
+        ? noticeOf(history, verdict, notices.get(grant) ?? [], records.scale)
+        : undefined
+    return { grant, state, verdict, history, noticedAfter }
+  })
+  const lost = logins.filter(({ verdict }) => verdict.state === 'lost')
+  const isAvoidable = ({ verdict }: JudgedLogin) => verdict.state === 'lost' && verdict.avoidable
+  const causes = new Map<LossCause, number>()
+  for (const { verdict } of lost)
+    if (verdict.state === 'lost') causes.set(verdict.cause, (causes.get(verdict.cause) ?? 0) + 1)
+  const delays = lost.flatMap(({ noticedAfter }) => noticedAfter ?? [])
+  const pairs = logins.map(({ grant, history }) => ({ grant, pairs: overlaps(history).length }))
+  const storm = of(campaign, 'phase').find(({ phase }) => phase === 'storm')?.at ?? Number.POSITIVE_INFINITY
+  const alive = logins.filter(({ verdict }) => verdict.state === 'alive')
+  const asked = (grant: string) =>
+    (notices.get(grant) ?? []).some(({ kind }) => kind === 'reauthorization_required')
+  return {
+    logins,
+    lostAvoidably: lost.filter(isAvoidable),
+    lostUnavoidably: lost.filter((login) => !isAvoidable(login)),
+    causes,
+    falseReauthorizations: alive.filter(
+      ({ grant, state }) => state === 'reauthorization_required' || asked(grant),
+    ),
+    silent: lost.filter(
+      ({ noticedAfter }) => noticedAfter === undefined || noticedAfter > records.scale.notice,
+    ),
+    slowestNotice: Math.max(0, ...delays),
+    familyKills: {
+      ofLiving: logins
+        .filter(({ verdict }) => verdict.familyKill?.alreadyLost === false)
+        .map(({ grant }) => grant),
+      ofLost: logins
+        .filter(({ verdict }) => verdict.familyKill?.alreadyLost === true)
+        .map(({ grant }) => grant),
+    },
+    inFlight: pairs.filter((login) => login.pairs > 0).map(({ grant }) => grant),
+    pairsInFlight: pairs.reduce((sum, login) => sum + login.pairs, 0),
+    requests: requestsOf([...histories.values()]),
+    quiet: requestsOf([...loginHistories(truth.filter(({ at }) => at < storm)).values()]),
+    served: servedOf(records, logins),
+    stuck: alive.filter(({ grant, state }) => state !== 'active' || !isProven(records, grant)),
+    unrevoked: logins.filter(({ state, verdict }) => state === 'revoked' && verdict.state === 'alive'),
+  }
+}
+
+/** A login is proved to live by a refresh that the provider carried out after the last fault. */
+function isProven({ campaign, logins }: Records, grant: string): boolean {
+  const calm = of(campaign, 'phase').find(({ phase }) => phase === 'calm')?.at ?? 0
+  const login = logins.find((one) => one.grant === grant)
+  return login !== undefined && (login.refreshedAt ?? 0) > calm
+}
+
+const requestsOf = (histories: readonly LoginHistory[]) => ({
+  due: histories.reduce((sum, history) => sum + refreshesDone(history), 0),
+  sent: histories.reduce((sum, history) => sum + refreshRequests(history).length, 0),
+})
+
+/** What the server's log cannot know, from what we did to the processes. */
+export function evidenceOf({ name, scale, campaign, seen }: Omit<Records, 'truth' | 'logins'>) {
+  const { deadline, lease, quiescence } = scale.timing
+  const deaths = of(seen, 'die')
+  return {
+    rotation: rotationOf(name),
+    reuseWindow: isWindowed(name) ? scale.reuseWindow : undefined,
+    // The process itself knows the moment better than whoever waits for its end.
+    kills: of(campaign, 'killed').map(({ sender, at }) => ({
+      sender,
+      at: deaths.find((death) => death.sender === sender)?.at ?? at,
+    })),
+    stops: of(campaign, 'stopped').map(({ sender, at, until }) => ({ sender, from: at, until })),
+    absences: absencesOf(campaign, seen),
+    timing: { deadline, lease, quiescence, mandatory: scale.mandatory, handover: scale.handover },
+  }
+}
+
+/** Spans in which no process was there: dead, not yet started, or stopped. */
+export function absencesOf(
+  campaign: readonly CampaignEvent[],
+  seen: readonly SeenEvent[],
+): { from: number; until: number }[] {
+  const changes = [
+    ...of(seen, 'ready').map(({ at }) => ({ at, by: 1 })),
+    ...of(campaign, 'killed').map(({ at }) => ({ at, by: -1 })),
+    ...of(campaign, 'stopped').flatMap(({ at, until }) => [
+      { at, by: -1 },
+      { at: until, by: 1 },
+    ]),
+  ].sort((a, b) => a.at - b.at || a.by - b.by)
+  const absences: { from: number; until: number }[] = []
+  let present = 0
+  let since: number | undefined
+  for (const { at, by } of changes) {
+    present += by
+    if (present <= 0) since ??= at
+    else if (since !== undefined) {
+      absences.push({ from: since, until: at })
+      since = undefined
+    }
+  }
+  return absences
+}
+
+type Notice = Extract<CampaignEvent, { type: 'notice' }>
+
+/** Milliseconds from a loss to the first notice that tells of it; negative where it was told before it was certain. */
+function noticeOf(
+  { requests }: LoginHistory,
+  verdict: Extract<LoginVerdict, { state: 'lost' }>,
+  notices: readonly Notice[],
+  { timing }: Scale,
+): number | undefined {
+  const request = verdict.request ?? requests.at(-1)
+  const lostAt = request?.processedAt ?? request?.receivedAt ?? 0
+  // A request that was held back is at risk before it is processed; what was said and taken back does not count.
+  const told = notices.filter(({ kind, at }, index) => {
+    if (kind !== 'at_risk' && kind !== 'reauthorization_required') return false
+    if (at >= lostAt) return true
+    const takenBack = notices
+      .slice(index + 1)
+      .some((later) => later.kind === 'recovered' && later.at <= lostAt + timing.lease)
+    return !takenBack
+  })
+  const earliest = told[0]?.at
+  return earliest === undefined ? undefined : earliest - lostAt
+}
+
+/** Tokens that a reader was given when they were over. */
+function servedOf(records: Records, logins: readonly JudgedLogin[]): Findings['served'] {
+  const { campaign, seen } = records
+  const reads = of(seen, 'read')
+  const revokedAt = new Map(of(seen, 'revoked').map(({ grant, at }) => [grant, at]))
+  const expiries = new Map(
+    logins.flatMap(({ history }) =>
+      [...history.accessTokens.values()].map(({ fingerprint, expiresAt }) => [fingerprint, expiresAt]),
+    ),
+  )
+  const stops = of(campaign, 'stopped')
+  const wasStopped = ({ sender, asked, at }: (typeof reads)[number]) =>
+    stops.some((stop) => stop.sender === sender && stop.at <= at && stop.until >= asked)
+  const expired: ServedToken[] = []
+  const revoked: ServedToken[] = []
+  for (const read of reads) {
+    const { grant, sender, at, asked } = read
+    const late = at - (expiries.get(read.accessToken) ?? Number.POSITIVE_INFINITY)
+    // A process that is stopped between looking at its clock and writing it down has served nothing that was over.
+    if (late > 0 && !wasStopped(read)) expired.push({ grant, sender, at, late })
+    const over = revokedAt.get(grant)
+    if (over !== undefined && asked > over) revoked.push({ grant, sender, at, late: asked - over })
+  }
+  return { reads: reads.length, expired, revoked }
+}
+
+function byGrant<Event extends { readonly grant: string }>(events: readonly Event[]): Map<string, Event[]> {
+  const grouped = new Map<string, Event[]>()
+  for (const event of events) grouped.set(event.grant, [...(grouped.get(event.grant) ?? []), event])
+  return grouped
+}
+
+function of<Event extends { readonly type: string }, Type extends Event['type']>(
+  events: readonly Event[],
+  type: Type,
+): Extract<Event, { readonly type: Type }>[] {
+  return events.filter((event): event is Extract<Event, { readonly type: Type }> => event.type === type)
+}
