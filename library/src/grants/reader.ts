@@ -129,7 +129,7 @@ export class Reader {
   }
 
   #served(record: GrantRecord, row: TokenRow, version: number | undefined, stale: boolean): AccessToken {
-    const token = this.#context.cache.keep(record.id, row, record.refreshBefore, version)
+    const token = this.#context.cache.keep(record, row, version)
     return stale ? token.markedStale() : token
   }
 

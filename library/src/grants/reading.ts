@@ -20,7 +20,7 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
     case 'suspect': {
       if (row === undefined || left <= 0)
         return { kind: 'renew', generation: row?.generation ?? 0, row: undefined }
-      const { advisory, mandatory } = windows(row.lifetime, record.refreshBefore)
+      const { advisory, mandatory } = windows(row.lifetime, record.refreshBefore, record.facts.oldTokenDies)
       // More than half of a life is not insisted on: it would make every read a refresh.
       const wanted = Math.min(minTtl, row.lifetime / 2)
       if (left <= Math.max(mandatory, wanted)) return { kind: 'renew', generation: row.generation, row }

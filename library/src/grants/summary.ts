@@ -66,7 +66,8 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
     expiresAt: own?.expiresAt,
-    freshness: own === undefined ? 'none' : freshness(own, record.refreshBefore, utc),
+    freshness:
+      own === undefined ? 'none' : freshness(own, record.refreshBefore, utc, record.facts.oldTokenDies),
     generation: own?.generation ?? 0,
     scope: own?.grantedScope ?? [],
     lifetimeFrom: own?.lifetimeFrom,

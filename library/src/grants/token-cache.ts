@@ -1,5 +1,5 @@
-import type { TokenKey, TokenRow } from './grant.ts'
-import { windows } from './schedule.ts'
+import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
+import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
 import { AccessToken } from './token.ts'
 
@@ -16,12 +16,18 @@ interface Entry {
    * for a `then` in the token, which together take longer than everything else a read does.
    */
   readonly given: Promise<AccessToken>
-  refreshBefore: number | undefined
+  policy: TokenPolicy
   verifiedAt: number
   usableUntil: number
   /** Version of the store at which the row was last seen. */
   version: number | undefined
 }
+
+/** What of a grant decides over the windows of its tokens. */
+type TokenPolicy = Pick<GrantRecord, 'id' | 'refreshBefore' | 'facts'>
+
+const windowsOf = ({ lifetime }: TokenRow, { refreshBefore, facts }: TokenPolicy): Windows =>
+  windows(lifetime, refreshBefore, facts.oldTokenDies)
 
 /** Entries kept in memory; the oldest go first. A million grants in a store need not be a million here. */
 const limit = 50_000
@@ -85,8 +91,7 @@ export class TokenCache {
     if (entry?.version === undefined) return undefined
     const now = this.#now()
     // A reader who comes in the advisory window asks the store even so: it is the one who sees that a refresh is due.
-    if (entry.row.expiresAt - now <= windows(entry.row.lifetime, entry.refreshBefore).advisory)
-      return undefined
+    if (entry.row.expiresAt - now <= windowsOf(entry.row, entry.policy).advisory) return undefined
     if (now < entry.verifiedAt || entry.version !== this.versionAt(now)) return undefined
     this.#extend(entry, this.#askedAt)
     return now < entry.usableUntil ? entry.token : undefined
@@ -106,24 +111,22 @@ export class TokenCache {
   }
 
   /** The token of a row just read; unsealed only when it is another than the one in memory. */
-  keep(
-    id: string,
-    row: TokenRow,
-    refreshBefore: number | undefined,
-    version: number | undefined,
-  ): AccessToken {
+  keep(grant: TokenPolicy, row: TokenRow, version: number | undefined): AccessToken {
+    const { id } = grant
+    // Not the whole record: a million of them would be held here.
+    const policy = { id, refreshBefore: grant.refreshBefore, facts: grant.facts }
     const place = placeOf(id, row)
     const held = this.#entries.get(place)
     if (held !== undefined && sameBytes(held.row.sealed, row.sealed)) {
       held.row = row
-      held.refreshBefore = refreshBefore
+      held.policy = policy
       held.version = version
       this.#extend(held, this.#now())
       return held.token
     }
     const token = this.#unseal(id, row)
     const given = Promise.resolve(token)
-    const entry: Entry = { row, token, given, refreshBefore, verifiedAt: 0, usableUntil: 0, version }
+    const entry: Entry = { row, token, given, policy, verifiedAt: 0, usableUntil: 0, version }
     this.#extend(entry, this.#now())
     if (held === undefined && this.#entries.size >= limit) this.#forgetOldest()
     this.#entries.set(place, entry)
@@ -150,7 +153,7 @@ export class TokenCache {
   #extend(entry: Entry, verifiedAt: number): void {
     const { row } = entry
     const left = row.expiresAt - verifiedAt
-    const { advisory, mandatory } = windows(row.lifetime, entry.refreshBefore)
+    const { advisory, mandatory } = windowsOf(row, entry.policy)
     const edge = left > advisory ? left - advisory : left > mandatory ? left - mandatory : 0
     entry.verifiedAt = verifiedAt
     entry.usableUntil = verifiedAt + Math.min(this.#revalidate, edge)
