@@ -10,6 +10,8 @@ export interface PostgresProxy {
   readonly commits: number
   /** The next COMMIT, on whatever connection, goes wrong, and with it that connection. Resolves when it has. */
   breakNextCommit(fault: CommitFault): Promise<void>
+  /** From now on it leads to another server; connections that are there stay. */
+  leadTo(serverPort: number): void
   /** Cuts every connection there is, and takes no more until `mend`. */
   cut(): void
   mend(): void
@@ -28,12 +30,13 @@ export async function startProxy(
 ): Promise<PostgresProxy> {
   const pairs = new Set<{ client: net.Socket; server: net.Socket }>()
   const faults: { fault: CommitFault; done: () => void }[] = []
+  let target = serverPort
   let commits = 0
   let isCut = false
   const listener = net.createServer({ noDelay: true }, (client) => {
     client.on('error', () => undefined)
     if (isCut) return void client.destroy()
-    const server = net.connect({ port: serverPort, host: '127.0.0.1', noDelay: true })
+    const server = net.connect({ port: target, host: '127.0.0.1', noDelay: true })
     server.on('error', () => undefined)
     const pair = { client, server }
     pairs.add(pair)
@@ -93,6 +96,9 @@ export async function startProxy(
       return commits
     },
     breakNextCommit: (fault) => new Promise((done) => faults.push({ fault, done })),
+    leadTo(port) {
+      target = port
+    },
     cut() {
       isCut = true
       cutAll()

@@ -120,6 +120,7 @@ export class PostgresServer {
     })
   }
 
+  /** Resolves when the server is gone. The signal is sent at once, so that a hook may call it that cannot wait. */
   async stop(mode: StopMode = 'fast'): Promise<void> {
     const child = this.#child
     this.#child = undefined
