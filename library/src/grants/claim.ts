@@ -34,6 +34,10 @@ export interface Claimed {
   readonly record: GrantRecord
   /** Earlier sends have no verdict: ask whether the refresh token is alive before it is sent again. */
   readonly probe: boolean
+  /** There are such sends, and what this host has of their answers comes first. */
+  readonly again: boolean
+  /** Store time from which on it is not sent any more: the reuse window that allows it is over then. */
+  readonly before?: number | undefined
 }
 
 /** A closed door has a name. */
@@ -145,6 +149,8 @@ export function claim(
       attempt: claimed.attempt,
       record: next,
       probe: recovery.kind === 'probe',
+      again: unresolved.length > 0,
+      before: recovery.kind === 'send' ? recovery.before : undefined,
     },
     record: next,
   }
@@ -159,7 +165,10 @@ function claimRevocation(record: GrantRecord, why: Why, by: Claimant, moment: Mo
     return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, record.lease?.until ?? now) }
   const { attempt, record: leasedRecord } = leased(record, by, moment, [])
   const next = { ...leasedRecord, attempts: record.attempts }
-  return { result: { kind: 'claimed', task: 'revoke', attempt, record: next, probe: false }, record: next }
+  return {
+    result: { kind: 'claimed', task: 'revoke', attempt, record: next, probe: false, again: false },
+    record: next,
+  }
 }
 
 /** Fence raised, lease taken, intent written, due time moved on. */

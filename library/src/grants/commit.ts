@@ -1,4 +1,5 @@
 import { type Answered, withoutLease } from './attempt.ts'
+import { withCandidate } from './candidate.ts'
 import {
   type Attempt,
   type Candidate,
@@ -16,6 +17,9 @@ import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 
 /** Milliseconds between two successes: a provider whose tokens come expired is not asked without pause. */
 const shortestRest = 250
+const longestRest = 300_000
+/** Milliseconds for which every refresh token that was received is kept. */
+const candidateAge = 86_400_000
 
 export interface Committer {
   /** UTC ms. */
@@ -53,7 +57,7 @@ export function commit(
     case 'revoked':
       return refreshToken === undefined ? unwanted : revokedToo(record, attempt, refreshToken, moment)
     case 'quarantined':
-      return asCandidate(record, attempt, answered, by, moment) ?? unwanted
+      return keptOnly(asCandidate(record, attempt, answered, by, moment)) ?? unwanted
     case 'active':
     case 'suspect':
     case 'paused':
@@ -62,8 +66,13 @@ export function commit(
     default:
       return record.status satisfies never
   }
-  if (parentOf(record) !== attempt.parent)
-    return asCandidate(record, attempt, answered, by, moment) ?? unwanted
+  if (parentOf(record) !== attempt.parent) {
+    const kept = asCandidate(record, attempt, answered, by, moment)
+    if (kept === undefined) return unwanted
+    return changesSubject(record, answered)
+      ? setAside(record, attempt, answered, by, moment)
+      : revived(kept, moment)
+  }
   if (attempt.parent === noRefreshToken && !record.attempts.some((open) => open.id === attempt.id))
     return unwanted
   const present = answered.token === undefined ? undefined : findToken(record, answered.token)
@@ -108,13 +117,14 @@ function taken(
       answered.refreshTokenExpiresAt ??
       (refreshToken === undefined ? record.refreshTokenExpiresAt : undefined),
     tokens: brought === undefined ? record.tokens : withToken(record.tokens, brought, attempt.fence),
+    candidates: stillOfUse(record, utc),
     attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
   }
   const next = noticed(record, renewed, answered, utc)
   // Another send on the same parent may have killed this child since: it proves itself while its parent can still help.
   const overlapped = onParent.some((open) => open.id !== attempt.id)
   const proving = overlapped && effectiveClass(record.facts, timing) === 'last_child_wins'
-  const normal = brought === undefined ? time.at : dueAt(next, utc, time.at)
+  const normal = brought === undefined ? time.at + restAfter(record) : dueAt(next, utc, time.at)
   const due = proving
     ? Math.min(normal, provingAt(record, next.previousRefreshToken, timing, time.at))
     : normal
@@ -124,13 +134,27 @@ function taken(
       ...record.schedule,
       dueAt: paused ? null : Math.max(due, time.at + shortestRest),
       backoffUntil: 0,
-      failures: 0,
-      lastError: undefined,
-      lastSuccessAt: utc,
+      ...(brought === undefined
+        ? { failures: record.schedule.failures + 1 }
+        : { failures: 0, lastError: undefined, lastSuccessAt: utc }),
     },
   }
   return { result: committed, record: committed }
 }
+
+/** A refresh token without an access token is proved at once; a provider that never gives one is asked ever less often. */
+const restAfter = ({ schedule }: GrantRecord): number =>
+  Math.min(shortestRest * 2 ** Math.min(schedule.failures, 12), longestRest)
+
+/**
+ * The success proves the present line of refresh tokens: what lies two generations back, and is older than a day, is no
+ * longer worth trying. A provider may take it for a thief's.
+ */
+const stillOfUse = ({ candidates, previousRefreshToken }: GrantRecord, utc: number): readonly Candidate[] =>
+  candidates.filter(
+    ({ parent, refreshToken }) =>
+      refreshToken.receivedAt > utc - candidateAge || parent === previousRefreshToken?.fingerprint,
+  )
 
 const firstSend = (
   { spent }: HeldRefreshToken,
@@ -186,7 +210,7 @@ function asCandidate(
   { refreshToken, token }: Answered,
   { timing }: Committer,
   { time }: Moment,
-): Change<Committed> | undefined {
+): GrantRecord | undefined {
   if (refreshToken === undefined || refreshToken.receivedAt < (record.loginAt ?? 0)) return undefined
   const candidate: Candidate = { id, fence, parent, refreshToken, token }
   const mine = record.fence === fence
@@ -196,12 +220,27 @@ function asCandidate(
   const sibling = previous?.fingerprint === parent ? previous : undefined
   const proveAt = provingAt(record, sibling, timing, time.at)
   const { dueAt: due } = record.schedule
-  const next: GrantRecord = {
+  return {
     ...record,
     lease: mine ? undefined : record.lease,
     candidates: [...record.candidates, candidate],
     attempts: record.attempts.filter((open) => open.id !== id),
     schedule: proving ? { ...record.schedule, dueAt: Math.min(due ?? proveAt, proveAt) } : record.schedule,
+  }
+}
+
+const keptOnly = (record: GrantRecord | undefined): Change<Committed> | undefined =>
+  record === undefined ? undefined : { result: null, record }
+
+/** A person was asked because nothing was left to try: now there is something. */
+function revived(record: GrantRecord, { time }: Moment): Change<Committed> {
+  const newest = record.candidates.at(-1)
+  if (record.status.state !== 'reauthorization_required' || newest === undefined)
+    return { result: null, record }
+  const next: GrantRecord = {
+    ...withCandidate(record, newest),
+    status: { state: 'active' },
+    schedule: { ...record.schedule, dueAt: time.at, backoffUntil: 0 },
   }
   return { result: null, record: next }
 }
@@ -215,7 +254,7 @@ function setAside(
   moment: Moment,
 ): Change<Committed> {
   const reason = 'the provider answered for another subject than before'
-  const kept = asCandidate(record, attempt, answered, by, moment)?.record ?? record
+  const kept = asCandidate(record, attempt, answered, by, moment) ?? record
   const next = notify(
     {
       ...kept,

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import { withCandidate } from './candidate.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type Notice, notify } from './notice.ts'
 import { freshness, untilDue } from './schedule.ts'
@@ -270,18 +271,29 @@ export function pause(record: GrantRecord, utc: number): GrantRecord {
 /** The grant goes on where it stood; a token that is still good is served at once. Also ends a quarantine. */
 export function resume(record: GrantRecord, utc: number, storeNow: number): GrantRecord {
   if (record.status.state !== 'paused' && record.status.state !== 'quarantined') return record
+  const decided = record.status.state === 'quarantined' ? decidedFor(record) : record
   return {
-    ...record,
+    ...decided,
     status: { state: 'active' },
     fence: record.fence + 1,
     lease: undefined,
-    schedule: { ...record.schedule, dueAt: dueAt(record, utc, storeNow), backoffUntil: 0 },
+    schedule: { ...record.schedule, dueAt: dueAt(decided, utc, storeNow), backoffUntil: 0 },
     updatedAt: utc,
   }
 }
 
-/** A row of this grant does not decrypt: it is set aside until an operator decides. */
+/**
+ * What came during a quarantine holds: a refresh token that has a child is spent, and sending it again could end the
+ * login; and whom the next answer is for, the operator has decided to trust.
+ */
+function decidedFor(record: GrantRecord): GrantRecord {
+  const child = record.candidates.findLast(({ parent }) => parent === parentOf(record))
+  return { ...(child === undefined ? record : withCandidate(record, child)), subject: undefined }
+}
+
+/** A row of this grant does not decrypt: it is set aside until an operator decides, unless its login is over anyway. */
 export function quarantine(record: GrantRecord, reason: string, utc: number): GrantRecord {
+  if (record.status.state === 'revoking' || record.status.state === 'revoked') return record
   const aside: GrantRecord = {
     ...record,
     status: { state: 'quarantined', reason },

@@ -11,7 +11,8 @@ import { effectiveClass, limitsOf, type Timing } from './timing.ts'
  * - `wait`: nothing before that store time.
  */
 export type Recovery =
-  | { readonly kind: 'send' }
+  /** `before`: store time at which its reuse window is over, near enough, and the answer another. */
+  | { readonly kind: 'send'; readonly before?: number | undefined }
   | { readonly kind: 'probe' }
   /** `atRisk`: the answer may be lost, and with it the login. */
   | { readonly kind: 'wait'; readonly until: number; readonly atRisk: boolean }
@@ -55,11 +56,12 @@ export function recoveryOf(
   const sentHere = unresolved.filter((open) => open.boot === time.boot)
   const first = Math.min(...unresolved.map((open) => open.sentAt))
   if (replayClass !== 'strict' && sentHere.length === unresolved.length && now < first + limits.replay) {
-    if (replayClass !== 'last_child_wins') return { kind: 'send' }
+    const send: Recovery = { kind: 'send', before: first + limits.replay }
+    if (replayClass !== 'last_child_wins') return send
     // Its answer would be killed by ours: a sender that may still be listening is waited for.
     const listening = unresolved.filter((open) => !open.localDone)
     const over = Math.max(0, ...listening.map((open) => open.sentAt + limits.lease))
-    return over > now ? wait(Math.min(over, first + limits.replay), false) : { kind: 'send' }
+    return over > now ? wait(Math.min(over, first + limits.replay), false) : send
   }
 
   const quiet = Math.max(limits.quiescence, limits.deadline)

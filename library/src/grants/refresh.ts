@@ -4,7 +4,7 @@ import type { ServerMetadata } from '../oauth/client.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
-import { type Answered, markSent, release } from './attempt.ts'
+import { type Answered, markSent, release, withoutLease } from './attempt.ts'
 import type { Circuits } from './circuits.ts'
 import { type Claim, type Claimant, type Claimed, claim, keyOf, type Why } from './claim.ts'
 import { commit } from './commit.ts'
@@ -166,10 +166,31 @@ interface Spending {
 }
 
 async function spend(context: RefreshContext, claimed: Claimed, why: Why, began: number): Promise<Refreshed> {
+  try {
+    return await follow(context, claimed, why, began)
+  } catch (error) {
+    // Every way out gives the lease back, also one that should not be; what was sent stays on record.
+    const { record, attempt } = claimed
+    const free = context.store.update(record.id, (row) => ({
+      result: undefined,
+      ...withoutLease(row, attempt),
+    }))
+    await free.catch(() => undefined)
+    throw error
+  }
+}
+
+async function follow(
+  context: RefreshContext,
+  claimed: Claimed,
+  why: Why,
+  began: number,
+): Promise<Refreshed> {
   const { record, attempt, task } = claimed
   const { clock, timing, store, circuits } = context
   const limits = limitsOf(record.facts, timing)
   const spending: Spending = { context, claimed, id: record.id, key: keyOf(why), limits, began }
+  if (task === 'revoke') return revocation(spending)
   let opened: Opened
   try {
     opened = open(store, record)
@@ -177,7 +198,6 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
     return unopened(spending, error)
   }
   context.faultPoint?.('post_open')
-  if (task === 'revoke') return revocation(spending, opened.definition)
 
   const { definition, held } = opened
   if (held === undefined && needsRefreshToken(definition)) return settled(spending, nothingToSpend)
@@ -199,6 +219,7 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
   if (permit !== undefined) return released(spending, permit)
   context.faultPoint?.('post_permit')
 
+  if (claimed.again && (await answeredMeanwhile(spending))) return { kind: 'held' }
   if (claimed.probe) {
     const stopped = await probed(spending, server, opened)
     if (stopped !== undefined) return stopped
@@ -207,7 +228,8 @@ async function spend(context: RefreshContext, claimed: Claimed, why: Why, began:
   if (record.facts.oldTokenDies && record.tokens.length > 0) await clock.sleep(timing.revalidate)
 
   context.faultPoint?.('pre_mark')
-  const tooLate = () => clock.boot() - began > limits.lease - limits.deadline
+  const { before = Number.POSITIVE_INFINITY } = claimed
+  const tooLate = () => clock.boot() - began > limits.lease - limits.deadline || store.time().at >= before
   if (attempt.sentAt === undefined) {
     const blocked = await unspoolable(spending)
     if (blocked !== undefined) return settled(spending, blocked)
@@ -296,6 +318,12 @@ async function unspoolable({ context }: Spending): Promise<FailedOutcome | undef
     () => undefined,
     (error: unknown) => neverSent(error),
   )
+}
+
+/** A sender of this host may have died since the claim, with the answer in its spool. */
+async function answeredMeanwhile({ context, claimed, id }: Spending): Promise<boolean> {
+  await drain(context)
+  return (await context.store.read(id))?.fence !== claimed.attempt.fence
 }
 
 /** Asks whether the refresh token is alive; undefined when it may be sent. */
@@ -396,12 +424,9 @@ async function released({ context, claimed, id }: Spending, dueAt?: number): Pro
   return dueAt === undefined ? { kind: 'held' } : { kind: 'backoff', until: dueAt }
 }
 
-async function revocation(
-  { context, claimed, id }: Spending,
-  definition: GrantDefinition,
-): Promise<Refreshed> {
+async function revocation({ context, claimed, id }: Spending): Promise<Refreshed> {
   context.faultPoint?.('pre_revoke')
-  const record = await revokeUpstream(context, id, claimed, definition)
+  const record = await revokeUpstream(context, id, claimed)
   context.faultPoint?.('post_revoke')
   return { kind: 'revocation', record, before: claimed.record }
 }

@@ -172,6 +172,7 @@ export function changedGrant(
     fence,
     lease: undefined,
     refreshToken: received ?? held,
+    previousRefreshToken: received === undefined ? record.previousRefreshToken : undefined,
     loginAt: received === undefined ? record.loginAt : utc,
     refreshTokenExpiresAt: received === undefined ? record.refreshTokenExpiresAt : undefined,
     candidates: received === undefined ? record.candidates : [],

@@ -1,7 +1,7 @@
 import type { RevocationAnswer } from '../oauth/revocation.ts'
 import { Secret } from '../secret.ts'
 import type { Claimed } from './claim.ts'
-import type { GrantDefinition } from './definition.ts'
+import { readDefinition } from './definition.ts'
 import { findToken, type GrantRecord, ownToken, type Sealed, type UpstreamRevocation } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
 import { backoff } from './schedule.ts'
@@ -49,13 +49,14 @@ export async function revokeUpstream(
   context: RefreshContext,
   id: string,
   { record, attempt }: Claimed,
-  definition: GrantDefinition,
 ): Promise<GrantRecord | undefined> {
   const { store, clock, timing, random } = context
   let told: UpstreamRevocation | 'later' = 'revoked'
   let answer: RevocationAnswer | undefined
   const tokens = revocable(record)
   try {
+    const place = { grant: id, field: 'definition' } as const
+    const definition = readDefinition(store.seal.open(record.definition, place))
     const server = await context.serverOf(definition)
     const { revokeToken } = await import('../oauth/revocation.ts')
     const wire = { transport: context.transport, now: clock.now, deadline: timing.deadline }

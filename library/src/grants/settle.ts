@@ -1,7 +1,7 @@
 import { withoutLease } from './attempt.ts'
+import { withCandidate } from './candidate.ts'
 import {
   type Attempt,
-  type Candidate,
   dueAt,
   type GrantRecord,
   type GrantStatus,
@@ -49,8 +49,10 @@ export function settle(
   const others = record.attempts.filter((open) => open.id !== attempt.id)
   const base: GrantRecord = { ...record, lease, attempts: others }
 
-  // What is said of a refresh token that the grant no longer holds says nothing about the grant.
-  if (parentOf(record) !== attempt.parent) return written(base)
+  // What is said of a refresh token that the grant no longer holds says nothing about the grant, nor what is said of a
+  // login that is over: its schedule is that of telling the provider.
+  const { state } = record.status
+  if (parentOf(record) !== attempt.parent || state === 'revoking' || state === 'revoked') return written(base)
 
   // A scope that one reader asked for says nothing about the grant.
   if (outcome.failure.code === 'invalid_scope' && (key.scope !== '' || key.resource !== '')) {
@@ -197,24 +199,6 @@ export function fallback(
     previousRefreshToken: undefined,
     attempts: [...record.attempts, sent],
     schedule: due,
-  }
-}
-
-function withCandidate(record: GrantRecord, candidate: Candidate): GrantRecord {
-  const { refreshToken, token, fence } = candidate
-  const present = record.tokens.find((row) => row.scope === token?.scope && row.resource === token.resource)
-  const tokens =
-    token === undefined || (present !== undefined && present.expiresAt >= token.expiresAt)
-      ? record.tokens
-      : [
-          ...record.tokens.filter((row) => row !== present),
-          { ...token, generation: (present?.generation ?? 0) + 1, fence },
-        ]
-  return {
-    ...record,
-    refreshToken,
-    tokens,
-    candidates: record.candidates.filter((other) => other !== candidate),
   }
 }
 
