@@ -1,5 +1,6 @@
 import { type Answered, withoutLease } from './attempt.ts'
 import { withCandidate } from './candidate.ts'
+import { ageNotices, refreshTokenEnd } from './due.ts'
 import {
   type Attempt,
   type Candidate,
@@ -124,15 +125,18 @@ function taken(
   // Another send on the same parent may have killed this child since: it proves itself while its parent can still help.
   const overlapped = onParent.some((open) => open.id !== attempt.id)
   const proving = overlapped && effectiveClass(record.facts, timing) === 'last_child_wins'
-  const normal = brought === undefined ? time.at + restAfter(record) : dueAt(next, utc, time.at)
+  const normal = brought === undefined ? time.at + restAfter(record) : dueAt(next, utc, time.at, record)
   const due = proving
-    ? Math.min(normal, provingAt(record, next.previousRefreshToken, timing, time.at))
+    ? Math.min(
+        normal ?? Number.POSITIVE_INFINITY,
+        provingAt(record, next.previousRefreshToken, timing, time.at),
+      )
     : normal
   const committed: GrantRecord = {
     ...next,
     schedule: {
       ...record.schedule,
-      dueAt: paused ? null : Math.max(due, time.at + shortestRest),
+      dueAt: paused || due === null ? null : Math.max(due, time.at + shortestRest),
       backoffUntil: 0,
       ...(brought === undefined
         ? { failures: record.schedule.failures + 1 }
@@ -198,9 +202,19 @@ function noticed(before: GrantRecord, next: GrantRecord, answered: Answered, utc
   const granted = answered.token?.grantedScope
   const had = answered.token === undefined ? undefined : findToken(before, answered.token)?.grantedScope
   const lost = granted === undefined ? [] : (had ?? []).filter((name) => !granted.includes(name))
-  return lost.length === 0
-    ? recovered
-    : notify(recovered, 'scope_reduced', `the provider no longer grants ${lost.join(' ')}`, utc)
+  const reduced =
+    lost.length === 0
+      ? recovered
+      : notify(recovered, 'scope_reduced', `the provider no longer grants ${lost.join(' ')}`, utc)
+  return ageing(before, reduced, utc)
+}
+
+/** A refresh token that dies by age, however often it is used: a person must consent again before. */
+function ageing(before: GrantRecord, next: GrantRecord, utc: number): GrantRecord {
+  const end = refreshTokenEnd(next, before)
+  const kind = end === undefined ? undefined : ageNotices(end, utc).due
+  if (end === undefined || kind === undefined) return next
+  return notify(next, kind, `the refresh token dies by age at ${new Date(end).toISOString()}`, utc)
 }
 
 /** Never dropped, unless it belongs to a login before the present one. */

@@ -35,7 +35,7 @@ const unknownIdle = 7 * day
  * Milliseconds from now until the grant is to be refreshed by itself; never negative, null where never. `before`: the
  * record before the answer that has just come, where one has; it tells what an answer did not move.
  */
-export function dueIn(record: Dated, utc: number, before?: Dated): number | null {
+export function dueIn(record: Dated, utc: number, before?: Dated | undefined): number | null {
   const wishes = [
     record.facts.refresh === 'on_demand' ? undefined : tokenDueIn(record, utc, before),
     until(keepAliveAt(record, before), utc),
@@ -70,7 +70,7 @@ const sameTokenPause = (left: number): number => Math.max(0, Math.min(Math.max(l
  * UTC ms at which a refresh token is used so that it does not die of idleness: after a third of the time it may lie idle,
  * or after a week where that is unknown. Earlier by up to a tenth, so that grants added together do not come together.
  */
-export function keepAliveAt(record: Dated, before?: Dated): number | undefined {
+export function keepAliveAt(record: Dated, before?: Dated | undefined): number | undefined {
   const { refreshToken, facts, schedule, tokens } = record
   if (refreshToken === undefined) return undefined
   const used = Math.max(
@@ -118,7 +118,7 @@ export function ageNotices(
  * provider states counts only when `before`, the record before its last answer, had the same: one that moves with
  * every use is a limit of idleness.
  */
-export function refreshTokenEnd(record: Dated, before?: Dated): number | undefined {
+export function refreshTokenEnd(record: Dated, before?: Dated | undefined): number | undefined {
   const { refreshToken, facts, loginAt } = record
   if (refreshToken === undefined) return undefined
   const aged =

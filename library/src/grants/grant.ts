@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../errors.ts'
 import { withCandidate } from './candidate.ts'
+import { dueIn } from './due.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type Notice, notify } from './notice.ts'
-import { freshness, untilDue } from './schedule.ts'
+import { freshness } from './schedule.ts'
 
 /** How a grant is obtained, and so how its next token is. */
 export type GrantType = 'client_credentials' | 'authorization_code' | 'refresh_token' | 'jwt_bearer'
@@ -249,10 +250,18 @@ export function ownFreshness(record: GrantRecord, utc: number): ReturnType<typeo
   return own === undefined ? 'expired' : freshness(own, record.refreshBefore, utc)
 }
 
-/** Store time at which the grant's own token is to be refreshed. */
-export function dueAt(record: GrantRecord, utc: number, storeNow: number): number {
-  const own = findToken(record, ownToken)
-  return own === undefined ? storeNow : storeNow + untilDue(own, record, utc)
+/**
+ * Store time at which the grant is to be refreshed by itself; null where never. `before`: the record before the answer
+ * that has just come.
+ */
+export function dueAt(
+  record: GrantRecord,
+  utc: number,
+  storeNow: number,
+  before?: GrantRecord | undefined,
+): number | null {
+  const wait = dueIn(record, utc, before)
+  return wait === null ? null : storeNow + wait
 }
 
 /** An operator stops the grant: nothing is refreshed and nothing served until it is resumed. */
