@@ -90,6 +90,7 @@ export class PostgresGrants implements GrantStore {
       statements,
       utc: () => clock.now(),
       moment: (said): Moment => ({ time: heard(said), isGone: (owner) => this.#spool.isGone(owner) }),
+      trusts: ({ server }) => this.#comparedServer === undefined || this.#comparedServer === server,
       onAwaited: () => this.#hints.tell(),
     })
     if (options.listens) this.onHint = (listener) => this.#hints.listen(listener)

@@ -19,6 +19,8 @@ export interface UpdatesOptions {
   /** UTC, milliseconds. */
   readonly utc: () => number
   readonly moment: (said: Said) => Moment
+  /** Whether what that server has was compared with what this host knows, or nobody means to. */
+  readonly trusts: (said: Said) => boolean
   /** A transaction has committed in which another process may be interested. */
   readonly onAwaited: () => void
 }
@@ -53,12 +55,15 @@ export class Updates {
     })
   }
 
-  /** Runs `decide` on what is due and free, longest due first, at most `limit`. */
+  /**
+   * Runs `decide` on what is due and free, longest due first, at most `limit`. On nothing where another server speaks than
+   * before: its rows may hold refresh tokens that are spent, and whoever drains the spool next finds that out.
+   */
   async updateDue<R>(
     limit: number,
     decide: (record: GrantRecord, moment: Moment) => Change<R>,
   ): Promise<readonly R[]> {
-    const { transactions, statements, utc, moment, onAwaited } = this.#options
+    const { transactions, statements, utc, moment, trusts, onAwaited } = this.#options
     const { results, awaited, thrown } = await transactions.run({
       first: [{ text: statements.lockDue, values: [limit] }],
       decide: async ([due], send) => {
@@ -68,6 +73,10 @@ export class Updates {
         if (ids.length === 0) return { result: { results, awaited: false, thrown: [] }, writes: [] }
         const [loaded] = await send([{ text: statements.load, values: [ids] }])
         const { said, records } = loadedFrom(loaded as Answer)
+        if (!trusts(said)) {
+          moment(said)
+          return { result: { results, awaited: false, thrown: [] }, writes: [] }
+        }
         try {
           for (const id of ids) {
             const before = records.get(id) as GrantRecord

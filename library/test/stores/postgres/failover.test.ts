@@ -202,6 +202,27 @@ describe.skipIf(missingPostgres)('F16: an asynchronous standby that takes over',
   })
 })
 
+test.skipIf(missingPostgres)(
+  'nothing is claimed from a server that speaks for the first time before its rows were compared',
+  async () => {
+    const server = await ended(startPostgres(durable))
+    const { keeper } = await login(server)
+    const { store } = keeper
+    const claim = () => store.updateDue(10, ({ id }) => ({ result: id }))
+    await store.update('work', (row, { time }) => ({
+      result: undefined,
+      record: row && { ...row, schedule: { ...row.schedule, dueAt: time.at } },
+    }))
+    expect(await claim()).toEqual(['work'])
+    await server.stop('immediate')
+    await server.start()
+    expect(await claim()).toEqual([])
+    expect(await claim()).toEqual([])
+    expect(await store.regressions?.()).toEqual([])
+    expect(await claim()).toEqual(['work'])
+  },
+)
+
 test.skipIf(missingPostgres)('a store that is opened on a standby says that it is one', async () => {
   const { standby, primary } = await pair()
   const { keeper } = await login(primary)
