@@ -17,6 +17,7 @@ import type {
 import type { FaultPoint, HostSpool } from '../spool/spool.ts'
 import { AttachedSpool } from './attached-spool.ts'
 import { openDatabase } from './database.ts'
+import { dueGrants, holders, namedOwners, nextDue, releaseFrom } from './due-grants.ts'
 import { type KeyPlace, loadKeys } from './master-keys.ts'
 import * as registers from './registers.ts'
 import { setSetting, setting } from './settings.ts'
@@ -188,35 +189,24 @@ class SqliteStore implements GrantStore {
     return this.#guarded(() => {
       const dead = this.#dead()
       // Most of the time nothing is: then nobody is kept waiting.
-      if (dead.length === 0 && this.#due(1).length === 0) return []
+      if (dead.length === 0 && dueGrants(this.#statements, this.time().at, 1).length === 0) return []
       const results = this.#transaction(() => {
         const moment = this.#moment()
-        this.#release(dead, moment.time.at)
-        return this.#due(limit).map((id) => {
+        const { at } = moment.time
+        for (const owner of dead) releaseFrom(this.#statements, owner, at)
+        return dueGrants(this.#statements, at, limit).map((id) => {
           const { result, write } = this.#decided(id, (record) => decide(record as GrantRecord, moment))
           write?.()
           return result
         })
       })
-      if (dead.length > 0) this.#sweep()
+      if (dead.length > 0) this.#attached.get().sweep(namedOwners(this.#statements))
       return results
     })
   }
 
-  #due(limit: number): string[] {
-    return this.#statements
-      .sql('SELECT grant_id FROM schedule WHERE due_at <= ? ORDER BY due_at LIMIT ?')
-      .all(this.time().at, limit)
-      .map((row) => String(row.grant_id))
-  }
-
   async nextDue(): Promise<number | undefined> {
-    return this.#guarded(() => {
-      const row = this.#statements
-        .sql('SELECT due_at FROM schedule WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1')
-        .get()
-      return row === undefined ? undefined : Number(row.due_at)
-    })
+    return this.#guarded(() => nextDue(this.#statements))
   }
 
   async list({ after = '', limit = 1000 }: { after?: string | undefined; limit?: number | undefined } = {}) {
@@ -349,27 +339,9 @@ class SqliteStore implements GrantStore {
 
   /** Processes that hold a grant and are gone. */
   #dead(): readonly string[] {
-    const owners = this.#statements.sql('SELECT DISTINCT owner FROM schedule WHERE owner IS NOT NULL').all()
-    if (owners.length === 0) return []
-    const spool = this.#attached.tryGet()
-    return owners.map((row) => String(row.owner)).filter((owner) => spool?.isGone(owner) === true)
-  }
-
-  /** A grant whose worker died is due now, not when its lease would have ended. */
-  #release(dead: readonly string[], at: number): void {
-    for (const owner of dead)
-      this.#statements
-        .sql('UPDATE schedule SET due_at = min(due_at, ?), owner = NULL, lease_until = NULL WHERE owner = ?')
-        .run(at, owner)
-  }
-
-  #sweep(): void {
-    const named = this.#statements
-      .sql(
-        'SELECT owner FROM schedule WHERE owner IS NOT NULL UNION SELECT owner FROM attempts WHERE local_done = 0',
-      )
-      .all()
-    this.#attached.get().sweep(new Set(named.map((row) => String(row.owner))))
+    const owners = holders(this.#statements)
+    const spool = owners.length === 0 ? undefined : this.#attached.tryGet()
+    return spool === undefined ? [] : owners.filter((owner) => spool.isGone(owner))
   }
 
   #transaction<T>(work: () => T): T {
