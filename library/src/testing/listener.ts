@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { EvertokenError } from '../errors.ts'
-import { type Answer, emptyAnswer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
+import { type Answer, errorAnswer, OAuthError } from './answer.ts'
 import type { Exchange, Practice } from './exchange.ts'
-import { checkFault, type FaultTarget, type PracticeFault } from './fault.ts'
+import type { FaultTarget } from './fault.ts'
 import { type Delivery, replacesAnswer, underFault } from './fault-delivery.ts'
-import { RequestCut, readBody, readExchange, respondRequest, senderOf, targetOf } from './request-intake.ts'
+import { practicePage } from './practice-pages.ts'
+import { RequestCut, readExchange, respondRequest, senderOf, targetOf } from './request-intake.ts'
 import { digest, fingerprint, type OpenRecord, type RequestRecord } from './request-record.ts'
 import { route } from './routes.ts'
 import type { NoteTruth, TruthDelivery } from './truth-log.ts'
@@ -68,13 +69,8 @@ async function handle(
 ): Promise<void> {
   const path = targetOf(message).pathname.slice(0, 200)
   // The record's readers would otherwise fill the record.
-  if (path === '/practice/faults' && message.method === 'POST')
-    return send(response, await takeFaults(message, practice))
-  if (path === '/practice/faults' && message.method === 'DELETE') {
-    practice.faults.clear()
-    return send(response, emptyAnswer(204))
-  }
-  if (path.startsWith('/practice/')) return send(response, practicePage(path, practice, requests))
+  if (path.startsWith('/practice/'))
+    return send(response, await practicePage(message, path, practice, requests))
   const record = requests.open(practice.now(), message.method ?? 'GET', path)
   try {
     deliver(await work(message, response, record, practice, stopped), response, record)
@@ -203,38 +199,7 @@ function sendPart(response: ServerResponse, answer: Answer, bytes: number): void
   response.write(body.subarray(0, bytes), () => endConnection(response))
 }
 
-/** One fault or a list of them, as JSON. */
-async function takeFaults(message: IncomingMessage, practice: Practice): Promise<Answer> {
-  try {
-    const value = JSON.parse(await readBody(message)) as PracticeFault | readonly PracticeFault[]
-    const faults = Array.isArray(value) ? (value as readonly PracticeFault[]) : [value as PracticeFault]
-    // All are looked at before one is taken: a list is in force whole or not at all.
-    for (const fault of faults) checkFault(Object(fault))
-    for (const fault of faults) practice.faults.add(fault, practice.now())
-    return jsonAnswer(200, { faults: faults.length })
-  } catch (error) {
-    return errorAnswer(
-      new OAuthError('invalid_request', error instanceof Error ? error.message : String(error)),
-    )
-  }
-}
-
 function send(response: ServerResponse, answer: Answer): void {
   response.writeHead(answer.status, answer.headers)
   response.end(answer.body)
-}
-
-function practicePage(path: string, practice: Practice, requests: RequestRecord): Answer {
-  switch (path) {
-    case '/practice/requests':
-      return jsonAnswer(200, requests.all())
-    case '/practice/truth':
-      return jsonAnswer(200, practice.truth.all())
-    case '/practice/health': {
-      const { stateFile = null } = practice.options
-      return jsonAnswer(200, { practice: true, issuer: practice.issuer, pid: process.pid, stateFile })
-    }
-    default:
-      return jsonAnswer(404, { error: 'not_found' })
-  }
 }

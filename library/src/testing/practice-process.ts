@@ -10,7 +10,7 @@ import { optionsVariable } from './spawned-server.ts'
  */
 
 const usage = `usage: practice-process [--port N] [--host ADDRESS] [--issuer ORIGIN] [--rotation strict|none|…]
-  [--reuse-window S] [--state FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
+  [--reuse-window S] [--old-token-dies] [--state FILE] [--truth FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
 Options as JSON (those of startPracticeServer) are also taken from ${optionsVariable}; single flags win.`
 
 function readOptions(): PracticeServerOptions {
@@ -21,7 +21,9 @@ function readOptions(): PracticeServerOptions {
       issuer: { type: 'string' },
       rotation: { type: 'string' },
       'reuse-window': { type: 'string' },
+      'old-token-dies': { type: 'boolean' },
       state: { type: 'string' },
+      truth: { type: 'string' },
       latency: { type: 'string' },
       'access-token-lifetime': { type: 'string' },
       'refresh-token-lifetime': { type: 'string' },
@@ -29,7 +31,7 @@ function readOptions(): PracticeServerOptions {
     },
   })
   const base = JSON.parse(values.options ?? process.env[optionsVariable] ?? '{}') as PracticeServerOptions
-  const { host, issuer, rotation, state: stateFile } = values
+  const { host, issuer, rotation, state: stateFile, truth: truthFile } = values
   const reuseWindow = values['reuse-window']
   const accessToken = values['access-token-lifetime']
   const refreshToken = values['refresh-token-lifetime']
@@ -41,6 +43,8 @@ function readOptions(): PracticeServerOptions {
     // Checked with all other options when the server starts.
     ...(rotation === undefined ? {} : { rotation: rotation as 'strict' }),
     ...(reuseWindow === undefined ? {} : { reuseWindow: Number(reuseWindow) }),
+    ...(values['old-token-dies'] ? { oldTokenDies: true } : {}),
+    ...(truthFile === undefined ? {} : { truthFile }),
     ...(stateFile === undefined ? {} : { stateFile }),
     ...(values.latency === undefined ? {} : { latency: Number(values.latency) }),
     lifetimes: {

@@ -190,7 +190,7 @@ export class PracticeServer {
  * Grant types: client credentials, authorization code with PKCE S256, refresh token, JWT bearer. Endpoints: `/authorize`,
  * `/token`, `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009),
  * `/api/whoami` (wants a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`,
- * `/practice/truth`, `/practice/faults`, `/practice/health`.
+ * `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
  *
  * Without `clients` and `assertionIssuers` it knows:
  *

@@ -9,6 +9,7 @@ import {
   consent,
   fingerprint,
   type PracticeProcess,
+  readTruthFile,
   spawnPracticeServer,
   startPracticeServer,
 } from '../../src/testing/practice-server.ts'
@@ -148,6 +149,24 @@ describe('the process by its command line', () => {
     expect((await post(target, { grant_type: 'client_credentials' }, service)).json.expires_in).toBe(5)
     process_.disconnect()
     expect(await exited).toEqual([0, null])
+  })
+
+  test('its flags end the old access token and write the truth to a file', async () => {
+    const truth = join(folder, 'truth.jsonl')
+    const { process_, output, closed } = run('--old-token-dies', '--truth', truth)
+    await expect.poll(output, { timeout: 5_000 }).toMatch(/\n$/)
+    const target = JSON.parse(output()) as { issuer: string }
+    const first = await login(target)
+    const second = tokensOf(await refresh(target, first.refresh))
+    expect([(await asks(target, first.access)).status, (await asks(target, second.access)).status]).toEqual([
+      401, 200,
+    ])
+    process_.kill('SIGTERM')
+    expect(await closed).toEqual([0, null])
+    expect(readTruthFile(truth).filter(({ type }) => type === 'issued')).toMatchObject([
+      { accessToken: fingerprint(first.access) },
+      { accessToken: fingerprint(second.access), endsEarlier: true },
+    ])
   })
 
   test('a taken port is an error of one line', async () => {

@@ -10,6 +10,10 @@ export interface PracticeServerFlags {
   rotation?: Rotation | undefined
   /** `--reuse-window S` */
   reuseWindow?: number | undefined
+  /** `--old-token-dies` */
+  oldTokenDies?: boolean | undefined
+  /** `--truth FILE` */
+  truth?: string | undefined
   /** `--state FILE` */
   state?: string | undefined
   /** `--access-token-lifetime S` */
@@ -32,7 +36,9 @@ async function started(flags: PracticeServerFlags): Promise<PracticeServer> {
       port: flags.port,
       rotation: flags.rotation,
       reuseWindow: flags.reuseWindow,
+      oldTokenDies: flags.oldTokenDies,
       stateFile: flags.state,
+      truthFile: flags.truth,
       lifetimes: { accessToken: flags.accessTokenLifetime },
     })
   } catch (error) {

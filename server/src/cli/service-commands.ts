@@ -56,7 +56,9 @@ export function registerServiceCommands(program: Command, environment: Environme
       'a used refresh token: strict, none, idempotent, last_child_wins or fork; default: strict',
     )
     .option('--reuse-window <seconds>', 'how long the last three forgive its use; default: 30', secondsOf)
+    .option('--old-token-dies', 'a new access token ends the one before at once')
     .option('--state <file>', 'a journal that survives it; default: memory only')
+    .option('--truth <file>', 'a log of what truly happened, one JSON object a line; default: memory only')
     .option('--access-token-lifetime <seconds>', 'default: 300', secondsOf)
     .option('--json', 'for programs: one line of JSON once it listens')
     .addHelpText(

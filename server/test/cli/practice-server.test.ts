@@ -1,4 +1,8 @@
-import { expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readTruthFile } from 'evertoken/testing'
+import { expect, onTestFinished, test } from 'vitest'
 import { evertoken, start } from './command.ts'
 
 const ask = async (issuer: string) => {
@@ -31,6 +35,24 @@ test('with --json it is one line', async () => {
   expect((await ask(said.issuer)).expires_in).toBe(300)
   running.child.kill('SIGTERM')
   expect((await running.ended).code).toBe(0)
+})
+
+test('with --truth it writes down what truly happened', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evertoken-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const truth = join(folder, 'truth.jsonl')
+  const running = start(['practice-server', '--json', '--old-token-dies', '--truth', truth])
+  await running.says(/\n$/, 'stdout')
+  await ask((JSON.parse(running.stdout) as { issuer: string }).issuer)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(0)
+  expect(readTruthFile(truth).map(({ type }) => type)).toEqual([
+    'received',
+    'issued',
+    'processed',
+    'answered',
+  ])
+  expect(readTruthFile(truth)[1]).toMatchObject({ endsEarlier: true })
 })
 
 test.each([
