@@ -30,6 +30,9 @@ export interface Read {
   readonly error?: string
 }
 
+/** Deaths in one test: a few among all the others' tests, more where these are meant. */
+export const kills = process.env.MODE === 'interop' ? 20 : 5
+
 /** Several processes that work and read on one login, and their deaths. */
 export class Fleet {
   /** Those that cut off a refresh which had begun. */

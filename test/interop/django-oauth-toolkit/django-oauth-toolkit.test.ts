@@ -7,7 +7,7 @@ import { authorizationCode, type GrantDefinition, Keeper, type KeeperOptions, re
 import { sqliteStore } from 'evertoken/sqlite'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { installed, works } from '../debian-packages.ts'
-import { Fleet, testFolder } from '../keepers.ts'
+import { Fleet, kills, testFolder } from '../keepers.ts'
 import { type Registration, redirectUri, refreshByHand, statusOf, tokensByHand } from '../login-by-hand.ts'
 import { lossyTransport } from '../lossy-transport.ts'
 import { consentByForms } from '../person.ts'
@@ -135,14 +135,14 @@ describe.skipIf('missing' in python)('missing' in python ? `${name} (${python.mi
     await loggedIn(keeper)
     const fleet = new Fleet(8, { database, grant: 'work', resource: resource(), timing })
     await fleet.launch()
-    await fleet.killMany(20)
+    await fleet.killMany(kills)
     await expect
       .poll(async () => (await keeper.refresh('work').catch(() => undefined)) !== undefined, {
         timeout: 20_000,
       })
       .toBe(true)
     await fleet.stop()
-    expect(fleet.kills).toBe(20)
+    expect(fleet.kills).toBe(kills)
     expect(await statusOf(resource(), (await keeper.getToken('work')).value)).toBe(200)
     expect(await keeper.show('work')).toMatchObject({ state: 'active', unresolved: false })
     expect(refreshes().filter(({ error }) => error !== null)).toEqual([])

@@ -14,7 +14,7 @@ import {
 import { sqliteStore } from 'evertoken/sqlite'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { installed, works } from '../debian-packages.ts'
-import { Fleet, testFolder } from '../keepers.ts'
+import { Fleet, kills, testFolder } from '../keepers.ts'
 import { type Registration, redirectUri, refreshByHand, statusOf, tokensByHand } from '../login-by-hand.ts'
 import { lossyTransport } from '../lossy-transport.ts'
 import { consentByForms } from '../person.ts'
@@ -162,14 +162,14 @@ describe.skipIf('missing' in ruby)('missing' in ruby ? `doorkeeper (${ruby.missi
       const keeper = await open({ replayClass: 'fork', reuseWindow: 30 }, { database })
       const fleet = new Fleet(8, { database, grant: 'work', resource: resource() })
       await fleet.launch()
-      await fleet.killMany(20)
+      await fleet.killMany(kills)
       await expect
         .poll(async () => (await keeper.refresh('work').catch(() => undefined)) !== undefined, {
           timeout: 20_000,
         })
         .toBe(true)
       await fleet.stop()
-      expect(fleet.kills).toBe(20)
+      expect(fleet.kills).toBe(kills)
       expect(await keeper.show('work')).toMatchObject({ state: 'active', unresolved: false })
       expect(await statusOf(resource(), (await keeper.getToken('work')).value)).toBe(200)
       const reads = fleet.reads()
