@@ -173,7 +173,7 @@ export const plain = (record: GrantRecord | undefined): unknown =>
             value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
         ),
       )
-export const placeOf = ({ scope, resource }: TokenRow): string => `${scope}\n${resource}`
+const placeOf = ({ scope, resource }: TokenRow): string => `${scope}\n${resource}`
 
 export const put = (store: GrantStore, record: GrantRecord): Promise<void> =>
   store.update(record.id, () => ({ result: undefined, record }))

@@ -13,14 +13,21 @@ export interface Child {
   readonly gone: Promise<number | null>
 }
 
-/** Starts a TypeScript file as a process; `task` is its argument, as JSON. No file of it grows beyond `limit` KiB. */
-export function startChild(script: URL, task: unknown, limit?: number): Child {
-  const limited = {
-    execPath: 'bash',
-    execArgv: ['-c', `ulimit -f ${limit}; exec "$0" "$@"`, process.execPath],
-  }
+/** What stands around a process of ours. */
+export interface Surroundings {
+  /** No file of it grows beyond this many KiB. */
+  readonly limit?: number
+  /** It counts processes on its own, as in a container. Only root may have that. */
+  readonly contained?: boolean
+}
+
+/** Starts a TypeScript file as a process; `task` is its argument, as JSON. */
+export function startChild(script: URL, task: unknown, { limit, contained }: Surroundings = {}): Child {
+  const around = (execPath: string, ...execArgv: string[]) => ({ execPath, execArgv })
   const child: ChildProcess = fork(script, [JSON.stringify(task)], {
-    ...(limit === undefined ? { execArgv: [] } : limited),
+    execArgv: [],
+    ...(limit !== undefined && around('bash', '-c', `ulimit -f ${limit}; exec "$0" "$@"`, process.execPath)),
+    ...(contained === true && around('unshare', '--pid', '--fork', '--kill-child', process.execPath)),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const waiting: ((message: unknown) => void)[] = []

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { newRecord } from '../../src/testing/store-contract.ts'
-import { type Child, startChild } from './child.ts'
+import { type Child, type Surroundings, startChild } from './child.ts'
 import type { Task } from './spool-process.ts'
 import { left, openedSpool } from './spools.ts'
 import { newStoreFile, openedStore, temporaryFolder } from './sqlite-files.ts'
 
-const start = (task: Task, limit?: number): Child =>
-  startChild(new URL('./spool-process.ts', import.meta.url), task, limit)
+const start = (task: Task, around?: Surroundings): Child =>
+  startChild(new URL('./spool-process.ts', import.meta.url), task, around)
 
 describe('a process that is killed', () => {
   test('right after an answer was durable leaves it, and everything that was not settled before', async () => {
@@ -67,7 +67,7 @@ test('F19: where no file may grow, an answer is refused as on a full disk and th
   const file = newStoreFile()
   const store = await openedStore(file)
   await store.update('a', () => ({ result: undefined, record: newRecord(store, 'a') }))
-  const child = start({ kind: 'full', file, grant: 'a' }, 200)
+  const child = start({ kind: 'full', file, grant: 'a' }, { limit: 200 })
   expect(await child.said()).toEqual({
     ready: 'disk_full',
     small: 'done',

@@ -1,12 +1,16 @@
+import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { newRecord } from '../../src/testing/store-contract.ts'
-import { type Child, startChild } from './child.ts'
+import { type Child, type Surroundings, startChild } from './child.ts'
 import { dueIds } from './due.ts'
 import { newStoreFile, openedStore } from './sqlite-files.ts'
 import type { Opened, Task } from './sqlite-process.ts'
 
-const start = (task: Task): Child => startChild(new URL('./sqlite-process.ts', import.meta.url), task)
+const start = (task: Task, around?: Surroundings): Child =>
+  startChild(new URL('./sqlite-process.ts', import.meta.url), task, around)
+
+const mayContain = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0
 
 // SQLite does not wait for the lock while one switches a new file to WAL: one start in fifty failed as "locked".
 test('eight processes that open a new store at once agree on one store and one key', async () => {
@@ -35,10 +39,10 @@ test('of a thousand increments by eight processes at once none is lost', async (
 })
 
 describe('whoever holds a grant', () => {
-  async function holding() {
+  async function holding(around?: Surroundings) {
     const file = newStoreFile()
     const store = await openedStore(file)
-    const child = start({ kind: 'hold', file, id: 'a' })
+    const child = start({ kind: 'hold', file, id: 'a' }, around)
     const { owner } = await child.said<{ owner: string }>()
     const isGone = (): Promise<boolean> =>
       store.update('a', (_, moment) => ({ result: moment.isGone(owner) }))
@@ -70,6 +74,20 @@ describe('whoever holds a grant', () => {
     await child.gone
     expect(await isGone()).toBe(true)
   })
+
+  // Numbers of processes mean nothing there: both sides may have the same.
+  test.skipIf(!mayContain)(
+    'is seen to live and to die from outside its container (needs unshare)',
+    async () => {
+      const { store, child, isGone } = await holding({ contained: true })
+      expect(await isGone()).toBe(false)
+      expect(await dueIds(store, 10)).toEqual([])
+      child.kill('SIGKILL')
+      await child.gone
+      await expect.poll(isGone).toBe(true)
+      expect(await dueIds(store, 10)).toEqual(['a'])
+    },
+  )
 
   test('is not dead to a store of another file, which knows nothing of it', async () => {
     const { child, owner } = await holding()
