@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import type { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
@@ -41,8 +42,14 @@ export type FormAnswer =
       readonly kind: 'unreadable'
       readonly status: number
       readonly reason: Extract<UnusableReason, 'too_large' | 'cut' | 'bad_encoding'>
+      readonly partial?: Secret | undefined
     }
-  | Silence
+  | (Silence & {
+      /** What had arrived of an answer when patience ended. */
+      readonly partial?: Secret | undefined
+      /** HTTP status of it. */
+      readonly status?: number | undefined
+    })
 
 /** What oauth4webapi wants to send any request to an endpoint of the provider. */
 export interface FormRequest {
@@ -147,8 +154,14 @@ function readFailure(error: unknown): Exclude<FormAnswer, { kind: 'answer' }> {
     case 'bad_encoding':
       return error.status === undefined
         ? { kind: 'silence', sent: error.sent, reason: 'reset', detail: error.message }
-        : { kind: 'unreadable', status: error.status, reason: error.reason }
+        : { kind: 'unreadable', status: error.status, reason: error.reason, partial: error.partial }
     default:
-      return { kind: 'silence', sent: error.sent, reason: error.reason, detail: error.message }
+      return {
+        kind: 'silence',
+        sent: error.sent,
+        reason: error.reason,
+        detail: error.message,
+        ...(error.partial === undefined ? {} : { partial: error.partial, status: error.status }),
+      }
   }
 }

@@ -1,6 +1,7 @@
 import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { LookupFunction, Socket } from 'node:net'
+import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import { AddressCheck, addressRefused } from './address-check.ts'
 import { decodeBody, largestBody } from './answer-body.ts'
@@ -100,6 +101,8 @@ interface RawAnswer {
 function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<RawAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>()
   const progress: Progress = { connected: false, sent: false }
+  const arrived: Buffer[] = []
+  let answer: IncomingMessage | undefined
   let settled = false
   const settle = (result: RawAnswer | WireError): void => {
     if (settled) return
@@ -112,10 +115,12 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
   }
   const fail = (reason: WireError['reason'], detail: string): void => {
     // The end of every connection comes here; an error is dear to make.
-    if (!settled) settle(new WireError(reason, detail, progress))
+    if (!settled) settle(new WireError(reason, detail, { ...progress, partial: partialOf(answer, arrived) }))
   }
+  const late = () => fail('deadline', `no whole answer from ${url.host} within ${request.deadline} ms`)
   const timer = setTimeout(
-    () => fail('deadline', `no whole answer from ${url.host} within ${request.deadline} ms`),
+    // A process that was stopped or blocked comes to its timers before its sockets: an answer that has arrived counts.
+    () => setImmediate(late),
     Math.min(Math.max(request.deadline, 0), 2 ** 31 - 1),
   )
 
@@ -127,7 +132,6 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
     return promise
   }
   outgoing.on('socket', (socket) => watch(socket, outgoing?.reusedSocket === true, url, progress))
-  let answer: IncomingMessage | undefined
   // Stays after the end: a connection that breaks while idle must not end the process.
   outgoing.on('error', (error) => {
     // Bytes beyond a whole answer end the connection; the answer may hold a refresh token and is read all the same.
@@ -138,7 +142,7 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
   outgoing.on('response', (head) => {
     answer = head
     progress.status = head.statusCode as number
-    collect(head, (body) => settle({ head, body }), fail)
+    collect(head, arrived, (body) => settle({ head, body }), fail)
   })
   outgoing.end(request.body)
   return promise
@@ -179,14 +183,20 @@ function watch(socket: Socket, reused: boolean, url: URL, progress: Progress): v
   })
 }
 
-function collect(head: IncomingMessage, done: (body: Buffer) => void, fail: Fail): void {
+/** The text so far, unless it is compressed: it may hold the only copy of a refresh token. */
+function partialOf(head: IncomingMessage | undefined, arrived: readonly Buffer[]): Secret | undefined {
+  const encoding = head?.headers['content-encoding'] ?? 'identity'
+  const text = encoding === 'identity' ? Buffer.concat(arrived).toString('utf8') : ''
+  return text === '' ? undefined : new Secret(text)
+}
+
+function collect(head: IncomingMessage, chunks: Buffer[], done: (body: Buffer) => void, fail: Fail): void {
   const tooLarge = () => fail('too_large', `more than ${largestBody} bytes of answer`)
   const cut = () => fail('cut', 'the answer ends too early')
   if (Number(head.headers['content-length'] ?? 0) > largestBody) {
     tooLarge()
     return
   }
-  const chunks: Buffer[] = []
   let size = 0
   head.on('data', (chunk: Buffer) => {
     size += chunk.length

@@ -3,7 +3,7 @@ import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { exchangeForm } from './form-exchange.ts'
 import type { TokenAnswer } from './token-answer.ts'
-import { readTokenAnswer } from './token-response.ts'
+import { readTokenAnswer, salvageRefreshToken } from './token-response.ts'
 import type { Wire } from './transport.ts'
 
 /** What every token request may say besides its own parameters. */
@@ -39,12 +39,30 @@ export async function requestToken(
     case 'answer':
       return readTokenAnswer(answer.response, answer.sent, wire.now())
     case 'unreadable':
-      return { kind: 'unusable', status: answer.status, reason: answer.reason }
-    case 'silence':
-      return answer
+      return { kind: 'unusable', status: answer.status, reason: answer.reason, ...salvaged(answer) }
+    case 'silence': {
+      const { partial, status, ...silence } = answer
+      const kept = salvaged({ partial, status })
+      return 'refreshToken' in kept
+        ? { kind: 'unusable', status: status ?? 0, reason: 'cut', ...kept }
+        : silence
+    }
     default:
       return answer satisfies never
   }
+}
+
+/** A success that broke off behind the refresh token: the old one is spent, and this is the new one. */
+function salvaged({
+  partial,
+  status = 0,
+}: {
+  readonly partial?: Secret | undefined
+  readonly status?: number | undefined
+}): { readonly refreshToken?: Secret } {
+  const succeeded = status >= 200 && status < 300
+  const refreshToken = partial === undefined || !succeeded ? undefined : salvageRefreshToken(partial)
+  return refreshToken === undefined ? {} : { refreshToken }
 }
 
 function parametersOf(

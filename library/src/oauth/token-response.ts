@@ -54,6 +54,23 @@ export function readTokenAnswer(response: WireResponse, sent: readonly string[],
   return { kind: 'tokens', status, response: readTokens(body, accessToken, kept, sent) }
 }
 
+/** Ends of a broken text at which a member may be whole; each try reads the text anew. */
+const mostCuts = 64
+
+/**
+ * The refresh token of an answer that broke off, if all of it had arrived: the text is ended behind its last whole member
+ * and read as ever.
+ */
+export function salvageRefreshToken(partial: Secret): Secret | undefined {
+  const text = partial.reveal().replace(/^\ufeff/, '')
+  let end = text.length
+  for (let cuts = 0; cuts < mostCuts && end > 0; cuts++, end = text.lastIndexOf(',', end - 1)) {
+    const body = parseJson(`${text.slice(0, end)}}`)?.value
+    if (isJsonObject(body)) return readRefreshToken(body)
+  }
+  return undefined
+}
+
 function readTokens(
   body: JsonObject,
   accessToken: string,

@@ -1,3 +1,4 @@
+import type { Secret } from '../secret.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 
 /** One HTTP request on the wire. */
@@ -31,16 +32,19 @@ export class WireError extends Error {
   readonly reason: SilenceReason | Extract<UnusableReason, 'too_large' | 'cut' | 'bad_encoding'>
   /** HTTP status, where the head of an answer arrived. */
   readonly status: number | undefined
+  /** What arrived of the body, where a part of one did. */
+  readonly partial: Secret | undefined
 
   constructor(
     reason: WireError['reason'],
     detail: string,
-    facts: { sent: boolean; status?: number; cause?: unknown },
+    facts: { sent: boolean; status?: number; partial?: Secret | undefined; cause?: unknown },
   ) {
     super(detail, facts.cause === undefined ? undefined : { cause: facts.cause })
     this.reason = reason
     this.sent = facts.sent
     this.status = facts.status
+    this.partial = facts.partial
   }
 }
 

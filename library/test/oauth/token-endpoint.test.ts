@@ -474,3 +474,20 @@ test('over a real socket: an answer, a cut one, an endless one and a slow one', 
   })
   expect(await grant(slow, 60)).toMatchObject({ kind: 'silence', sent: true, reason: 'deadline' })
 })
+
+test('an answer that is cut behind its refresh token gives that token, whether the connection ends or the deadline comes', async () => {
+  const begun = 'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"refresh_token":"kept","acc'
+  const answers = [
+    await rawServer((socket) => socket.end(begun)),
+    await rawServer((socket) => socket.write(begun)),
+    await rawServer((socket) => socket.end(begun.replace('200 OK', '400 Bad Request'))),
+  ].map((origin) =>
+    clientCredentialsGrant({ tokenEndpoint: `${origin}/token` }, client, {}, wireForTest({ deadline: 200 })),
+  )
+  const [cut, slow, refused] = await Promise.all(answers)
+  for (const answer of [cut, slow]) {
+    expect(answer).toMatchObject({ kind: 'unusable', status: 200, reason: 'cut' })
+    expect(answer?.kind === 'unusable' && answer.refreshToken?.reveal()).toBe('kept')
+  }
+  expect(refused).toEqual({ kind: 'unusable', status: 400, reason: 'cut' })
+})

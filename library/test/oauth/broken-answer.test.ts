@@ -1,0 +1,53 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { salvageRefreshToken } from '../../src/oauth/token-response.ts'
+import { Secret } from '../../src/secret.ts'
+
+const salvaged = (text: string): string | undefined =>
+  text === '' ? undefined : salvageRefreshToken(new Secret(text))?.reveal()
+
+const answers = fc.record(
+  {
+    access_token: fc.string({ minLength: 1, maxLength: 20 }),
+    token_type: fc.constant('Bearer'),
+    expires_in: fc.integer(),
+    refresh_token: fc.stringMatching(/^[\x20-\x7e]{1,30}$/),
+    scope: fc.string(),
+    nested: fc.object({ maxDepth: 2 }),
+  },
+  { requiredKeys: ['refresh_token'] },
+)
+
+test('an answer that breaks off gives its refresh token from the byte on at which all of it had arrived, and never another', () => {
+  fc.assert(
+    fc.property(answers, fc.boolean(), (answer, wide) => {
+      const text = JSON.stringify(answer, null, wide ? 2 : 0)
+      const member = JSON.stringify({ refresh_token: answer.refresh_token }, null, wide ? 2 : 0)
+      const written = member.slice(1, -1).trim()
+      const complete = text.indexOf(written) + written.length
+      for (let cut = 0; cut <= text.length; cut++)
+        expect(salvaged(text.slice(0, cut)), `cut at ${cut} of ${text}`).toBe(
+          cut < complete ? undefined : answer.refresh_token,
+        )
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('a refresh token inside something else is none, nor is one in an array or in a text', () => {
+  for (const text of [
+    '{"user":{"refresh_token":"inner"},"a',
+    '[{"refresh_token":"inner"},',
+    '{"note":"\\"refresh_token\\":\\"quoted\\",',
+    '"refresh_token":"bare",',
+    '<html>"refresh_token":"x",',
+  ])
+    expect(salvaged(text)).toBeUndefined()
+})
+
+test('an answer of thousands of members is tried at its last ones only', () => {
+  const text = `{"refresh_token":"first",${Array.from({ length: 5_000 }, (_, i) => `"m${i}":"v"`).join(',')},"bro`
+  expect(salvaged(text)).toBe('first')
+  const hopeless = `{"refresh_token":"first",[${','.repeat(5_000)}`
+  expect(salvaged(hopeless)).toBeUndefined()
+})
