@@ -177,6 +177,8 @@ export async function newWorld({
           introspection: probe === 'introspection',
           oldTokenDies: probe === 'canary',
           canary: probe === 'canary' ? `${server.issuer}/api/whoami` : undefined,
+          // As with the others; without it, it would be due only in the mandatory window.
+          refreshBefore: probe === 'canary' ? 720 : undefined,
           ...change,
         }),
       )
