@@ -1,5 +1,5 @@
 import type { LoginHistory, RefreshTokenHistory, TokenRequestHistory } from './login-history.ts'
-import type { LossCause, LossTiming, ResolvedEvidence } from './loss-evidence.ts'
+import type { LossCause, ResolvedEvidence } from './loss-evidence.ts'
 import { isWindowed, type Rotation } from './rotation.ts'
 
 /** The refresh token that a request presented. */
@@ -16,7 +16,7 @@ export function excuseOfKill(
   kill: TokenRequestHistory,
   evidence: ResolvedEvidence,
 ): LossCause | undefined {
-  const { timing, reuseWindow, rotation } = evidence
+  const { reuseWindow, rotation } = evidence
   const parent = parentOf(history, kill)
   const consumedAt = parent?.consumedAt
   if (parent === undefined || consumedAt === undefined) return undefined
@@ -28,9 +28,7 @@ export function excuseOfKill(
   const wait = longestWait(evidence)
   const lethal = lethalSend(history, parent, kill, rotation)
   if (lethal !== undefined && lethal.from > kill.from) {
-    const waited = lethal.receivedAt - kill.receivedAt
-    const hurried = rotation === 'strict' && inMandatoryWindow(history, lethal, timing)
-    if (waited >= wait || hurried) return 'processed_late'
+    if (lethal.receivedAt - kill.receivedAt >= wait) return 'processed_late'
   }
   return stoppedBefore(history, kill, wait, evidence) ? 'stopped_before_send' : undefined
 }
@@ -61,17 +59,6 @@ function lethalSend(
   if (!isWindowed(rotation)) return spent[0]
   const children = new Set(spent.map(({ refreshToken }) => refreshToken))
   return requests.find(({ presented }) => presented !== undefined && children.has(presented))
-}
-
-/** Whether the newest access token of the login was about to end when a request came. */
-function inMandatoryWindow(
-  { accessTokens }: LoginHistory,
-  { receivedAt }: TokenRequestHistory,
-  { mandatory }: LossTiming,
-): boolean {
-  const before = [...accessTokens.values()].filter(({ issuedAt }) => issuedAt < receivedAt)
-  const ends = Math.max(...before.map(({ expiresAt }) => expiresAt))
-  return receivedAt >= ends - mandatory
 }
 
 function stoppedBefore(

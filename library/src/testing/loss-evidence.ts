@@ -57,10 +57,8 @@ export interface LossTiming {
   readonly deadline: number
   /** How long a dead process may keep the others away; whoever lived for less could not help. Default 20,000. */
   readonly lease: number
-  /** After it a request that was not processed may be taken as dead. Default 120,000. */
+  /** After it, and not before, a request that was not processed may be taken as dead. Default 120,000. */
   readonly quiescence: number
-  /** So long before the access token ends, waiting for quiescence may stop. Default 300,000. */
-  readonly mandatory: number
   /** From the last byte of an answer until it is durable: a kill within that excuses its loss. Default 1000. */
   readonly handover: number
 }
@@ -69,7 +67,6 @@ const defaultLossTiming: LossTiming = Object.freeze({
   deadline: 15_000,
   lease: 20_000,
   quiescence: 120_000,
-  mandatory: 300_000,
   handover: 1_000,
 })
 
