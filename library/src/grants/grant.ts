@@ -281,12 +281,18 @@ export function pause(record: GrantRecord, utc: number): GrantRecord {
 export function resume(record: GrantRecord, utc: number, storeNow: number): GrantRecord {
   if (record.status.state !== 'paused' && record.status.state !== 'quarantined') return record
   const decided = record.status.state === 'quarantined' ? decidedFor(record) : record
+  // A send of unknown end is looked after at once: its reuse window may be about to close.
+  const recovers = record.attempts.some(({ sentAt }) => sentAt !== undefined)
   return {
     ...decided,
     status: { state: 'active' },
     fence: record.fence + 1,
     lease: undefined,
-    schedule: { ...record.schedule, dueAt: dueAt(decided, utc, storeNow), backoffUntil: 0 },
+    schedule: {
+      ...record.schedule,
+      dueAt: recovers ? storeNow : dueAt(decided, utc, storeNow),
+      backoffUntil: 0,
+    },
     updatedAt: utc,
   }
 }

@@ -14,7 +14,18 @@ import {
   serves,
   tokenKey,
 } from '../../src/grants/grant.ts'
-import { grantRecord, statuses, storeNow, strictRecord, tokenRow, tokenWith, utc } from './records.ts'
+import {
+  attempt,
+  candidate,
+  grantRecord,
+  lease,
+  statuses,
+  storeNow,
+  strictRecord,
+  tokenRow,
+  tokenWith,
+  utc,
+} from './records.ts'
 
 test.each<[GrantState, boolean, boolean]>([
   ['pending', false, false],
@@ -23,6 +34,8 @@ test.each<[GrantState, boolean, boolean]>([
   ['reauthorization_required', false, true],
   ['paused', false, false],
   ['quarantined', false, false],
+  ['revoking', false, false],
+  ['revoked', false, false],
 ])('a grant that is %s refreshes: %s, serves: %s', (state, refreshing, serving) => {
   expect([refreshes(statuses[state]), serves(statuses[state])]).toEqual([refreshing, serving])
 })
@@ -73,6 +86,13 @@ describe('a pause', () => {
     expect(resume(pause(grantRecord(), utc), utc, storeNow).schedule.dueAt).toBe(storeNow)
   })
 
+  test('over, a send of unknown end is looked after at once: its reuse window may be about to close', () => {
+    const open = { ...busy, attempts: [attempt({ parent: 'print of refresh-1', sentAt: storeNow - 9 })] }
+    expect(resume(pause(open, utc), utc, storeNow).schedule.dueAt).toBe(storeNow)
+    const unsent = { ...busy, attempts: [attempt({ parent: 'print of refresh-1' })] }
+    expect(resume(pause(unsent, utc), utc, storeNow).schedule.dueAt).toBe(dueAt(busy, utc, storeNow))
+  })
+
   test('of a paused grant, and the end of no pause, change nothing', () => {
     const paused = pause(busy, utc)
     expect(pause(paused, utc + 9)).toBe(paused)
@@ -80,15 +100,53 @@ describe('a pause', () => {
   })
 })
 
-test('a quarantine takes the lease, keeps every token and is due no more', () => {
-  const record = strictRecord({ tokens: [tokenRow()], fence: 2 })
-  expect(quarantine(record, 'does not decrypt', utc + 1)).toMatchObject({
-    status: { state: 'quarantined', reason: 'does not decrypt' },
-    fence: 3,
-    lease: undefined,
-    tokens: record.tokens,
-    refreshToken: record.refreshToken,
-    schedule: { dueAt: null },
+describe('a quarantine', () => {
+  const record = strictRecord({ tokens: [tokenRow()], fence: 2, lease: lease() })
+
+  test('takes the lease, keeps every token, is due no more, and tells a person', () => {
+    const aside = quarantine(record, 'does not decrypt', utc + 1)
+    expect(aside).toMatchObject({
+      status: { state: 'quarantined', reason: 'does not decrypt' },
+      fence: 3,
+      lease: undefined,
+      tokens: record.tokens,
+      refreshToken: record.refreshToken,
+      schedule: { dueAt: null },
+      notices: [{ kind: 'quarantined', epoch: 1, at: utc + 1, message: 'does not decrypt' }],
+    })
+  })
+
+  // An operator could have resumed it: a revoked login served again.
+  test('does not undo a revocation', () => {
+    for (const state of ['revoking', 'revoked'] as const) {
+      const over = { ...record, status: statuses[state] }
+      expect(quarantine(over, 'does not decrypt', utc)).toBe(over)
+      expect(resume(over, utc, storeNow)).toBe(over)
+    }
+  })
+
+  test('that an operator ends goes on with the child of its refresh token, should that have come', () => {
+    const aside = {
+      ...quarantine(record, 'does not decrypt', utc),
+      subject: 'print of ada',
+      candidates: [candidate('refresh-2'), candidate('other', { parent: 'print of refresh-0' })],
+    }
+    expect(resume(aside, utc, storeNow)).toMatchObject({
+      status: { state: 'active' },
+      refreshToken: { fingerprint: 'print of refresh-2' },
+      candidates: [{ id: 'attempt of other' }],
+      subject: undefined,
+    })
+    expect(resume({ ...aside, candidates: [] }, utc, storeNow)).toMatchObject({
+      refreshToken: { fingerprint: 'print of refresh-1' },
+      subject: undefined,
+    })
+    // A pause is no decision about whom a login is for.
+    const paused = { ...aside, status: statuses.paused }
+    expect(resume(paused, utc, storeNow)).toMatchObject({
+      subject: 'print of ada',
+      candidates: aside.candidates,
+    })
   })
 })
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type GrantState, ownToken } from '../../src/grants/grant.ts'
+import { type GrantRecord, type GrantState, ownToken } from '../../src/grants/grant.ts'
 import { readingOf } from '../../src/grants/reading.ts'
-import { grantRecord, statuses, tokenRow, tokenWith, utc } from './records.ts'
+import { facts, grantRecord, lease, statuses, tokenRow, tokenWith, utc } from './records.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -10,6 +10,8 @@ const refused = {
   pending: 'grant_pending',
   paused: 'grant_paused',
   quarantined: 'grant_quarantined',
+  revoking: 'grant_revoked',
+  revoked: 'grant_revoked',
 } as const
 
 /** What a reader of a one-hour token with `left` ms to go gets; `none` for a grant without a token. */
@@ -61,7 +63,7 @@ test.each<[number | 'none', number, string]>([
   expect(reading('reauthorization_required', left, minTtl)).toBe(expected)
 })
 
-test('pending, paused and quarantined grants give nothing, whatever token they hold, and say what to do', () => {
+test('pending, paused, quarantined and revoked grants give nothing, whatever token they hold, and say what to do', () => {
   for (const [state, code] of Object.entries(refused))
     for (const left of [hour, minute, 0, 'none'] as const) {
       expect(reading(state as GrantState, left)).toBe(code)
@@ -70,6 +72,15 @@ test('pending, paused and quarantined grants give nothing, whatever token they h
       const got = readingOf(record, ownToken, 0, utc)
       expect(got.kind === 'refuse' && got.error.advice).toMatch(/\w{5}/)
     }
+})
+
+test('a token that dies when it is replaced is not given out once somebody has begun to replace it', () => {
+  const dies = facts('strict', { oldTokenDies: true })
+  const held = { tokens: [tokenRow()], lease: lease() }
+  const kindOf = (change: Partial<GrantRecord>) => readingOf(grantRecord(change), ownToken, 0, utc).kind
+  expect(kindOf({ ...held, facts: dies })).toBe('renew')
+  expect(kindOf({ ...held, facts: dies, lease: undefined })).toBe('serve')
+  expect(kindOf(held)).toBe('serve')
 })
 
 test('no reader gets an expired token, and none is refused one that lives', () => {
