@@ -1,5 +1,12 @@
 import type { ErrorCode } from '../errors.ts'
-import { type Answers, noAnswers, withRefusal, withTokens } from './incident.ts'
+import {
+  type Answers,
+  defaultIncidentTiming,
+  type IncidentTiming,
+  noAnswers,
+  withRefusal,
+  withTokens,
+} from './incident.ts'
 import { type Lanes, type Slot, takeSlot } from './lanes.ts'
 
 /**
@@ -49,6 +56,7 @@ export interface CircuitTiming {
   readonly strictPatience: number
   /** How long after an outage, and after the last request that had to wait, requests are held to a rate. */
   readonly recovery: number
+  readonly incident: IncidentTiming
 }
 
 export const defaultCircuitTiming: CircuitTiming = Object.freeze({
@@ -58,6 +66,7 @@ export const defaultCircuitTiming: CircuitTiming = Object.freeze({
   probe: 25_000,
   strictPatience: 60_000,
   recovery: 60_000,
+  incident: defaultIncidentTiming,
 })
 
 /** Requests a second after an outage, where no rate is configured. */
@@ -166,9 +175,9 @@ export function withOutcome(
     case 'answered': {
       const answers =
         report.verdict === 'ok'
-          ? withTokens(present, 1, now)
+          ? withTokens(present, 1, now, timing.incident)
           : report.code === 'invalid_grant'
-            ? withRefusal(present, report.grant, now)
+            ? withRefusal(present, report.grant, now, timing.incident)
             : {}
       return { ...answered(present, 1, now, timing), ...answers }
     }
@@ -192,7 +201,7 @@ export function withSuccesses(
   // They may be older than what the breaker opened on: only an answer that comes now closes it.
   const sends = present.breaker.state === 'closed' || present.breaker.state === 'recovering'
   const counted = lately > 0 && sends ? answered(present, lately, now, timing) : present
-  return { ...counted, ...withTokens(counted, times.length, now) }
+  return { ...counted, ...withTokens(counted, times.length, now, timing.incident) }
 }
 
 function counting({ window }: Circuit, failures: number, total: number, now: number, span: number) {

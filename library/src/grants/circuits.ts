@@ -63,17 +63,12 @@ interface Known {
   readonly comesAgain: { strict: number; other: number }
 }
 
-/** How long what was read is good enough while it is used: so late may an opened breaker be noticed. */
-const lookEvery = 1_000
-/** What is older than this is not relied on at all. */
-const tooOld = 10_000
-/** How soon those who wait for another one's try look again. */
-const peekAfter = 1_000
-/** Nobody is turned away for longer than this after the door opens, however many wait. */
-const longestQueue = 300_000
+/** How many times at most a circuit is read while the breaker is open for the first time: once a second. */
+const looksInPause = 5
+/** What is older than so many looks is not relied on at all. */
+const tooOld = 10
 const mostCircuits = 1_000
 const mostSuccesses = 10_000
-const successSpan = 300_000
 
 /**
  * The circuits of this process over those in the store. While all is well and no rate is set, nothing is written, and read
@@ -101,13 +96,13 @@ export class Circuits {
    */
   closedUntil(key: string, strict: boolean, interactive = false): number | undefined {
     const known = this.#of(key)
-    if (this.#age(known) >= lookEvery) void this.#look(known)
+    if (this.#age(known) >= this.#lookEvery) void this.#look(known)
     if (known.circuit === undefined) return undefined
     const now = this.#store.time().at
     const present = circuitAt(known.circuit, now, this.#timing)
     const found = door(present, now, { strict }, this.#timing)
     if (found.kind === 'open') return undefined
-    return this.#comesAgain(known, opensAt(present, found.until, now), strict, interactive)
+    return this.#comesAgain(known, this.#opensAt(present, found.until, now), strict, interactive)
   }
 
   /**
@@ -128,8 +123,8 @@ export class Circuits {
     const { interactive, strict = false, knocks = false, longest = 2_000 } = how
     const known = this.#of(key)
     known.rate = rate ?? recoveryRate
-    if (this.#age(known) >= tooOld) await this.#look(known)
-    else if (this.#age(known) >= lookEvery) void this.#look(known)
+    if (this.#age(known) >= tooOld * this.#lookEvery) await this.#look(known)
+    else if (this.#age(known) >= this.#lookEvery) void this.#look(known)
     if (rate === undefined && !this.#limited(known)) return undefined
 
     const timing = this.#timing
@@ -138,7 +133,7 @@ export class Circuits {
         const present = circuitAt(stored, now, timing)
         const found: Door = knocks ? { kind: 'open' } : door(present, now, { strict }, timing)
         if (found.kind === 'closed')
-          return { result: { opens: opensAt(present, found.until, now), circuit: present } }
+          return { result: { opens: this.#opensAt(present, found.until, now), circuit: present } }
         const admitted = found.circuit ?? present
         const slot = reserve(admitted, rate, now, { interactive, longest }, timing)
         if (slot.kind === 'full') return { result: { opens: slot.until, circuit: present } }
@@ -181,6 +176,16 @@ export class Circuits {
   lifetime(key: string): number | undefined {
     const { circuit } = this.#of(key)
     return circuit === undefined ? undefined : learntLifetime(circuit)
+  }
+
+  /** How long what was read is good enough while it is used: so late may an opened breaker be noticed. */
+  get #lookEvery(): number {
+    return this.#timing.pause / looksInPause
+  }
+
+  /** When it is worth asking again: while another one is being tried, soon. */
+  #opensAt({ breaker }: Circuit, until: number, now: number): number {
+    return breaker.state === 'half_open' ? Math.min(until, now + this.#lookEvery) : until
   }
 
   #of(key: string): Known {
@@ -232,7 +237,8 @@ export class Circuits {
     if (interactive) return opens
     const lane = strict ? 'strict' : 'other'
     const next = known.comesAgain[lane] + intervalOf(0.8 * known.rate)
-    const turn = next < opens || next > opens + longestQueue ? opens : next
+    // Nobody is sent away for longer than the breaker could be open, however many wait.
+    const turn = next < opens || next > opens + this.#timing.longestPause ? opens : next
     known.comesAgain[lane] = turn
     return turn
   }
@@ -267,7 +273,7 @@ export class Circuits {
     successes.delete(grant)
     successes.set(grant, now)
     for (const [oldest, at] of successes) {
-      if (at > now - successSpan && successes.size <= mostSuccesses) break
+      if (at > now - this.#timing.incident.span && successes.size <= mostSuccesses) break
       successes.delete(oldest)
     }
   }
@@ -327,7 +333,3 @@ export class Circuits {
       this.#told({ kind: 'incident', circuit: key })
   }
 }
-
-/** When it is worth asking again: while another one is being tried, soon. */
-const opensAt = ({ breaker }: Circuit, until: number, now: number): number =>
-  breaker.state === 'half_open' ? Math.min(until, now + peekAfter) : until
