@@ -279,7 +279,7 @@ export function door(
 }
 
 /** Requests a second that the circuit is held to; undefined when to none. */
-export const rateOf = ({ breaker }: Circuit, rate: number | undefined): number | undefined =>
+const rateOf = ({ breaker }: Circuit, rate: number | undefined): number | undefined =>
   rate ?? (breaker.state === 'closed' ? undefined : recoveryRate)
 
 export type Reservation =
