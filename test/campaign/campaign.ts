@@ -27,6 +27,8 @@ export interface CampaignOptions {
   readonly logins: number
   readonly hosts: number
   readonly perHost: number
+  /** Where compiled sources are kept, so that processes start fast. */
+  readonly compiled: string
   /** An empty folder: everything that a run leaves stands there. */
   readonly folder: string
   /** An empty database; undefined for a SQLite file in the folder. */
@@ -112,6 +114,7 @@ class Run {
           perHost: options.perHost,
           place,
           folder,
+          compiled: options.compiled,
           scale,
           seed: options.seed,
           record: (event) => run().#record(event),
@@ -124,9 +127,13 @@ class Run {
   async quiet(): Promise<void> {
     const { logins, scale } = this.#options
     this.#record({ type: 'phase', at: Date.now(), phase: 'quiet' })
-    while (this.#living.size < logins) await this.#addLogin()
-    this.#fleet.start()
-    this.#fleet.setGrants([...this.#living.keys()])
+    await this.#fleet.start()
+    // Spread over the time between two refreshes: all at once would be a fault of its own.
+    const pause = (scale.refreshBefore * 1000) / logins
+    while (this.#living.size < logins) {
+      await this.#addLogin()
+      await sleep(pause)
+    }
     await this.#until('quiet', 3 * scale.accessToken * 1000, (all) =>
       all.every(({ generation }) => generation >= 2),
     )

@@ -29,6 +29,8 @@ export type ProcessEvent =
   /** The last line before SIGKILL or SIGSTOP at a named point. */
   | { readonly type: 'die'; readonly at: number; readonly point: string }
   | { readonly type: 'stop'; readonly at: number; readonly point: string }
+  /** The event loop was not at work from then on until `at`: the process was stopped, blocked, or got no processor. */
+  | { readonly type: 'stalled'; readonly at: number; readonly from: number }
   | { readonly type: 'trouble'; readonly at: number; readonly message: string }
 
 /** An event, and who saw it. */

@@ -43,7 +43,7 @@ export function drawFault(dice: Dice, name: ProviderClass, scale: Scale): Practi
       return { kind, grantType, status, retryAfter: dice.next() < 0.3 ? '1' : undefined }
     }
     case 'rate_limit':
-      return { kind, grantType, retryAfter: dice.pick(['0', '1', '2', 'soon']) }
+      return { kind, grantType, retryAfter: dice.pick(['0', '1', '2']) }
     case 'replace_answer':
       return dice.next() < 0.5
         ? { kind, grantType, body: '<html>502 Bad Gateway</html>', contentType: 'text/html', status: 200 }

@@ -13,6 +13,8 @@ export interface FleetOptions {
   readonly perHost: number
   readonly place: StorePlace
   readonly folder: string
+  /** Where compiled sources are kept. */
+  readonly compiled: string
   readonly scale: Scale
   readonly seed: number
   readonly record: (event: CampaignEvent) => void
@@ -69,9 +71,13 @@ export class Fleet {
     return [...new Set(this.#slots.map(({ host }) => host))]
   }
 
-  start(): void {
+  /** Resolves when all processes are there. */
+  async start(): Promise<void> {
     for (const host of this.hosts) mkdirSync(this.folderOf(host), { recursive: true })
-    for (const slot of this.#slots) this.#lives.push(this.#live(slot))
+    for (const slot of this.#slots) {
+      this.#lives.push(this.#live(slot))
+      await slot.process?.ready
+    }
   }
 
   /** From now on processes are killed and stopped, or no longer. */
@@ -113,7 +119,7 @@ export class Fleet {
   }
 
   async #live(slot: Slot): Promise<void> {
-    const { place, folder, scale, onDeath } = this.#options
+    const { place, folder, compiled, scale, onDeath } = this.#options
     while (this.#isRunning) {
       slot.lives += 1
       const process = new HostProcess({
@@ -123,7 +129,8 @@ export class Fleet {
         timing: scale.timing,
         events: path.join(folder, `events-${slot.name}.jsonl`),
         output: path.join(folder, 'output', `${slot.name}.log`),
-        readPause: 5,
+        compiled,
+        readPause: 20,
       })
       slot.process = process
       await process.ready

@@ -16,6 +16,8 @@ export interface ProcessOptions {
   readonly events: string
   /** Where everything goes that it prints. */
   readonly output: string
+  /** Where Node keeps what it has compiled: most of a start is that. */
+  readonly compiled: string
   /** Milliseconds between two reads. */
   readonly readPause: number
 }
@@ -52,7 +54,11 @@ export class HostProcess {
       ['--conditions=evertoken:source', fileURLToPath(import.meta.resolve('./keeper-process.ts'))],
       {
         stdio: ['ignore', output, output, 'ipc'],
-        env: { ...process.env, CAMPAIGN_PROCESS: JSON.stringify(options) },
+        env: {
+          ...process.env,
+          NODE_COMPILE_CACHE: options.compiled,
+          CAMPAIGN_PROCESS: JSON.stringify(options),
+        },
       },
     )
     closeSync(output)

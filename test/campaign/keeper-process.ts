@@ -78,11 +78,18 @@ process.on('message', (message: ProcessMessage) => {
 })
 process.once('SIGTERM', () => stopping.abort())
 process.on('disconnect', () => process.exit(1))
+let awake = Date.now()
+const pulse = setInterval(() => {
+  const at = Date.now()
+  if (at - awake > timing.deadline / 2) events.write({ type: 'stalled', at, from: awake })
+  awake = at
+}, timing.deadline / 10)
 events.write({ type: 'ready', at: Date.now() })
 process.send?.({ ready: true })
 
 await read()
 order = undefined
+clearInterval(pulse)
 await worker.stop()
 await keeper.close()
 wire.close()

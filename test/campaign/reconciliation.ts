@@ -166,7 +166,7 @@ export function evidenceOf({ name, scale, campaign, seen }: Omit<Records, 'truth
   }
 }
 
-/** Spans in which no process was there: dead, not yet started, or stopped. */
+/** Spans in which no process was at work: dead, not yet started, stopped, or kept waiting by the machine. */
 export function absencesOf(
   campaign: readonly CampaignEvent[],
   seen: readonly SeenEvent[],
@@ -174,9 +174,10 @@ export function absencesOf(
   const changes = [
     ...of(seen, 'ready').map(({ at }) => ({ at, by: 1 })),
     ...of(campaign, 'killed').map(({ at }) => ({ at, by: -1 })),
-    ...of(campaign, 'stopped').flatMap(({ at, until }) => [
-      { at, by: -1 },
-      { at: until, by: 1 },
+    // A stop is a stall as well, but for one that ended with a kill.
+    ...of(seen, 'stalled').flatMap(({ at, from }) => [
+      { at: from, by: -1 },
+      { at, by: 1 },
     ]),
   ].sort((a, b) => a.at - b.at || a.by - b.by)
   const absences: { from: number; until: number }[] = []

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type ProviderClass, providerClasses } from './provider-class.ts'
-import type { Scale } from './scale.ts'
+import { real, type Scale, scaled } from './scale.ts'
 import { type StoreKind, storeKinds } from './store-place.ts'
 
 export interface RunOptions {
@@ -10,7 +10,7 @@ export interface RunOptions {
   readonly stores: readonly StoreKind[]
   readonly seed: number
   readonly logins: number
-  readonly timings: Scale['name']
+  readonly scale: Scale
   readonly json: boolean
   /** Where records stay. Default: a temporary folder, of which only runs that missed a bar stay. */
   readonly folder: string | undefined
@@ -26,6 +26,7 @@ export const usage = `usage: npm run campaign -- [options]
   --seed N         of every random decision; default 1
   --logins N       logins that live at the same time; default 160
   --timings NAME   scaled (300 ms to answer, leases of 600 ms), real (15 s and 20 s); default scaled
+  --stretch X      scaled times longer by that; default 1
   --json           rows as JSON
   --folder DIR     where the records of the runs stay
   --explain LOGIN  prints what happened to one login; with --folder DIR/<class>-<store>-<seed>`
@@ -43,6 +44,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
         seed: { type: 'string', default: '1' },
         logins: { type: 'string', default: '160' },
         timings: { type: 'string', default: 'scaled' },
+        stretch: { type: 'string', default: '1' },
         json: { type: 'boolean', default: false },
         folder: { type: 'string' },
         explain: { type: 'string' },
@@ -55,7 +57,10 @@ export function readOptions(args: readonly string[]): RunOptions | string {
       stores: values.store.map((name) => oneOf('store', name, storeKinds)),
       seed: whole('seed', values.seed),
       logins: whole('logins', values.logins),
-      timings: oneOf('timings', values.timings, ['scaled', 'real'] as const),
+      scale:
+        oneOf('timings', values.timings, ['scaled', 'real'] as const) === 'real'
+          ? real
+          : scaled(whole('stretch', values.stretch)),
       json: values.json,
       folder: values.folder,
       explain: values.explain,

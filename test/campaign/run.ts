@@ -8,7 +8,6 @@ import { runCampaign } from './campaign.ts'
 import { explain } from './explanation.ts'
 import { missedBars, type Row, tableOf } from './findings-table.ts'
 import { readOptions, usage } from './run-options.ts'
-import { scales } from './scale.ts'
 
 const options = readOptions(process.argv.slice(2))
 if (typeof options === 'string') {
@@ -38,11 +37,12 @@ for (const store of options.stores)
         kills: options.kills,
         faults: options.faults,
         seed: options.seed,
-        scale: scales[options.timings],
+        scale: options.scale,
         logins: options.logins,
         hosts: 2,
         perHost: 4,
         folder,
+        compiled: path.join(root, 'compiled'),
         postgres: await postgres?.createDatabase(),
         progress: (line) => say(`${name} ${store}  ${line}`),
       })
