@@ -12,7 +12,7 @@ import { Circuits } from './circuits.ts'
 import { whole } from './columns.ts'
 import type { Connections } from './connections.ts'
 import { Hints } from './hints.ts'
-import { type Identity, identityOf, settleIn } from './identity.ts'
+import { type Identity, settleIn } from './identity.ts'
 import { Reads } from './reads.ts'
 import type { Statements } from './statements.ts'
 import { StoreClock } from './store-clock.ts'
@@ -23,6 +23,8 @@ export interface PostgresGrantsOptions {
   readonly location: string
   readonly seal: GrantStore['seal']
   readonly identity: Identity
+  /** Reads it again. */
+  readonly identify: () => Promise<Identity>
   readonly openSpool: (identity: Identity) => HostSpool
   readonly schema: string
   readonly open: Connections
@@ -53,7 +55,8 @@ export class PostgresGrants implements GrantStore {
   readonly #circuits: Circuits
   readonly #hints: Hints
   #spool: HostSpool
-  #isCopy: boolean
+  /** Why the database is not the store's own. */
+  #copy: string | undefined
   #identifiedAt = Number.NEGATIVE_INFINITY
   #lookedAt = Number.NEGATIVE_INFINITY
   #sweptAt = Number.NEGATIVE_INFINITY
@@ -69,7 +72,7 @@ export class PostgresGrants implements GrantStore {
     this.seal = options.seal
     this.#spool = options.openSpool(options.identity)
     this.#options = options
-    this.#isCopy = options.identity.foreign !== undefined
+    this.#copy = options.identity.foreign
     this.#transactions = transactions
     this.#statements = statements
     const storeClock = new StoreClock(clock)
@@ -112,7 +115,7 @@ export class PostgresGrants implements GrantStore {
   }
 
   get foreign(): string | undefined {
-    const why = this.#isCopy ? this.#options.identity.foreign : this.#spool.foreign
+    const why = this.#copy ?? this.#spool.foreign
     if (why !== undefined) this.#identifySoon()
     return why
   }
@@ -222,11 +225,12 @@ export class PostgresGrants implements GrantStore {
   adopt(): Promise<void> {
     return this.#guarded(async () => {
       // Where only the folder is another's, the hosts that belong to this store go on knowing it.
-      const { instanceId } = this.#isCopy
-        ? { instanceId: await settleIn(this.#transactions, this.#statements) }
-        : await identityOf(this.#transactions, this.#statements, this.location)
+      const instanceId =
+        this.#copy === undefined
+          ? (await this.#options.identify()).instanceId
+          : await settleIn(this.#transactions, this.#statements)
       this.#spool.adopt(instanceId)
-      this.#isCopy = false
+      this.#copy = undefined
       await this.#register()
     })
   }
@@ -235,7 +239,10 @@ export class PostgresGrants implements GrantStore {
   regressions(): Promise<readonly SpoolEntry[]> {
     return this.#guarded(async () => {
       const server = this.#server
-      if (this.#comparedServer === server) return []
+      if (this.#comparedServer === server || this.foreign !== undefined) return []
+      // It may be a standby that has taken over, which other hosts then know by us, or another store altogether.
+      if (this.#comparedServer !== undefined) this.#copy = (await this.#options.identify()).foreign
+      if (this.#copy !== undefined) return []
       const kept = this.#spool.kept()
       const { rows } = await this.#query(
         'fences',
@@ -362,14 +369,15 @@ export class PostgresGrants implements GrantStore {
     const now = this.#options.clock.boot()
     if (now - this.#identifiedAt < lookAgain || this.#closing !== undefined) return
     this.#identifiedAt = now
-    identityOf(this.#transactions, this.#statements, this.location)
+    this.#options
+      .identify()
       .then((identity) => {
         if (identity.foreign !== undefined || this.#closing !== undefined) return undefined
         const old = this.#spool
         const again = this.#options.openSpool(identity)
         if (again.foreign !== undefined) return undefined
         this.#spool = again
-        this.#isCopy = false
+        this.#copy = undefined
         return old.close().then(() => this.#register())
       })
       .catch(() => undefined)

@@ -3,9 +3,10 @@ import { type Clock, systemClock } from '../../clock.ts'
 import { ConfigurationError, type EvertokenError } from '../../errors.ts'
 import { aesSeal } from '../../grants/seal.ts'
 import type { GrantStore, StoreOpener } from '../../grants/store.ts'
+import { readMarker } from '../spool/marker.ts'
 import { openSpool } from '../spool/spool.ts'
 import { connections, locationOf, type PostgresConnection, type PostgresTimeouts } from './connections.ts'
-import { identityOf } from './identity.ts'
+import { type Identity, identityOf } from './identity.ts'
 import { type KeyPlace, loadKeys } from './master-keys.ts'
 import { migrate } from './migrations.ts'
 import { PostgresGrants } from './postgres-grants.ts'
@@ -98,7 +99,18 @@ async function openPostgres(
       faultPoint: options.faultPoint as FaultPoint | undefined,
     })
     await migrate({ transactions, statements, schema, location })
-    const identity = await identityOf(transactions, statements, location)
+    const spoolFolder = path.join(folder, 'spool')
+    const identify = (): Promise<Identity> =>
+      identityOf({
+        transactions,
+        statements,
+        location,
+        knows: ({ storeId, instanceId }) => {
+          const marker = readMarker(spoolFolder)
+          return typeof marker === 'object' && marker.storeId === storeId && marker.instanceId === instanceId
+        },
+      })
+    const identity = await identify()
     const { storeId } = identity
     const places = options.keys ?? [{ id: 'k1', file: path.join(folder, 'master.key') }]
     const keys = await loadKeys({ transactions, statements, storeId, location, places, onKeyCreated })
@@ -107,9 +119,10 @@ async function openPostgres(
       location,
       seal,
       identity,
+      identify,
       openSpool: ({ instanceId, foreign }) =>
         openSpool({
-          folder: path.join(folder, 'spool'),
+          folder: spoolFolder,
           storeId,
           instanceId,
           seal,

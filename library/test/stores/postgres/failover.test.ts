@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -55,7 +55,7 @@ async function login(place: { readonly port: number }, at: Moment = () => undefi
     }),
   )
   await keeper.getToken('work')
-  return { provider, keeper, open }
+  return { provider, keeper, open, folder }
 }
 
 /** Asks until it is given a token newer than that. */
@@ -126,6 +126,14 @@ describe.skipIf(missingPostgres)('F15: a server that is killed', () => {
     await expectAlive(provider, keeper, 1)
   })
 })
+
+/** A host like that one: with its key, and nothing else. */
+function hostLike(folder: string): string {
+  const other = mkdtempSync(path.join(os.tmpdir(), 'evertoken-failover-'))
+  onTestFinished(() => rmSync(other, { recursive: true, force: true }))
+  copyFileSync(path.join(folder, 'master.key'), path.join(other, 'master.key'))
+  return other
+}
 
 interface Pair {
   readonly primary: PostgresServer
@@ -199,6 +207,26 @@ describe.skipIf(missingPostgres)('F16: an asynchronous standby that takes over',
     await failOver(both)
     await expectAlive(provider, keeper, 2)
     expect(await keeper.notices()).toEqual([])
+  })
+})
+
+describe.skipIf(missingPostgres)('F28: a backup of the files that runs as a second cluster', () => {
+  test('is foreign to a host that did not know it, and a standby that took over is not', async () => {
+    const both = await pair()
+    const { keeper, folder } = await login(both.front)
+    await caughtUp(both.primary, both.standby)
+    await promote(both.standby)
+    const open = async (host: string) =>
+      ended(postgresStore({ url: both.standby.url(), folder: host }).open())
+    const second = await open(hostLike(folder))
+    expect(second.foreign).toMatch(/restored from a backup, or is a standby that took over/)
+    expect((await second.read('work'))?.tokens).toHaveLength(1)
+    // The host that worked with the store follows it, and from then on new hosts may join.
+    await both.primary.stop('immediate')
+    both.front.leadTo(both.standby.port)
+    await newer(keeper, 1)
+    expect((await open(hostLike(folder))).foreign).toBe(undefined)
+    await until(() => second.foreign === undefined)
   })
 })
 
