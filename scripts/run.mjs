@@ -19,6 +19,7 @@ const tasks = {
   test: (args) => [['tests', [...vitest, ...args]]],
   'test:interop': (args) => [['interop', [...vitest, '--mode', 'interop', ...args]]],
   bench: (args) => [['bench', [fromSource, 'bench/run.ts', ...args]]],
+  campaign: (args) => [['campaign', [fromSource, 'test/campaign/run.ts', ...args]]],
   model: (args) => [['model', ['model/run.mjs', ...args]]],
   build: () => [['build', build]],
   check: () => [

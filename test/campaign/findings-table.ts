@@ -117,6 +117,14 @@ export function missedBars(row: Row): readonly string[] {
   return bars.filter(([isReached]) => !isReached).map(([, sentence]) => sentence)
 }
 
+const isOurs = ({ contender }: Row): boolean => contender === 'evertoken'
+
+/** What the others do not have: notices, revocation, a state that says so. */
+const ours =
+  (value: (row: Row) => string | number) =>
+  (row: Row): string | number =>
+    isOurs(row) ? value(row) : '-'
+
 const columns: readonly (readonly [string, (row: Row) => string | number])[] = [
   ['contender', ({ contender }) => contender],
   ['class', (row) => row.class],
@@ -132,14 +140,17 @@ const columns: readonly (readonly [string, (row: Row) => string | number])[] = [
   ['extra/kill', (row) => extraPerKill(row).toFixed(2)],
   ['**lost avoidably**', ({ lostAvoidably }) => lostAvoidably],
   ['lost unavoidably', ({ lostUnavoidably }) => lostUnavoidably],
-  ['false reauth.', ({ falseReauthorizations }) => falseReauthorizations],
-  ['silent', ({ silent }) => silent],
-  ['slowest notice', ({ slowestNotice }) => `${slowestNotice} ms`],
+  ['false reauth.', ours(({ falseReauthorizations }) => falseReauthorizations)],
+  ['silent', ours(({ silent }) => silent)],
+  ['slowest notice', ours(({ slowestNotice }) => `${slowestNotice} ms`)],
   ['family kills: living/lost', (row) => `${row.familyKillsOfLiving}/${row.familyKillsOfLost}`],
   ['two in flight', ({ pairsInFlight }) => pairsInFlight],
-  ['expired/revoked served', (row) => `${row.expiredServed}/${row.revokedServed}`],
-  ['stuck', ({ stuck }) => stuck],
-  ['secrets', ({ secrets }) => secrets.length],
+  [
+    'expired/revoked served',
+    (row) => (isOurs(row) ? `${row.expiredServed}/${row.revokedServed}` : row.expiredServed),
+  ],
+  ['stuck', ours(({ stuck }) => stuck)],
+  ['secrets', ours(({ secrets }) => secrets.length)],
 ]
 
 /** A table in Markdown. */

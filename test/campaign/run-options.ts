@@ -1,9 +1,16 @@
 import { parseArgs } from 'node:util'
+import { type Peer, peers } from './peers/peer-process.ts'
 import { type ProviderClass, providerClasses } from './provider-class.ts'
 import { real, type Scale, scaled } from './scale.ts'
 import { type StoreKind, storeKinds } from './store-place.ts'
 
+/** Who is put to the test. */
+export type Contender = 'evertoken' | Peer
+
+const contenders: readonly Contender[] = ['evertoken', ...peers]
+
 export interface RunOptions {
+  readonly contenders: readonly Contender[]
   readonly kills: number
   readonly faults: number
   readonly classes: readonly ProviderClass[]
@@ -19,6 +26,7 @@ export interface RunOptions {
 }
 
 export const usage = `usage: npm run campaign -- [options]
+  --contender NAME ${contenders.join(', ')}; several: again; default evertoken
   --kills N        SIGKILLs for each class and store; default 200
   --faults N       token requests that go wrong; default 200
   --class NAME     ${providerClasses.join(', ')}; several: again; default all
@@ -37,6 +45,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
     const { values } = parseArgs({
       args: [...args],
       options: {
+        contender: { type: 'string', multiple: true, default: ['evertoken'] },
         kills: { type: 'string', default: '200' },
         faults: { type: 'string', default: '200' },
         class: { type: 'string', multiple: true, default: [...providerClasses] },
@@ -51,6 +60,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
       },
     })
     return {
+      contenders: values.contender.map((name) => oneOf('contender', name, contenders)),
       kills: whole('kills', values.kills),
       faults: whole('faults', values.faults),
       classes: values.class.map((name) => oneOf('class', name, providerClasses)),

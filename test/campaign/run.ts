@@ -7,7 +7,11 @@ import { startPostgres } from '../postgres/server.ts'
 import { runCampaign } from './campaign.ts'
 import { explain } from './explanation.ts'
 import { missedBars, type Row, tableOf } from './findings-table.ts'
-import { readOptions, usage } from './run-options.ts'
+import { runPeerCampaign } from './peer-campaign.ts'
+import type { ProviderClass } from './provider-class.ts'
+import type { Findings } from './reconciliation.ts'
+import { type Contender, type RunOptions, readOptions, usage } from './run-options.ts'
+import type { StoreKind } from './store-place.ts'
 
 const options = readOptions(process.argv.slice(2))
 if (typeof options === 'string') {
@@ -25,50 +29,65 @@ if (options.explain !== undefined) {
 
 const rows: Row[] = []
 const missed: string[] = []
-for (const store of options.stores)
-  for (const name of options.classes) {
-    const folder = path.join(root, `${name}-${store}-${options.seed}`)
-    mkdirSync(folder)
-    const postgres = store === 'postgres' ? await startPostgres({ durable: true }) : undefined
-    try {
-      if (postgres !== undefined) say(`postgres: ${await settingsOf(postgres)}`)
-      const { row, findings } = await runCampaign({
-        class: name,
-        kills: options.kills,
-        faults: options.faults,
-        seed: options.seed,
-        scale: options.scale,
-        logins: options.logins,
-        hosts: 2,
-        perHost: 4,
-        folder,
-        compiled: path.join(root, 'compiled'),
-        postgres: await postgres?.createDatabase(),
-        progress: (line) => say(`${name} ${store}  ${line}`),
-      })
+for (const contender of options.contenders)
+  for (const store of contender === 'evertoken' ? options.stores : (['file'] as const))
+    for (const name of options.classes) {
+      const title = `${contender} ${name} ${store}`
+      const folder = path.join(root, `${contender}-${name}-${store}-${options.seed}`)
+      mkdirSync(folder)
+      const { row, findings } = await trial(contender, name, store, folder, (line) =>
+        say(`${title}  ${line}`),
+      )
       rows.push(row)
       say(tableOf([row]))
       say(`causes ${JSON.stringify(row.causes)}  kills ${JSON.stringify(row.killsAt)}`)
-      const bars = missedBars(row)
+      // The others are measured, not held to anything.
+      const bars = contender === 'evertoken' ? missedBars(row) : []
       for (const sentence of bars) say(`MISSED  ${sentence}`)
-      missed.push(...bars.map((sentence) => `${name} ${store} ${options.seed}: ${sentence}`))
-      const suspects = [
-        ...findings.lostAvoidably,
-        ...findings.falseReauthorizations,
-        ...findings.silent,
-        ...findings.stuck,
-      ]
-      for (const { grant, verdict } of suspects.slice(0, 20))
-        say(`  ${grant} ${JSON.stringify({ ...verdict, request: undefined })}`)
-      if (bars.length > 0) say(`  its records: --folder ${folder} --explain <login>`)
-      else if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
-    } finally {
-      await postgres?.close()
+      missed.push(...bars.map((sentence) => `${title} ${options.seed}: ${sentence}`))
+      if (bars.length > 0) {
+        for (const line of suspects(findings)) say(line)
+        say(`its records: --folder ${folder} --explain <login>`)
+      } else if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
     }
-  }
 if (options.json) console.log(JSON.stringify({ rows, missed }, undefined, 2))
 else console.log([tableOf(rows), ...missed.map((line) => `MISSED ${line}`)].join('\n'))
 process.exitCode = missed.length === 0 ? 0 : 1
+
+async function trial(
+  contender: Contender,
+  name: ProviderClass,
+  store: StoreKind | 'file',
+  folder: string,
+  progress: (line: string) => void,
+): Promise<{ readonly row: Row; readonly findings: Findings }> {
+  const { kills, faults, seed, scale, logins } = options as RunOptions
+  const asked = { class: name, kills, faults, seed, scale, folder, progress }
+  if (contender !== 'evertoken') return runPeerCampaign({ ...asked, peer: contender, logins: 4, perLogin: 2 })
+  const postgres = store === 'postgres' ? await startPostgres({ durable: true }) : undefined
+  try {
+    if (postgres !== undefined) progress(await settingsOf(postgres))
+    return await runCampaign({
+      ...asked,
+      logins,
+      hosts: 2,
+      perHost: 4,
+      compiled: path.join(root, 'compiled'),
+      postgres: await postgres?.createDatabase(),
+    })
+  } finally {
+    await postgres?.close()
+  }
+}
+
+/** The logins that a bar was missed by. */
+function suspects({ lostAvoidably, falseReauthorizations, silent, stuck }: Findings): readonly string[] {
+  const all = [...lostAvoidably, ...falseReauthorizations, ...silent, ...stuck]
+  return all.slice(0, 20).map(({ grant, verdict, noticedAfter }) => {
+    const { state, cause } = { cause: '', ...verdict }
+    return `  ${grant}: ${state} ${cause}, told after ${noticedAfter ?? '-'} ms`
+  })
+}
 
 async function settingsOf(server: {
   query(text: string): Promise<Record<string, unknown>[]>
