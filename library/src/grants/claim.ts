@@ -216,7 +216,7 @@ function postponed(
   unresolved: readonly Attempt[],
   { until, atRisk }: Extract<Recovery, { kind: 'wait' }>,
   by: Claimant,
-  { time }: Moment,
+  { time, isGone }: Moment,
 ): Change<Claim> {
   // Another boot wrote them: from now on they are waited for as if they had been sent now.
   const restarted = unresolved.some((open) => open.boot !== time.boot)
@@ -226,6 +226,8 @@ function postponed(
       )
     : unresolved
   const { dueAt } = record.schedule
+  const listening = restarted ? undefined : listensUntil(record, unresolved, by, time, isGone)
+  if (listening !== undefined) return heldUntil(record, Math.min(until, listening), time.at)
   const same = attempts.length === record.attempts.length && !restarted && record.lease === undefined
   if (same && dueAt !== null && dueAt > time.at && dueAt <= until)
     return { result: { kind: 'backoff', until } }
@@ -246,6 +248,34 @@ function postponed(
     : waiting
   const notice = next === waiting ? undefined : next.notices.at(-1)
   return { result: { kind: 'backoff', until, notice }, record: next }
+}
+
+/**
+ * Store time until which a sender may still hear an answer although its lease is gone: after a pause, or a changed
+ * definition. Its token is worth waiting for, and nothing is at risk yet. Undefined when nobody listens.
+ */
+function listensUntil(
+  record: GrantRecord,
+  unresolved: readonly Attempt[],
+  { timing }: Claimant,
+  { at, boot }: Moment['time'],
+  isGone: Moment['isGone'],
+): number | undefined {
+  const { deadline } = limitsOf(record.facts, timing)
+  const ends = unresolved
+    .filter((open) => !open.localDone && open.boot === boot && !isGone(open.owner))
+    .map((open) => (open.sentAt ?? at) + deadline)
+    .filter((end) => end > at)
+  return ends.length === 0 ? undefined : Math.max(...ends)
+}
+
+const heldUntil = (record: GrantRecord, until: number, now: number): Change<Claim> => {
+  const { dueAt } = record.schedule
+  if (dueAt !== null && dueAt > now && dueAt <= until) return { result: { kind: 'held' } }
+  return {
+    result: { kind: 'held' },
+    record: { ...record, lease: undefined, schedule: { ...record.schedule, dueAt: until } },
+  }
 }
 
 /** A grant whose door is closed is due when the door opens: a worker that finds it due must not find it due for ever. */

@@ -192,12 +192,35 @@ describe('a claim on a refresh token with a send of unknown end', () => {
     const again = claimed(first.record as GrantRecord, manual)
     expect(again.result).toEqual({ kind: 'backoff', until: storeNow + 90_000 })
     expect(again.record).toBeUndefined()
-    // Of a window that is still open nothing is at risk.
-    const listening = { ...sent, sentAt: storeNow, localDone: false, owner: 'owner-2' }
-    const waiting = claimed(unresolved('last_child_wins', { attempts: [listening] }), due)
-    expect(waiting.result).toEqual({ kind: 'backoff', until: storeNow + 20_000, notice: undefined })
-    expect(waiting.record?.notices).toEqual([])
+    // While its sender listens nothing is lost.
+    const listening = { ...sent, sentAt: storeNow, localDone: false }
+    expect(claimed(unresolved('strict', { attempts: [listening] }), due).record?.notices).toEqual([])
   })
+
+  // A pause, a changed definition or a label took the lease away; the second send met the first and ended the login.
+  test.each(['strict', 'last_child_wins'] as const)(
+    'of class %s is held while its sender may still hear the answer, lease or none',
+    (replayClass) => {
+      const listening = { ...sent, sentAt: storeNow - 1000, localDone: false }
+      const record = unresolved(replayClass, { attempts: [listening] })
+      for (const why of [due, wanted(1), rejected(1), manual])
+        expect(claimed(record, why, moment(), { owner: 'owner-2' }).result).toEqual({ kind: 'held' })
+      const next = claimed(record, due, moment()).record
+      expect(next).toMatchObject({ attempts: [listening], schedule: { dueAt: storeNow + 14_000 } })
+      expect(claimed(next as GrantRecord, manual).record).toBeUndefined()
+      // Its patience is over, or its process is gone.
+      const strict = replayClass === 'strict'
+      const later = strict ? storeNow + 119_000 : storeNow + 19_000
+      expect(claimed(record, due, moment(storeNow + 14_000)).result).toMatchObject({
+        kind: 'backoff',
+        until: later,
+      })
+      expect(claimed(record, due, moment(storeNow, { gone: ['owner-1'] })).result).toMatchObject({
+        kind: 'backoff',
+        until: later,
+      })
+    },
+  )
 
   test.each<[ReplayClass, Claim['kind']]>([
     ['strict', 'backoff'],
