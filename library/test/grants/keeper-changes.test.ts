@@ -3,7 +3,7 @@ import type { GrantDefinition } from '../../src/grants/definition.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
 import { fingerprint } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
-import { practised } from './practised.ts'
+import { dueIds, practised } from './practised.ts'
 
 const minute = 60_000
 
@@ -58,7 +58,7 @@ describe('a pause', () => {
     expect(await failure(keeper.getToken('billing'))).toMatchObject({ code: 'grant_paused' })
     expect(await failure(keeper.refresh('billing'))).toMatchObject({ code: 'grant_paused' })
     await clock.advance(90 * minute)
-    expect(await keeper.store.due(10)).toEqual([])
+    expect(await dueIds(keeper)).toEqual([])
     await clock.setUtc(-90 * minute)
     expect(await keeper.resume('billing')).toMatchObject({ state: 'active' })
     expect((await run(keeper.getToken('billing'))).value).toBe(token.value)
@@ -243,7 +243,7 @@ describe('ensure', () => {
       generation: 1,
       nextAttemptAt,
     })
-    expect(await keeper.store.due(10)).toEqual([])
+    expect(await dueIds(keeper)).toEqual([])
     await clock.advance(1000)
     expect((await run(keeper.getToken('billing'))).generation).toBe(1)
     expect(tokenRequests()).toHaveLength(1)

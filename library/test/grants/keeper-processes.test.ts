@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientCredentials, type GrantDefinition, refreshToken } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
+import type { Timing } from '../../src/grants/timing.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
 import {
   type PracticeServer,
@@ -24,12 +25,12 @@ const strictLogin = async (server: PracticeServer): Promise<GrantDefinition> =>
   })
 
 /** Two grants with their first token in one file, before a practice server. */
-async function prepared(practice: PracticeServerOptions = {}) {
+async function prepared(practice: PracticeServerOptions = {}, timing: Partial<Timing> = {}) {
   const server = await startPracticeServer(practice)
   onTestFinished(() => server.stop())
   const file = newStoreFile()
   // It looks at the store each time, so that it sees at once what `age` does.
-  const keeper = await Keeper.open({ store: sqliteStore(file), timing: { revalidate: 0 } })
+  const keeper = await Keeper.open({ store: sqliteStore(file), timing: { revalidate: 0, ...timing } })
   onTestFinished(() => keeper.close())
   await keeper.add('billing', service(server))
   await keeper.add('work', await strictLogin(server))
@@ -70,9 +71,17 @@ test('a thousand readers in eight processes at expiry are one request, for a min
 })
 
 describe('a process that is killed', () => {
+  /** A request that was not processed within this is taken as dead. */
+  const quiet = { quiescence: 500, deadline: 400, lease: 5400 }
+
   /** One process works on a grant as far as `stop`, and dies there. */
-  async function killedAt(stop: Stop, grant: string, practice: PracticeServerOptions = {}) {
-    const at = await prepared(practice)
+  async function killedAt(
+    stop: Stop,
+    grant: string,
+    practice: PracticeServerOptions = {},
+    timing: Partial<Timing> = {},
+  ) {
+    const at = await prepared(practice, timing)
     const child = start({ file: at.file, rounds: [{ grant, calls: 1, insist: true }], stop })
     await child.said()
     child.tell('go')
@@ -107,14 +116,17 @@ describe('a process that is killed', () => {
   )
 
   test('before its marked request was sent leaves a login that is served, and refreshed when there is nothing to lose', async () => {
-    const { server, keeper, since, age, kill } = await killedAt('sending', 'work')
+    const { server, keeper, since, age, kill } = await killedAt('sending', 'work', {}, quiet)
     await kill()
     expect(await keeper.getToken('work')).toMatchObject({ generation: 1, stale: false })
     await expect(keeper.refresh('work')).rejects.toMatchObject({ code: 'token_unavailable' })
     expect(await keeper.show('work')).toMatchObject({ state: 'active', unresolved: true })
     expect(since()).toEqual([])
     await age('work', 1000)
-    const token = await keeper.refresh('work')
+    const token = await expect
+      .poll(() => keeper.refresh('work').catch(() => undefined), { timeout: 10_000 })
+      .toMatchObject({ generation: 2 })
+      .then(() => keeper.getToken('work'))
     expect(token.generation).toBe(2)
     expect(server.introspect(token.value).active).toBe(true)
     expect(since()).toHaveLength(1)
@@ -124,14 +136,19 @@ describe('a process that is killed', () => {
   test('while the provider holds its request leaves a login that goes on, if the provider forgets the request too', async () => {
     let refreshes = 0
     let forget = (): void => undefined
-    const { server, keeper, age, kill } = await killedAt('sent', 'work', {
-      respond: ({ parameters }) => {
-        if (parameters.grant_type !== 'refresh_token') return undefined
-        refreshes += 1
-        // The first was this process's own, for the login's first access token.
-        return refreshes === 2 ? new Promise((resolve) => (forget = () => resolve('close'))) : undefined
+    const { server, keeper, age, kill } = await killedAt(
+      'sent',
+      'work',
+      {
+        respond: ({ parameters }) => {
+          if (parameters.grant_type !== 'refresh_token') return undefined
+          refreshes += 1
+          // The first was this process's own, for the login's first access token.
+          return refreshes === 2 ? new Promise((resolve) => (forget = () => resolve('close'))) : undefined
+        },
       },
-    })
+      quiet,
+    )
     await expect.poll(() => refreshes).toBe(2)
     await kill()
     forget()

@@ -7,7 +7,7 @@ import {
   ProviderError,
   ReauthorizationRequiredError,
 } from '../../src/errors.ts'
-import type { ReplayClass } from '../../src/grants/grant.ts'
+import type { ReplayClass } from '../../src/grants/lifetime-facts.ts'
 import { failureError, judge, type Outcome } from '../../src/grants/outcome.ts'
 import type { SilenceReason, TokenAnswer, UnusableReason } from '../../src/oauth/token-answer.ts'
 import { Secret } from '../../src/secret.ts'

@@ -53,14 +53,15 @@ export async function practised(
   const open = options.store ?? ((time: ControlledClock) => memoryStore({ clock: time, ephemeral: true }))
   const wire = nodeTransport()
   let underWay = 0
-  const transport: Transport = async (request) => {
+  const counted = async <T>(work: Promise<T>): Promise<T> => {
     underWay += 1
     try {
-      return await wire(request)
+      return await work
     } finally {
       underWay -= 1
     }
   }
+  const transport: Transport = (request) => counted(wire(request))
   const told: [KeeperEvent, Record<string, unknown>][] = []
   const keepers: Keeper[] = []
   /** Another keeper, on the same store if that is one for several. */
@@ -73,6 +74,14 @@ export async function practised(
       timing: options.timing,
     })
     keepers.push(made)
+    // The disk takes its time too, and no timer waits for it.
+    const { spool } = made.store
+    if (spool !== undefined) {
+      const append = spool.append.bind(spool)
+      spool.append = (entry) => counted(append(entry))
+      const ready = spool.ready.bind(spool)
+      spool.ready = () => counted(ready())
+    }
     for (const event of ['refreshed', 'failing', 'reauthorization_required', 'recovered'] as const)
       made.on(event, (facts) => told.push([event, { ...facts }]))
     return made
@@ -164,6 +173,10 @@ export async function practised(
   }
 }
 
+/** Grants that a worker would find due. */
+export const dueIds = ({ store }: Keeper): Promise<readonly string[]> =>
+  store.updateDue(10, ({ id }) => ({ result: id }))
+
 export type Practised = Awaited<ReturnType<typeof practised>>
 
 const verifier = 'v'.repeat(43)
@@ -203,6 +216,11 @@ export async function newRefreshToken(
  * and the controlled clock would run on while it lasts.
  */
 beforeAll(async () => {
+  await Promise.all([
+    import('../../src/oauth/revocation.ts'),
+    import('../../src/oauth/introspection.ts'),
+    import('../../src/oauth/canary.ts'),
+  ])
   await using server = await startPracticeServer()
   await using keeper = await Keeper.open({ store: memoryStore({ ephemeral: true }) })
   const shared = { tokenUrl: server.tokenEndpoint, clientId: 'practice-service' }

@@ -265,9 +265,20 @@ describe('once', () => {
   test('ends although a grant is due that cannot be worked on', async () => {
     const at = await working()
     await at.keeper.add('billing', at.service())
-    at.keeper.store.update = () => Promise.reject(new Error('the disk is full'))
-    expect(await at.run(at.hire().once())).toBe(1)
-    expect(at.errors).toMatchObject([{ message: 'the disk is full' }])
+    const { at: now, boot } = at.keeper.store.time()
+    await at.keeper.store.update('billing', (record) => {
+      if (record === undefined) throw new Error('no grant')
+      const lease = { owner: 'somebody', until: now + 60 * minute, boot }
+      return { result: undefined, record: { ...record, lease } }
+    })
+    expect(await at.run(at.hire().once())).toBe(0)
+  })
+
+  test('says why it could do nothing', async () => {
+    const at = await working()
+    await at.keeper.add('billing', at.service())
+    at.keeper.store.updateDue = () => Promise.reject(new Error('the disk is full'))
+    await expect(at.run(at.hire().once())).rejects.toThrow('the disk is full')
   })
 })
 
@@ -275,17 +286,17 @@ describe('once', () => {
 test('a store that takes no writes, or gives no answers, is asked once or twice in a scan interval', async () => {
   const at = await working()
   await at.keeper.add('billing', at.service())
-  const { update, due } = at.keeper.store
-  at.keeper.store.update = () => Promise.reject(new Error('the disk is full'))
+  const { updateDue, nextDue } = at.keeper.store
+  at.keeper.store.updateDue = () => Promise.reject(new Error('the disk is full'))
   at.hire().start()
   await at.pass(10 * second)
   expect(at.errors.length).toBeGreaterThanOrEqual(10)
   expect(at.errors.length).toBeLessThanOrEqual(21)
-  at.keeper.store.due = () => Promise.reject(new Error('no answer'))
+  at.keeper.store.nextDue = () => Promise.reject(new Error('no answer'))
   await at.pass(10 * second)
   expect(at.errors.length).toBeLessThanOrEqual(42)
-  at.keeper.store.update = update
-  at.keeper.store.due = due
+  at.keeper.store.updateDue = updateDue
+  at.keeper.store.nextDue = nextDue
   await at.pass(3 * second)
   await expect.poll(() => generation(at)).toBe(1)
 })
