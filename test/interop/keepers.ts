@@ -33,6 +33,8 @@ export interface Read {
 /** Deaths in one test: a few among all the others' tests, more where these are meant. */
 export const kills = process.env.MODE === 'interop' ? 20 : 5
 
+const gone = Symbol('gone')
+
 /** Several processes that work and read on one login, and their deaths. */
 export class Fleet {
   /** Those that cut off a refresh which had begun. */
@@ -43,6 +45,7 @@ export class Fleet {
   /** Who waits for the next word of a process. */
   readonly #listening = new Map<ChildProcess, (word: unknown) => void>()
   #turn = 0
+  #over = false
 
   constructor(count: number, options: Omit<KeeperProcessOptions, 'name' | 'journal'>) {
     const journal = join(testFolder(), 'reads.jsonl')
@@ -52,6 +55,7 @@ export class Fleet {
       name: `process-${index + 1}`,
     }))
     onTestFinished(async () => {
+      this.#over = true
       for (const child of this.#processes.values()) await ended(child, 'SIGKILL')
     })
   }
@@ -65,11 +69,13 @@ export class Fleet {
     const options = this.#options[this.#turn++ % this.#options.length]
     const child = options && this.#processes.get(options.name)
     if (options === undefined || child === undefined) throw new Error('the fleet is not launched')
+    if (!child.connected) throw new Error(`${options.name} ended by itself: ${this.complaints}`)
     child.send('refresh')
     // Somebody else may be at it: then nothing is sent, and nobody is killed.
     const sends = await Promise.race([this.#said(child, 'sending').then(() => true), sleep(3_000, false)])
     if (!sends) return
     await sleep(ms)
+    this.#listening.delete(child)
     await ended(child, 'SIGKILL')
     this.kills += 1
     await this.#start(options)
@@ -77,7 +83,7 @@ export class Fleet {
 
   /** Kills in the middle of refreshes, each a little later than the one before, until so many have died. */
   async killMany(count: number): Promise<void> {
-    for (let turn = 0; this.kills < count && turn < 3 * count; turn++)
+    for (let turn = 0; this.kills < count && turn < 3 * count && !this.#over; turn++)
       await this.#killInRefresh((turn * 7) % 41)
   }
 
@@ -100,15 +106,17 @@ export class Fleet {
     })
     this.#processes.set(options.name, child)
     child.on('message', (word) => this.#listening.get(child)?.(word))
+    child.once('close', () => this.#listening.get(child)?.(gone))
     await this.#said(child, 'ready')
   }
 
   #said(child: ChildProcess, awaited: string): Promise<void> {
-    return new Promise((resolve) =>
+    return new Promise((resolve, reject) => {
       this.#listening.set(child, (word) => {
         if (word === awaited) resolve()
-      }),
-    )
+        if (word === gone) reject(new Error(`a process ended by itself: ${this.complaints}`))
+      })
+    })
   }
 }
 

@@ -154,5 +154,5 @@ describe.skipIf('missing' in python)('missing' in python ? `${name} (${python.mi
       `${name}: ${fleet.kills} kills in ${steps} refreshes (${refreshes().length} requests), ${reads.length} reads`,
     )
     expect(fleet.complaints).toBe('')
-  }, 180_000)
+  }, 300_000)
 })

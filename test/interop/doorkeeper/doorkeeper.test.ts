@@ -182,7 +182,7 @@ describe.skipIf('missing' in ruby)('missing' in ruby ? `doorkeeper (${ruby.missi
         `doorkeeper: ${fleet.kills} kills in ${spent} refreshes (${refreshes().length} requests), ${reads.length} reads`,
       )
       expect(fleet.complaints).toBe('')
-    }, 180_000)
+    }, 300_000)
   })
 
   describe('without its column for the previous token', () => {
