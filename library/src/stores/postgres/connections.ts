@@ -2,6 +2,8 @@ import { ConfigurationError, EvertokenError } from '../../errors.ts'
 
 /** What is needed of `pg`, by its shape: rows are arrays of values as {@link parsed} makes them. */
 export interface Connection {
+  /** Whether it sends a statement before the one before it is answered. */
+  readonly pipeline?: boolean
   query(statement: { text: string; values?: readonly unknown[]; rowMode: 'array' }): Promise<Answer>
   /** True: it is closed and not used again. */
   release(broken?: boolean): void
@@ -40,6 +42,8 @@ export interface PostgresConnection {
   readonly password?: string | (() => string | Promise<string>) | undefined
   readonly database?: string | undefined
   readonly ssl?: boolean | object | undefined
+  /** Whether statements are sent without waiting for one another's answers. Default: where `pg` can (8.23). */
+  readonly pipeline?: boolean | undefined
 }
 
 /** Milliseconds. */
@@ -91,13 +95,13 @@ export async function connections(
 ): Promise<Connections> {
   const pg = await driver()
   const config = {
+    pipeline: true,
     ...(typeof place === 'string' ? { connectionString: place } : (place as object)),
     application_name: 'evertoken',
     connectionTimeoutMillis: connect,
     // A little later than the server's own, which says more and leaves the connection usable.
     query_timeout: statement + 1_000,
     keepAlive: true,
-    pipeline: true,
     types: { getTypeParser: (oid: number) => parserOf(oid) },
   }
   const pool = new pg.Pool({ ...config, max, idleTimeoutMillis: 60_000, allowExitOnIdle: true })

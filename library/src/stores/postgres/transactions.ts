@@ -222,8 +222,13 @@ const whole = (milliseconds: number): number => Math.max(1, Math.round(milliseco
 const ask = (connection: Connection, { text, values }: Statement): Promise<Answer> =>
   connection.query(values === undefined ? { text, rowMode: 'array' } : { text, values, rowMode: 'array' })
 
-/** All of them, even where one fails, so that no answer is left for whoever has the connection next. */
+/** All of them, and where they travel together all answers, so that none is left for whoever has the connection next. */
 async function askAll(connection: Connection, statements: readonly Statement[]): Promise<readonly Answer[]> {
+  if (connection.pipeline !== true) {
+    const answers: Answer[] = []
+    for (const statement of statements) answers.push(await ask(connection, statement))
+    return answers
+  }
   const outcomes = await Promise.allSettled(statements.map((statement) => ask(connection, statement)))
   return outcomes.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startProxy } from '../../../../test/postgres/proxy.ts'
+import { postgresStore } from '../../../src/stores/postgres/store.ts'
 import { missingPostgres, put, query, raise, record, through, until, usePostgres } from './fixture.ts'
 
 describe.skipIf(missingPostgres)('a COMMIT whose connection is lost', () => {
@@ -43,6 +44,26 @@ describe.skipIf(missingPostgres)('a COMMIT whose connection is lost', () => {
       await broken
       expect(found).toBe(undefined)
       expect((await store.read('a'))?.fence).toBe(5)
+    },
+  )
+
+  test.each(['before', 'after'] as const)(
+    'F17: %s it took effect, it is the same where statements wait for one another',
+    async (fault) => {
+      const { hostname: host, username: user, pathname } = new URL(await postgres.database())
+      const proxy = postgres.closing(await startProxy(postgres.server.port))
+      const parts = { host, port: proxy.port, user, database: pathname.slice(1), pipeline: false }
+      const store = postgres.closing(await postgresStore({ url: parts, folder: postgres.host() }).open())
+      await put(store, 'a')
+      const broken = proxy.breakNextCommit(fault)
+      expect(await raise(store, 'a')).toBe(2)
+      await broken
+      expect((await store.read('a'))?.fence).toBe(2)
+      const thrown = store.update('a', () => {
+        throw new Error('mistake')
+      })
+      await expect(thrown).rejects.toThrow('mistake')
+      expect(await raise(store, 'a')).toBe(3)
     },
   )
 
