@@ -49,7 +49,7 @@ export const points: readonly (readonly [point: string, passes: 'often' | 'each'
 ]
 
 /** The last time of a point that an order may wait for. */
-const longest = { often: 25, each: 6, seldom: 1 } as const
+const longest = { often: 25, each: 3, seldom: 1 } as const
 
 /** @param life kills from outside come within so many milliseconds. */
 export function drawFate(dice: Dice, life: number): Fate {

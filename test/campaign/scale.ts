@@ -54,9 +54,9 @@ export function scaled(stretch = 1): Scale {
     reuseWindow: 1.2 * stretch,
     notice: ms(1_800),
     handover: ms(250),
-    life: 1_500,
-    patience: ms(3_000),
-    calm: 120_000,
+    life: 1_000,
+    patience: 4_000,
+    calm: 120_000 + ms(12_000),
   }
 }
 
