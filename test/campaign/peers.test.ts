@@ -48,6 +48,7 @@ function run(peer: Peer, server: PracticeServer, change: Partial<PeerOptions> = 
     refreshBefore: 3.6,
     deadline: 5_000,
     interval: 20,
+    retry: 500,
     stale: 10_000,
     ...change,
   })

@@ -22,6 +22,8 @@ export interface PeerOptions {
   readonly deadline: number
   /** Milliseconds between two calls of the API. */
   readonly interval: number
+  /** Milliseconds after a failure until it tries again. */
+  readonly retry: number
   /** Age in milliseconds at which a lock counts as left by a dead process. Only for the lock file. */
   readonly stale: number
   /** SIGKILL to itself when it comes to that point for the so-manieth time, counted from 1. */
@@ -91,12 +93,14 @@ export async function live(work: () => Promise<unknown>): Promise<void> {
   process.once('disconnect', () => process.exit(1))
   tell({ type: 'ready' })
   while (!stopping.signal.aborted) {
+    let pause = options.interval
     try {
       await work()
     } catch (error) {
+      pause = options.retry
       tell({ type: 'failed', error: error instanceof Error ? error.message.slice(0, 200) : String(error) })
     }
-    await sleep(options.interval, undefined, { signal: stopping.signal }).catch(() => undefined)
+    await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined)
   }
   process.removeAllListeners('disconnect')
   process.disconnect?.()
