@@ -22,8 +22,8 @@ export interface PeerOptions {
   readonly deadline: number
   /** Milliseconds between two calls of the API. */
   readonly interval: number
-  /** Milliseconds after a failure until it tries again. */
-  readonly retry: number
+  /** Milliseconds after a failure until it tries again. Default: ten times `interval`. */
+  readonly retry?: number | undefined
   /** Age in milliseconds at which a lock counts as left by a dead process. Only for the lock file. */
   readonly stale: number
   /** SIGKILL to itself when it comes to that point for the so-manieth time, counted from 1. */
@@ -97,7 +97,7 @@ export async function live(work: () => Promise<unknown>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      pause = options.retry
+      pause = options.retry ?? 10 * options.interval
       tell({ type: 'failed', error: error instanceof Error ? error.message.slice(0, 200) : String(error) })
     }
     await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined)
