@@ -63,12 +63,17 @@ const mostCuts = 64
  */
 export function salvageRefreshToken(partial: Secret): Secret | undefined {
   const text = partial.reveal().replace(/^\ufeff/, '')
-  let end = text.length
-  for (let cuts = 0; cuts < mostCuts && end > 0; cuts++, end = text.lastIndexOf(',', end - 1)) {
-    const body = parseJson(`${text.slice(0, end)}}`)?.value
+  const broken = Array.from(endsOf(text), (end) => `${text.slice(0, end)}}`)
+  for (const candidate of [text, ...broken]) {
+    const body = parseJson(candidate)?.value
     if (isJsonObject(body)) return readRefreshToken(body)
   }
   return undefined
+}
+
+function* endsOf(text: string): Iterable<number> {
+  let end = text.length
+  for (let cuts = 0; cuts < mostCuts && end > 0; cuts++, end = text.lastIndexOf(',', end - 1)) yield end
 }
 
 function readTokens(
