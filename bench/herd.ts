@@ -1,21 +1,23 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { Agent, request } from 'node:http'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { OAuth2Client, OAuth2Fetch } from '@badgateway/oauth2-client'
 import { clientCredentials, Keeper, tokenSource } from 'evertoken'
-import { sqliteStore } from 'evertoken/sqlite'
 import { OAuth2Client as GoogleClient } from 'google-auth-library'
 import { AuthorizationCode } from 'simple-oauth2'
+import { BareClient } from './bare-request.ts'
 import { type BenchOptions, type Question, type Report, shown } from './question.ts'
 import { type Contender, interleaved, type Spread, spread } from './rounds.ts'
+import { opened, type StorePlace, startPlaces, storeNames } from './store-place.ts'
 import { startTokenEndpoint, type TokenEndpoint } from './token-endpoint.ts'
 
 const latency = 100
-/** Seconds: short, so that a token has really expired when the next round begins. */
-const lifetime = 1
+/**
+ * Seconds: short, so that a token has really expired when the next round begins, and not so short that the last ones of a
+ * slow herd find it in its advisory window, in which they begin the next refresh.
+ */
+const lifetime = 3
+/** Seconds, where only that it runs is of interest. */
+const quickLifetime = 1
 
 const bare = 'limit: one bare request'
 const singleFlight = 'limit: single flight by hand'
@@ -24,7 +26,8 @@ const keeperOnFile = 'evertoken Keeper on SQLite'
 const badgateway = '@badgateway OAuth2Fetch'
 const google = 'google-auth-library OAuth2Client'
 const simple = 'simple-oauth2, if expired() refresh()'
-const manyProcesses = 'evertoken, processes on one SQLite file'
+const manyProcesses = (kind: StorePlace['kind']): string =>
+  `evertoken, processes on one ${storeNames[kind]} store`
 
 /** Milliseconds until all are answered. */
 async function herdOf(callers: number, get: () => Promise<unknown>): Promise<number> {
@@ -37,24 +40,7 @@ async function herdOf(callers: number, get: () => Promise<unknown>): Promise<num
 const expire = (expiresAt: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, expiresAt - Date.now()) + 5))
 
-const agent = new Agent({ keepAlive: true })
-
-/** One token request with nothing around it: what the endpoint's latency is, as seen from here. */
-const bareRequest = (url: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const body = 'grant_type=client_credentials'
-    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }
-    request(url, { method: 'POST', agent, headers }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part: string) => {
-        text += part
-      })
-      response.once('end', () => resolve(text))
-    })
-      .once('error', reject)
-      .end(body)
-  })
+const form = 'grant_type=client_credentials'
 
 interface Herd {
   readonly name: string
@@ -136,10 +122,10 @@ function contender(herd: Herd, callers: number, endpoint: TokenEndpoint, request
 }
 
 /** The children wait with their stores open and their token expired; all are told at once to read. */
-async function startHerdProcesses(count: number, file: string, callers: number) {
+async function startHerdProcesses(count: number, place: StorePlace, callers: number) {
   const each = Math.ceil(callers / count)
   const children: ChildProcess[] = Array.from({ length: count }, () =>
-    fork(new URL('./herd-process.ts', import.meta.url), [file, String(each)]),
+    fork(new URL('./herd-process.ts', import.meta.url), [JSON.stringify(place), String(each)]),
   )
   const all = <T>(): Promise<T[]> =>
     Promise.all(children.map(async (child) => (await once(child, 'message'))[0] as T))
@@ -163,113 +149,118 @@ async function startHerdProcesses(count: number, file: string, callers: number) 
 
 async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
   const callers = quick ? 50 : 1_000
-  const processes = quick ? 2 : 8
-  const folder = await mkdtemp(path.join(tmpdir(), 'evertoken-bench-'))
-  try {
-    await using endpoint = await startTokenEndpoint({ latency, lifetime })
-    const definition = clientCredentials({
-      tokenUrl: endpoint.url,
-      clientId: 'bench',
-      clientSecret: 'bench',
-    })
-    const file = path.join(folder, 'one.db')
-    const sharedFile = path.join(folder, 'shared.db')
-    await using keeper = await Keeper.open({ store: sqliteStore(file) })
+  const processes = quick ? 2 : 16
+  await using places = await startPlaces()
+  await using endpoint = await startTokenEndpoint({ latency, lifetime: quick ? quickLifetime : lifetime })
+  using client = new BareClient(endpoint.url, 64)
+  await using opening = new AsyncDisposableStack()
+  const definition = clientCredentials({ tokenUrl: endpoint.url, clientId: 'bench', clientSecret: 'bench' })
+  const keeperAt = async (place: StorePlace): Promise<Keeper> => {
+    const keeper = opening.use(await Keeper.open({ store: opened(place) }))
     await keeper.add('billing', definition)
-    await using shared = await Keeper.open({ store: sqliteStore(sharedFile) })
-    await shared.add('billing', definition)
-    await shared.getToken('billing')
-    await using unstored = tokenSource(definition)
-    await using children = await startHerdProcesses(processes, sharedFile, callers)
+    return keeper
+  }
+  const keeper = await keeperAt(await places.make('sqlite'))
+  await using unstored = tokenSource(definition)
 
-    let flight: Promise<string> | undefined
-    const herds: Herd[] = [
-      {
-        name: singleFlight,
-        expire: async () => {
-          flight = undefined
-        },
-        get: async () => {
-          flight ??= bareRequest(endpoint.url)
-          return flight
-        },
+  let flight: Promise<unknown> | undefined
+  const herds: Herd[] = [
+    {
+      name: singleFlight,
+      expire: async () => {
+        flight = undefined
       },
-      {
-        name: source,
-        expire: async () => expire((await unstored.getToken()).expiresAt),
-        get: () => unstored.getToken(),
+      get: async () => {
+        flight ??= client.send(form)
+        return flight
       },
-      {
-        name: keeperOnFile,
-        expire: async () => expire((await keeper.getToken('billing')).expiresAt),
-        get: () => keeper.getToken('billing'),
+    },
+    {
+      name: source,
+      expire: async () => expire((await unstored.getToken()).expiresAt),
+      get: () => unstored.getToken(),
+    },
+    {
+      name: keeperOnFile,
+      expire: async () => expire((await keeper.getToken('billing')).expiresAt),
+      get: () => keeper.getToken('billing'),
+    },
+    ...peers(endpoint.url),
+  ]
+  const requests: Requests = new Map()
+  const contenders: Contender[] = [
+    {
+      name: bare,
+      run: () => herdOf(1, () => client.send(form)),
+    },
+    ...herds.map((herd) => contender(herd, callers, endpoint, requests)),
+  ]
+  for (const kind of places.kinds) {
+    const place = await places.make(kind)
+    const shared = await keeperAt(place)
+    await shared.getToken('billing')
+    const children = opening.use(await startHerdProcesses(processes, place, callers))
+    const name = manyProcesses(kind)
+    contenders.push({
+      name,
+      run: async () => {
+        await expire((await shared.show('billing')).expiresAt ?? 0)
+        await endpoint.count()
+        const ms = await children.read()
+        requests.set(name, [...(requests.get(name) ?? []), await endpoint.count()])
+        return ms
       },
-      ...peers(endpoint.url),
-    ]
-    const requests: Requests = new Map()
-    const contenders: Contender[] = [
-      {
-        name: bare,
-        run: () => herdOf(1, () => bareRequest(endpoint.url)),
-      },
-      ...herds.map((herd) => contender(herd, callers, endpoint, requests)),
-      {
-        name: manyProcesses,
-        run: async () => {
-          await expire((await shared.show('billing')).expiresAt ?? 0)
-          await endpoint.count()
-          const ms = await children.read()
-          requests.set(manyProcesses, [...(requests.get(manyProcesses) ?? []), await endpoint.count()])
-          return ms
-        },
-      },
-    ]
-    const samples = await interleaved(contenders, rounds ?? (quick ? 1 : 9), progress)
-    const counted = (name: string): Spread => spread(requests.get(name) ?? [1])
-    const most = (name: string): Spread => {
-      const { min, max } = counted(name)
-      return { median: Math.max(max, 2 - min), min, max }
-    }
-    const goals = (name: string, end: string, times: number, who: string) => [
-      {
-        question: `herd${end}/requests`,
-        what: `requests of ${who}, the worst round`,
-        figure: most(name),
-        goal: 1,
-        unit: 'requests' as const,
-        digits: 0,
-      },
-      {
-        question: `herd${end}`,
-        what: `time until all of ${who} have the token, over one bare request`,
-        figure: samples.ratio(name, bare),
-        goal: times,
-        unit: 'x' as const,
-        digits: 3,
-      },
-    ]
-    return {
-      table: [
-        ['client', 'requests', 'ms until all are answered', 'over one bare request'],
-        ...contenders.map(({ name }) => [
-          name,
-          shown(counted(name)),
-          shown(samples.of(name)),
-          shown(samples.ratio(name, bare), 2),
-        ]),
-      ],
-      notes: [
-        `${callers} callers at expiry; the endpoint, a process of its own, answers after ${latency} ms; the last row is ${processes} processes with ${Math.ceil(callers / processes)} callers each`,
-      ],
-      findings: [
-        ...goals(keeperOnFile, '', 1.05, `${callers} callers of a Keeper on SQLite`),
-        ...goals(source, '/source', 1.05, `${callers} callers of a tokenSource`),
-        ...goals(manyProcesses, '/processes', 2, `${callers} callers in ${processes} processes on one file`),
-      ],
-    }
-  } finally {
-    agent.destroy()
-    await rm(folder, { recursive: true, force: true })
+    })
+  }
+  const samples = await interleaved(contenders, rounds ?? (quick ? 1 : 9), progress)
+  const counted = (name: string): Spread => spread(requests.get(name) ?? [1])
+  const most = (name: string): Spread => {
+    const { min, max } = counted(name)
+    return { median: Math.max(max, 2 - min), min, max }
+  }
+  const goals = (name: string, end: string, times: number, who: string) => [
+    {
+      question: `herd${end}/requests`,
+      what: `requests of ${who}, the worst round`,
+      figure: most(name),
+      goal: 1,
+      unit: 'requests' as const,
+      digits: 0,
+    },
+    {
+      question: `herd${end}`,
+      what: `time until all of ${who} have the token, over one bare request`,
+      figure: samples.ratio(name, bare),
+      goal: times,
+      unit: 'x' as const,
+      digits: 3,
+    },
+  ]
+  return {
+    table: [
+      ['client', 'requests', 'ms until all are answered', 'over one bare request'],
+      ...contenders.map(({ name }) => [
+        name,
+        shown(counted(name)),
+        shown(samples.of(name)),
+        shown(samples.ratio(name, bare), 2),
+      ]),
+    ],
+    notes: [
+      `${callers} callers at expiry; the endpoint, a process of its own, answers after ${latency} ms; the last rows are ${processes} processes with ${Math.ceil(callers / processes)} callers each`,
+    ],
+    findings: [
+      ...goals(keeperOnFile, '', 1.05, `${callers} callers of a Keeper on SQLite`),
+      ...goals(source, '/source', 1.05, `${callers} callers of a tokenSource`),
+      ...places.kinds.flatMap((kind) =>
+        goals(
+          manyProcesses(kind),
+          `/processes/${kind}`,
+          2,
+          `${callers} callers in ${processes} processes on one ${storeNames[kind]} store`,
+        ),
+      ),
+    ],
   }
 }
 

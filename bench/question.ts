@@ -19,7 +19,7 @@ export interface Finding {
   /** The figure's median is to be no more than this. */
   readonly goal: number
   /** Of figure and goal: `x` for a ratio. */
-  readonly unit: 'x' | 'µs added' | 'ms' | 'requests'
+  readonly unit: 'x' | 'µs added' | 'ms' | 'requests' | 'MB'
   /** Decimals worth printing. */
   readonly digits?: number | undefined
 }
@@ -35,6 +35,8 @@ export interface Report {
 export interface Question {
   /** One sentence. */
   readonly about: string
+  /** It takes many minutes, and is asked only by its name. */
+  readonly long?: boolean
   run(options: BenchOptions): Promise<Report>
 }
 

@@ -1,3 +1,9 @@
+/** The value that a share of all (0 to 1) does not exceed: the nearest rank. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number
+}
+
 /** The middle of several measurements and how far they reach. */
 export interface Spread {
   readonly median: number
@@ -13,11 +19,17 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: at(0), max: at(sorted.length - 1) }
 }
 
-/** Something that is measured once a round: `run` resolves with its figure, in whatever unit the question uses. */
+/** One figure, in whatever unit the question uses, or several under names of their own: see {@link figureOf}. */
+export type Figures = number | Readonly<Record<string, number>>
+
+/** Something that is measured once a round. */
 export interface Contender {
   readonly name: string
-  readonly run: () => number | Promise<number>
+  readonly run: () => Figures | Promise<Figures>
 }
+
+/** Under which {@link Samples} has one figure of a contender that gives several. */
+export const figureOf = (name: string, figure: string): string => `${name}: ${figure}`
 
 /**
  * Figures by contender and round. What is compared is compared within a round and the median taken of that: a machine
@@ -65,13 +77,18 @@ export async function interleaved(
   rounds: number,
   progress: (text: string) => void,
 ): Promise<Samples> {
-  const figures = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  const figures = new Map<string, number[]>()
   for (let round = 0; round <= rounds; round++)
     for (let turn = 0; turn < contenders.length; turn++) {
       const { name, run } = contenders[(round + turn) % contenders.length] as Contender
       progress(`${round === 0 ? 'warm-up' : `round ${round} of ${rounds}`}: ${name}`)
-      const figure = await run()
-      if (round > 0) figures.get(name)?.push(figure)
+      const measured = await run()
+      if (round === 0) continue
+      const named = typeof measured === 'number' ? [[name, measured] as const] : Object.entries(measured)
+      for (const [part, figure] of named) {
+        const key = typeof measured === 'number' ? name : figureOf(name, part)
+        figures.set(key, [...(figures.get(key) ?? []), figure])
+      }
     }
   return new Samples(figures)
 }

@@ -14,6 +14,11 @@ const questions: Readonly<Record<string, () => Promise<Question>>> = {
   'fetch-wrapper': async () => (await import('./fetch-wrapper.ts')).fetchWrapper,
   'cold-start': async () => (await import('./cold-start.ts')).coldStart,
   herd: async () => (await import('./herd.ts')).herd,
+  'durable-cycle': async () => (await import('./durable-cycle.ts')).durableCycle,
+  'durability-window': async () => (await import('./durability-window.ts')).durabilityWindow,
+  claiming: async () => (await import('./claiming.ts')).claiming,
+  takeover: async () => (await import('./takeover.ts')).takeover,
+  'idle-memory': async () => (await import('./idle-memory.ts')).idleMemory,
 }
 
 const usage = `usage: npm run bench -- [${Object.keys(questions).join(' | ')}] [--rounds N] [--json] [--quick]`
@@ -40,6 +45,10 @@ tell(machine())
 for (const name of positionals.length > 0 ? positionals : Object.keys(questions)) {
   const question = await (questions[name] as () => Promise<Question>)()
   tell(`\n${name}: ${question.about}`)
+  if (question.long && positionals.length === 0 && !values.quick) {
+    tell('takes many minutes: asked only by its name')
+    continue
+  }
   tell(`load before the start: ${load()}`)
   const report = await question.run({
     rounds,

@@ -17,7 +17,7 @@ const server = createServer((request, response) => {
     access_token: `at-${issued}-${'x'.repeat(800)}`,
     token_type: 'Bearer',
     expires_in: lifetime,
-    refresh_token: `rt-${issued}`,
+    refresh_token: request.url === '/without-rotation' ? undefined : `rt-${issued}`,
   })
   request.resume().once('end', () => {
     setTimeout(() => response.writeHead(200, { 'content-type': 'application/json' }).end(body), latency)

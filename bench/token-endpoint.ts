@@ -4,6 +4,8 @@ import { once } from 'node:events'
 /** An endpoint that answers every token request with a new token, in a process of its own. */
 export interface TokenEndpoint extends AsyncDisposable {
   readonly url: string
+  /** Where no answer brings a refresh token. */
+  readonly urlWithoutRotation: string
   /** Requests since the last time this was asked. */
   count(): Promise<number>
 }
@@ -21,6 +23,7 @@ export async function startTokenEndpoint(options: {
   const { port } = await answer<{ port: number }>()
   return {
     url: `http://127.0.0.1:${port}/token`,
+    urlWithoutRotation: `http://127.0.0.1:${port}/without-rotation`,
     async count() {
       const counted = answer<{ count: number }>()
       child.send('count')

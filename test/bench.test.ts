@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { missingPostgres } from './postgres/binaries.ts'
 
 const root = path.dirname(import.meta.dirname)
 
@@ -24,14 +25,28 @@ async function bench(...args: string[]): Promise<Record<string, unknown>[]> {
     .map((line) => JSON.parse(line))
 }
 
+const kinds = missingPostgres === undefined ? ['sqlite', 'postgres'] : ['sqlite']
+const ofKinds = (...ends: string[]): string[] => kinds.flatMap((kind) => ends.map((end) => `/${kind}${end}`))
+
 const findings: [string, string[]][] = [
   ['cached-token', ['', '/all', '/source', '/peek', '/source-peek', '/badgateway', '/google-auth-library']],
   ['fetch-wrapper', ['', '/request', '/badgateway', '/badgateway-request']],
   ['cold-start', ['', '/import']],
-  ['herd', ['/requests', '', '/source/requests', '/source', '/processes/requests', '/processes']],
+  [
+    'herd',
+    [
+      ...['/requests', '', '/source/requests', '/source'],
+      ...ofKinds('/requests', '').map((end) => `/processes${end}`),
+    ],
+  ],
+  ['durable-cycle', ofKinds('/strict', '/non_rotating')],
+  ['durability-window', ofKinds('/p50', '/p99')],
+  ['claiming', ofKinds('', '/empty')],
+  ['takeover', ofKinds('/idempotent', '/strict/unsent')],
+  ['idle-memory', process.platform === 'linux' ? ofKinds('') : []],
 ]
 
-test.each(findings)(
+test.each(findings.filter(([, ends]) => ends.length > 0))(
   'npm run bench -- %s prints a line for each of its goals',
   async (question, ends) => {
     const lines = await bench(question)
