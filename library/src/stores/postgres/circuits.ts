@@ -1,6 +1,7 @@
 import type { EvertokenError } from '../../errors.ts'
 import type { Circuit, CircuitChange } from '../../grants/circuit.ts'
 import type { StoreTime } from '../../grants/store.ts'
+import { jsonText } from './json-text.ts'
 import type { Statement, Statements } from './statements.ts'
 import type { Transactions } from './transactions.ts'
 
@@ -85,9 +86,7 @@ export class Circuits {
             settle.push(() => reject(error))
           }
         const writes: Statement[] =
-          circuit === (before ?? undefined)
-            ? []
-            : [{ text: putCircuit, values: [key, JSON.stringify(circuit)] }]
+          circuit === (before ?? undefined) ? [] : [{ text: putCircuit, values: [key, jsonText(circuit)] }]
         return { result: settle, writes }
       },
     })

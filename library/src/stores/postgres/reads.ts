@@ -1,5 +1,6 @@
 import type { EvertokenError } from '../../errors.ts'
 import type { GrantRecord } from '../../grants/grant.ts'
+import { isText } from './json-text.ts'
 import type { Statements } from './statements.ts'
 import type { Transactions } from './transactions.ts'
 import { loadedFrom, type Said } from './updates.ts'
@@ -31,6 +32,7 @@ export class Reads {
   read(id: string): Promise<GrantRecord | undefined> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) return reject(this.#closed)
+      if (!isText(id)) return resolve(undefined)
       const others = this.#waiting.get(id)
       if (others !== undefined) others.push({ resolve, reject })
       else this.#waiting.set(id, [{ resolve, reject }])

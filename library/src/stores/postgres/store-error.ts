@@ -3,12 +3,13 @@ import { EvertokenError } from '../../errors.ts'
 /** SQLSTATE, where the server said something (PostgreSQL documentation, appendix A). */
 export const sqlStateOf = (error: unknown): string | undefined => {
   const { code } = error as { code?: unknown }
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  // A system's own codes may be as long (EPIPE), but have no digit.
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
 /** The connection is gone, or nobody can tell: what was under way may have happened. */
 export function isLost(error: unknown): boolean {
-  if (error instanceof EvertokenError || isMistake(error)) return false
+  if (error instanceof EvertokenError || isMistake(error) || isOfFiles(error)) return false
   const state = sqlStateOf(error)
   return state === undefined ? true : /^(08|57P0[1-5]|25P03)/.test(state)
 }
@@ -17,12 +18,19 @@ export function isLost(error: unknown): boolean {
 const isMistake = (error: unknown): boolean =>
   error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError
 
+/** A file of this host, not the way to the database. */
+const isOfFiles = (error: unknown): boolean => typeof (error as { path?: unknown }).path === 'string'
+
 /**
  * Nothing happened, and the same again may well succeed: it did not fit with what others did at that moment. A unique
  * violation too: two had found no grant of that name, and now there is one.
  */
 export const isConflict = (error: unknown): boolean =>
   ['40001', '40P01', '23505', '23503'].includes(sqlStateOf(error) ?? '')
+
+/** What one grant was to hold does not fit into its row; others of the same transaction had no part in it. */
+export const isOfOneRow = (error: unknown): boolean =>
+  error instanceof EvertokenError && /^(22|23|54)/.test(sqlStateOf(error.cause ?? {}) ?? '')
 
 const advice: readonly (readonly [pattern: RegExp, what: string, advice: string])[] = [
   [/^28/, 'refuses the login', 'Check user and password, and pg_hba.conf of the server.'],
@@ -81,6 +89,11 @@ export function storeError(error: unknown, location: string): unknown {
       advice: known[2],
     })
   if (state === undefined && isMistake(error)) return error
+  if (isOfFiles(error))
+    return new EvertokenError('store_unavailable', `the folder of the store on this host: ${message}`, {
+      cause: error,
+      advice: 'Check that it is on a working disk and that this user may write there.',
+    })
   if (state === undefined)
     return new EvertokenError(
       'store_unavailable',

@@ -1,10 +1,12 @@
-import type { EvertokenError } from '../../errors.ts'
+import { EvertokenError } from '../../errors.ts'
 import type { GrantRecord } from '../../grants/grant.ts'
 import type { Change, Moment } from '../../grants/store.ts'
 import { Changes } from './changes.ts'
 import { recordFrom } from './columns.ts'
 import type { Answer, Row } from './connections.ts'
+import { isText, jsonText } from './json-text.ts'
 import type { Statement, Statements } from './statements.ts'
+import { isOfOneRow } from './store-error.ts'
 import type { Transactions } from './transactions.ts'
 
 interface Queued {
@@ -47,6 +49,8 @@ export class Updates {
   update<R>(id: string, decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       if (this.#closed !== undefined) return reject(this.#closed)
+      if (!isText(id))
+        return reject(new EvertokenError('invalid_grant_id', 'a grant id has no such characters'))
       const queued: Queued = { decide, resolve: resolve as Queued['resolve'], reject }
       const before = this.#queue.get(id)
       if (before === undefined) this.#queue.set(id, [queued])
@@ -148,11 +152,17 @@ export class Updates {
       for (const [id, queued] of left) this.#queue.set(id, [...queued, ...(this.#queue.get(id) ?? [])])
       if (awaited) onAwaited()
     } catch (error) {
-      for (const queued of batch.values()) for (const { reject } of queued) reject(error)
+      if (batch.size > 1 && isOfOneRow(error)) await this.#runApart(batch)
+      else for (const queued of batch.values()) for (const { reject } of queued) reject(error)
     } finally {
       for (const id of ids) this.#underWay.delete(id)
       this.#schedule()
     }
+  }
+
+  /** Each in a transaction of its own, so that only the one that cannot be written is refused. */
+  async #runApart(batch: ReadonlyMap<string, readonly Queued[]>): Promise<void> {
+    for (const [id, queued] of batch) await this.#run(new Map([[id, queued]]))
   }
 
   #decided(batch: ReadonlyMap<string, readonly Queued[]>, loaded: Answer) {
@@ -210,7 +220,7 @@ export function loadedFrom({ rows }: Answer): { said: Said; records: Map<string,
 function writesOf(changes: Changes, sql: Statements): Statement[] {
   const writes: Statement[] = []
   const json = (text: string, rows: readonly unknown[]): void => {
-    if (rows.length > 0) writes.push({ text, values: [JSON.stringify(rows)] })
+    if (rows.length > 0) writes.push({ text, values: [jsonText(rows)] })
   }
   json(sql.insertGrants, sorted(changes.newGrants, 'id'))
   json(sql.insertSchedules, changes.newSchedules)
