@@ -14,8 +14,10 @@ export interface AnswerContext {
   /** The refresh token that was sent. */
   readonly held: Secret | undefined
   readonly key: TokenKey
-  /** UTC ms before the request was sent: a lifetime counts from there. */
+  /** UTC ms before the request was sent. */
   readonly askedAt: number
+  /** UTC ms from which a lifetime counts: that, or the first of several sends that may all have brought this one token. */
+  readonly livesFrom: number
   /** Milliseconds a token is taken to live where the provider does not say. */
   readonly assumedLifetime: number
 }
@@ -23,10 +25,10 @@ export interface AnswerContext {
 /** Lifetime in ms, and how it is known. */
 function lifetimeOf(
   { expiresIn, jwtExpiresAt }: Pick<TokenResponse, 'expiresIn' | 'jwtExpiresAt'>,
-  { askedAt, definition, assumedLifetime }: AnswerContext,
+  { livesFrom, definition, assumedLifetime }: AnswerContext,
 ): Pick<TokenRow, 'lifetime' | 'lifetimeFrom'> {
   if (expiresIn !== undefined) return { lifetime: expiresIn * 1000, lifetimeFrom: 'stated' }
-  const fromJwt = jwtExpiresAt === undefined ? 0 : jwtExpiresAt * 1000 - askedAt
+  const fromJwt = jwtExpiresAt === undefined ? 0 : jwtExpiresAt * 1000 - livesFrom
   if (fromJwt > 0) return { lifetime: fromJwt, lifetimeFrom: 'jwt' }
   const told = definition.assumedLifetime
   return { lifetime: told === undefined ? assumedLifetime : told * 1000, lifetimeFrom: 'assumed' }
@@ -47,7 +49,7 @@ export function sealAnswer(
   context: AnswerContext,
   response: TokenResponse,
 ): Answered & { readonly token: NonNullable<Answered['token']> } {
-  const { seal, record, attempt, definition, held, key, askedAt } = context
+  const { seal, record, attempt, definition, held, key, askedAt, livesFrom } = context
   const { lifetime, lifetimeFrom } = lifetimeOf(response, context)
   const payload = JSON.stringify({
     value: response.accessToken.reveal(),
@@ -61,7 +63,7 @@ export function sealAnswer(
       sealed: seal.seal(payload, { grant: record.id, fence: attempt.fence, field: 'access_token', ...key }),
       type: response.tokenType,
       obtainedAt: askedAt,
-      expiresAt: askedAt + lifetime,
+      expiresAt: livesFrom + lifetime,
       lifetime,
       lifetimeFrom,
       grantedScope: response.scope ?? (key.scope === '' ? definition.scope : key.scope.split(' ')),

@@ -151,6 +151,7 @@ function consented(
       held: undefined,
       key: ownToken,
       askedAt,
+      livesFrom: askedAt,
       assumedLifetime: timing.assumedLifetime,
     },
     response,

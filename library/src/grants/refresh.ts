@@ -16,7 +16,7 @@ import { findToken, type GrantRecord, parentOf, quarantine, type TokenKey, type 
 import type { Notice } from './notice.ts'
 import { adviceFor, type FailedOutcome, judge } from './outcome.ts'
 import { probe } from './probe.ts'
-import { mandatoryAt } from './recovery.ts'
+import { mandatoryAt, unresolvedOf } from './recovery.ts'
 import { revokeUpstream } from './revocation.ts'
 import { lost, settle } from './settle.ts'
 import type { GrantStore, Moment } from './store.ts'
@@ -239,6 +239,7 @@ async function follow(
   context.faultPoint?.('pre_send')
 
   const askedAt = clock.now()
+  const livesFrom = askedAt - sinceFirstSend(spending)
   const message = { server, definition, held, key: spending.key, deadline: limits.deadline }
   const answer = await sendTokenMessage(message, context).catch((error: unknown) => neverSent(error))
   context.faultPoint?.('post_receive')
@@ -252,6 +253,7 @@ async function follow(
     held,
     key: spending.key,
     askedAt,
+    livesFrom,
     assumedLifetime: circuits.lifetime(record.circuit) ?? timing.assumedLifetime,
   }
   if (outcome.verdict === 'ok') return committed(spending, sealAnswer(sealing, outcome.response))
@@ -261,6 +263,18 @@ async function follow(
     return { kind: 'failed', record: await store.read(record.id), outcome, before: record }
   }
   return settled(spending, outcome)
+}
+
+/**
+ * Milliseconds from the first send on this refresh token to now, where the provider repeats its answer to that: the same token,
+ * with a lifetime that is stated anew and counts from then.
+ */
+function sinceFirstSend({ context, claimed }: Spending): number {
+  const { record, attempt } = claimed
+  if (record.facts.replayClass !== 'idempotent') return 0
+  const earlier = unresolvedOf(record).filter(({ id }) => id !== attempt.id)
+  const { at } = context.store.time()
+  return Math.max(0, ...earlier.map(({ sentAt }) => at - sentAt))
 }
 
 interface Opened {
