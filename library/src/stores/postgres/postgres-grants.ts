@@ -1,19 +1,16 @@
-import os from 'node:os'
 import type { Clock } from '../../clock.ts'
 import { EvertokenError } from '../../errors.ts'
 import type { Circuit, CircuitChange } from '../../grants/circuit.ts'
-import type { GrantRecord, HeldRefreshToken } from '../../grants/grant.ts'
-import type { NoticeKind } from '../../grants/notice.ts'
+import type { GrantRecord } from '../../grants/grant.ts'
 import type { SpoolEntry } from '../../grants/spool.ts'
-import type { Change, GrantStore, Moment, StoreTime } from '../../grants/store.ts'
+import type { ApiKey, Change, Consent, GrantStore, Moment, StoreTime } from '../../grants/store.ts'
 import type { HostSpool } from '../spool/spool.ts'
-import { supersededFor } from '../superseded.ts'
 import { Circuits } from './circuits.ts'
-import { whole } from './columns.ts'
 import type { Connections } from './connections.ts'
 import { Hints } from './hints.ts'
 import { type Identity, settleIn } from './identity.ts'
 import { Reads } from './reads.ts'
+import { Registers } from './registers.ts'
 import type { Statements } from './statements.ts'
 import { StoreClock } from './store-clock.ts'
 import type { Transactions } from './transactions.ts'
@@ -53,6 +50,7 @@ export class PostgresGrants implements GrantStore {
   readonly #updates: Updates
   readonly #reads: Reads
   readonly #circuits: Circuits
+  readonly #registers: Registers
   readonly #hints: Hints
   #spool: HostSpool
   /** Why the database is not the store's own. */
@@ -87,6 +85,7 @@ export class PostgresGrants implements GrantStore {
       return seen(now)
     }
     this.#reads = new Reads(transactions, statements, heard)
+    this.#registers = new Registers(transactions, statements, () => clock.now())
     this.#circuits = new Circuits(transactions, statements, seen)
     this.#updates = new Updates({
       transactions,
@@ -160,30 +159,12 @@ export class PostgresGrants implements GrantStore {
     })
   }
 
-  superseded(id: string): Promise<readonly HeldRefreshToken[]> {
-    return this.#guarded(async () => {
-      const { rows } = await this.#query('superseded', id, this.#options.clock.now() - supersededFor)
-      return rows.map(([sealed, fingerprint, receivedAt, at, boot]) => ({
-        sealed: sealed as Uint8Array,
-        fingerprint: String(fingerprint),
-        receivedAt: Number(receivedAt),
-        spent: at === null ? undefined : { at: Number(at), boot: String(boot) },
-      }))
-    })
+  superseded(id: string) {
+    return this.#guarded(() => this.#registers.superseded(id))
   }
 
-  notices({ after = 0, limit = 1000 }: Parameters<GrantStore['notices']>[0] = {}) {
-    return this.#guarded(async () => {
-      const { rows } = await this.#query('notices', after, limit)
-      return rows.map(([number, grant, kind, epoch, at, message]) => ({
-        number: Number(number),
-        grant: String(grant),
-        kind: String(kind) as NoticeKind,
-        epoch: Number(epoch),
-        at: Number(at),
-        message: String(message),
-      }))
-    })
+  notices(page: Parameters<GrantStore['notices']>[0] = {}) {
+    return this.#guarded(() => this.#registers.notices(page))
   }
 
   updateCircuit<R>(
@@ -197,29 +178,16 @@ export class PostgresGrants implements GrantStore {
     return this.#guarded(() => this.#circuits.read(key))
   }
 
-  attemptedFrom(spool: string): Promise<readonly string[]> {
-    return this.#guarded(async () => {
-      if (spool === '') return []
-      const { rows } = await this.#query('attemptedFrom', JSON.stringify([{ spool }]))
-      return rows.map(([id]) => String(id))
-    })
+  attemptedFrom(spool: string) {
+    return this.#guarded(() => this.#registers.attemptedFrom(spool))
   }
 
   spools() {
-    return this.#guarded(async () => {
-      const { rows } = await this.#query('spools')
-      return rows.map(([id, host, folder, seenAt, retiredAt]) => ({
-        id: String(id),
-        host: String(host),
-        folder: String(folder),
-        seenAt: Number(seenAt),
-        retiredAt: retiredAt === null ? undefined : Number(retiredAt),
-      }))
-    })
+    return this.#guarded(() => this.#registers.spools())
   }
 
-  retireSpool(id: string, utc: number): Promise<boolean> {
-    return this.#guarded(async () => (await this.#query('retireSpool', id, whole(utc))).rowCount === 1)
+  retireSpool(id: string, utc: number) {
+    return this.#guarded(() => this.#registers.retireSpool(id, utc))
   }
 
   adopt(): Promise<void> {
@@ -275,58 +243,25 @@ export class PostgresGrants implements GrantStore {
       record.refreshToken,
       record.previousRefreshToken,
       ...record.candidates.map((candidate) => candidate.refreshToken),
-      ...(await this.superseded(record.id)),
+      ...(await this.#registers.superseded(record.id)),
     ]
     return held.some((one) => one?.fingerprint === refreshToken.fingerprint)
   }
 
-  putConsent(consent: Parameters<GrantStore['putConsent']>[0]): Promise<void> {
-    return this.#guarded(async () => {
-      await this.#query('dropConsents', whole(this.#options.clock.now()))
-      const { stateHash, grant, sealed, expiresAt } = consent
-      await this.#query('putConsent', stateHash, grant, Buffer.from(sealed), whole(expiresAt))
-    })
+  putConsent(consent: Consent) {
+    return this.#guarded(() => this.#registers.putConsent(consent))
   }
 
   takeConsent(stateHash: string) {
-    return this.#guarded(() =>
-      this.#transactions.run({
-        first: [{ text: this.#statements.takeConsent, values: [stateHash] }],
-        decide: ([taken]) => {
-          const [grant, sealed, expiresAt] = taken?.rows[0] ?? []
-          if (grant === undefined) return { result: undefined, writes: [] }
-          const consent = {
-            stateHash,
-            grant: String(grant),
-            sealed: sealed as Uint8Array,
-            expiresAt: Number(expiresAt),
-          }
-          // Something to write, so that a COMMIT without an answer is resolved: a state is good once, and for once.
-          return { result: consent, writes: [{ text: 'SELECT 1' }] }
-        },
-      }),
-    )
+    return this.#guarded(() => this.#registers.takeConsent(stateHash))
   }
 
-  putApiKey({ id, label, rights, hash, createdAt }: Parameters<GrantStore['putApiKey']>[0]): Promise<void> {
-    return this.#guarded(async () => {
-      await this.#query('putApiKey', id, label, rights, hash, whole(createdAt))
-    })
+  putApiKey(key: ApiKey) {
+    return this.#guarded(() => this.#registers.putApiKey(key))
   }
 
   findApiKey(id: string) {
-    return this.#guarded(async () => {
-      const { rows } = await this.#query('findApiKey', id)
-      if (rows[0] === undefined) return undefined
-      const [label, rights, hash, createdAt] = rows[0]
-      return {
-        id,
-        label: String(label),
-        rights: rights === 'administer' ? ('administer' as const) : ('read' as const),
-        hash: String(hash),
-        createdAt: Number(createdAt),
-      }
-    })
+    return this.#guarded(() => this.#registers.findApiKey(id))
   }
 
   close(): Promise<void> {
@@ -385,8 +320,7 @@ export class PostgresGrants implements GrantStore {
 
   async #register(): Promise<void> {
     if (this.foreign !== undefined) return
-    const { id, folder } = this.#spool
-    await this.#query('seenSpool', id, os.hostname(), folder, whole(this.#options.clock.now()))
+    await this.#registers.seenSpool(this.#spool)
   }
 
   #query(name: keyof Statements, ...values: unknown[]) {

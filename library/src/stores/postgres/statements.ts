@@ -106,9 +106,9 @@ INSERT INTO $.spools (id, host, folder, seen_at) VALUES ($1, $2, $3, $4) ON CONF
 SET host = excluded.host, folder = excluded.folder, seen_at = excluded.seen_at, retired_at = NULL`),
     retireSpool: sql('UPDATE $.spools SET retired_at = $2 WHERE id = $1'),
     dropConsents: sql('DELETE FROM $.consents WHERE expires_at <= $1'),
-    putConsent: sql(
-      'INSERT INTO $.consents (state_hash, grant_id, sealed, expires_at) VALUES ($1, $2, $3, $4)',
-    ),
+    putConsent: sql(`
+INSERT INTO $.consents (state_hash, grant_id, sealed, expires_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (state_hash) DO NOTHING`),
     takeConsent: sql('DELETE FROM $.consents WHERE state_hash = $1 RETURNING grant_id, sealed, expires_at'),
     putApiKey: sql(`
 INSERT INTO $.api_keys (id, label, rights, hash, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE
