@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { refreshToken } from 'evertoken'
+import { EvertokenError, refreshToken } from 'evertoken'
 import { newMasterKey, writeKeyFile } from 'evertoken/sqlite'
 import { fingerprint, readTruthFile } from 'evertoken/testing'
 import { canariesOf, searchSecrets, tokenCanaries } from './canaries.ts'
@@ -189,7 +189,7 @@ class Run {
     await this.#fleet.stop()
     await this.#readNotices()
     this.#record({ type: 'phase', at: Date.now(), phase: 'end' })
-    const logins = await this.#observer.logins()
+    const logins = await patiently(() => this.#observer.logins())
     writeFileSync(path.join(folder, 'logins.json'), JSON.stringify(logins))
     const records: Records = {
       name: this.#options.class,
@@ -244,20 +244,18 @@ class Run {
     this.#count += 1
     const tokens = await logIn(this.#provider, client, grant)
     this.#record({ type: 'added', at: Date.now(), grant, refreshToken: fingerprint(tokens.refreshToken) })
-    await this.#observer.keeper.add(
-      grant,
-      refreshToken({
-        tokenUrl: server.tokenEndpoint,
-        introspectionUrl: `${server.issuer}/introspect`,
-        revocationUrl: `${server.issuer}/revoke`,
-        clientId: client.clientId,
-        clientSecret: client.clientSecret,
-        clientAuthentication: 'client_secret_post',
-        refreshToken: tokens.refreshToken,
-        refreshBefore: scale.refreshBefore,
-        ...lifetimeOptions(this.#options.class, scale.reuseWindow),
-      }),
-    )
+    const definition = refreshToken({
+      tokenUrl: server.tokenEndpoint,
+      introspectionUrl: `${server.issuer}/introspect`,
+      revocationUrl: `${server.issuer}/revoke`,
+      clientId: client.clientId,
+      clientSecret: client.clientSecret,
+      clientAuthentication: 'client_secret_post',
+      refreshToken: tokens.refreshToken,
+      refreshBefore: scale.refreshBefore,
+      ...lifetimeOptions(this.#options.class, scale.reuseWindow),
+    })
+    await patiently(() => this.#observer.keeper.add(grant, definition))
     this.#living.set(grant, Date.now())
     this.#fleet.setGrants([...this.#living.keys()])
   }
@@ -278,7 +276,7 @@ class Run {
 
   async #readNotices(): Promise<void> {
     for (;;) {
-      const notices = await this.#observer.keeper.notices({ after: this.#lastNotice })
+      const notices = await patiently(() => this.#observer.keeper.notices({ after: this.#lastNotice }))
       for (const { grant, kind, at, number } of notices) {
         this.#lastNotice = Math.max(this.#lastNotice, number)
         this.#record({ type: 'notice', at, grant, kind })
@@ -301,7 +299,7 @@ class Run {
   ): Promise<void> {
     const until = Date.now() + longest
     for (;;) {
-      const logins = await this.#observer.logins()
+      const logins = await patiently(() => this.#observer.logins())
       await this.#readNotices()
       if (isDone(logins)) return
       if (Date.now() > until) {
@@ -327,6 +325,17 @@ class Run {
     const searched = readdirSync(folder).filter((name) => /^(store|operator|output|host-)/.test(name))
     return searched.flatMap((name) => searchSecrets(path.join(folder, name), canaries))
   }
+}
+
+/** A process that was stopped in the middle of a transaction keeps everybody from a SQLite file until it goes on. */
+async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let left = 20; ; left -= 1)
+    try {
+      return await work()
+    } catch (error) {
+      if (left === 0 || !(error instanceof EvertokenError) || error.code !== 'store_unavailable') throw error
+      await sleep(500)
+    }
 }
 
 /** What the processes wrote down, of all together in order of time. */
