@@ -2,6 +2,7 @@ import {
   type Attempt,
   findToken,
   type GrantRecord,
+  type HeldRefreshToken,
   ownToken,
   parentOf,
   refreshes,
@@ -234,6 +235,7 @@ function postponed(
   const waiting: GrantRecord = {
     ...record,
     lease: undefined,
+    refreshToken: restarted ? spentBefore(record.refreshToken, unresolved, time.boot) : record.refreshToken,
     attempts,
     schedule: { ...record.schedule, dueAt: until },
   }
@@ -248,6 +250,17 @@ function postponed(
     : waiting
   const notice = next === waiting ? undefined : next.notices.at(-1)
   return { result: { kind: 'backoff', until, notice }, record: next }
+}
+
+/** The sends above are waited for anew; that its reuse window began before the restart is not forgotten over it. */
+const spentBefore = (
+  refreshToken: HeldRefreshToken | undefined,
+  unresolved: readonly Attempt[],
+  boot: string,
+): HeldRefreshToken | undefined => {
+  const sent = unresolved.find((open) => open.boot !== boot)
+  if (refreshToken === undefined || sent?.sentAt === undefined) return refreshToken
+  return { ...refreshToken, spent: refreshToken.spent ?? { at: sent.sentAt, boot: sent.boot } }
 }
 
 /**

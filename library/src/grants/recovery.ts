@@ -25,6 +25,23 @@ export const unresolvedOf = (record: GrantRecord): readonly Sent[] => {
   return record.attempts.filter((open): open is Sent => open.parent === parent && open.sentAt !== undefined)
 }
 
+/**
+ * Store time until which a refresh token that was sent may simply be sent again: from the first send that may have spent
+ * it. Undefined where its class has no window, and where a restart of the machine leaves unknown how much of it is over.
+ */
+export function replayUntil(
+  record: GrantRecord,
+  timing: Timing,
+  { boot }: Moment['time'],
+): number | undefined {
+  const { replay } = limitsOf(record.facts, timing)
+  const { spent } = record.refreshToken ?? {}
+  const sends = unresolvedOf(record).map((open) => ({ at: open.sentAt, boot: open.boot }))
+  if (spent !== undefined) sends.push(spent)
+  if (replay <= 0 || sends.length === 0 || sends.some((sent) => sent.boot !== boot)) return undefined
+  return Math.min(...sends.map(({ at }) => at)) + replay
+}
+
 const wait = (until: number, atRisk = true): Recovery => ({ kind: 'wait', until, atRisk })
 
 /** Store time at which the mandatory window of the grant's own token begins; past for one without a token. */
@@ -52,18 +69,17 @@ export function recoveryOf(
   if (unresolved.length === 0 || replayClass === 'non_rotating') return { kind: 'send' }
   const now = time.at
   const limits = limitsOf(facts, by.timing)
-  // A machine that started anew cannot say how long ago it sent: the wait begins again, and a window counts as over.
-  const sentHere = unresolved.filter((open) => open.boot === time.boot)
-  const first = Math.min(...unresolved.map((open) => open.sentAt))
-  if (replayClass !== 'strict' && sentHere.length === unresolved.length && now < first + limits.replay) {
-    const send: Recovery = { kind: 'send', before: first + limits.replay }
+  const before = replayUntil(record, by.timing, time)
+  if (before !== undefined && now < before) {
+    const send: Recovery = { kind: 'send', before }
     if (replayClass !== 'last_child_wins') return send
     // Its answer would be killed by ours: a sender that may still be listening is waited for.
     const listening = unresolved.filter((open) => !open.localDone)
     const over = Math.max(0, ...listening.map((open) => open.sentAt + limits.lease))
-    return over > now ? wait(Math.min(over, first + limits.replay), false) : send
+    return over > now ? wait(Math.min(over, before), false) : send
   }
 
+  // A machine that started anew cannot say how long ago it sent: the wait begins again.
   const quiet = Math.max(limits.quiescence, limits.deadline)
   const latest = Math.max(...unresolved.map((open) => (open.boot === time.boot ? open.sentAt : now)))
   if (now < latest + quiet) return wait(latest + quiet)

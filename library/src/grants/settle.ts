@@ -15,7 +15,7 @@ import {
 } from './grant.ts'
 import { notify } from './notice.ts'
 import type { FailedOutcome, Failure } from './outcome.ts'
-import { recoveryOf } from './recovery.ts'
+import { recoveryOf, replayUntil, unresolvedOf } from './recovery.ts'
 import { backoff } from './schedule.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
@@ -64,7 +64,7 @@ export function settle(
   switch (outcome.verdict) {
     case 'not_sent':
     case 'refused':
-      return written(failed)
+      return written(whileWindowLasts(failed, by, moment))
     case 'rejected':
       return written(by.incident && !outcome.person ? failed : rejected(failed, attempt, outcome, by, moment))
     case 'ambiguous':
@@ -109,25 +109,29 @@ function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: M
   const { facts } = failed
   const replayClass = effectiveClass(facts, by.timing)
   if (replayClass === 'non_rotating') return failed
-  const now = moment.time.at
-  const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? now, localDone: true }
+  const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? moment.time.at, localDone: true }
   const kept: GrantRecord = { ...failed, attempts: [...failed.attempts, open] }
   const recovery = recoveryOf(kept, by, moment)
-  const dueAt =
-    recovery.kind === 'wait'
-      ? recovery.until
-      : // Inside a window: soon, and while there is still time for an answer.
-        Math.max(now, Math.min(kept.schedule.dueAt ?? now, lastChance(kept, by)))
-  const next = { ...kept, schedule: { ...kept.schedule, dueAt: refreshes(kept.status) ? dueAt : null } }
+  const next =
+    recovery.kind === 'wait' && refreshes(kept.status)
+      ? { ...kept, schedule: { ...kept.schedule, dueAt: recovery.until } }
+      : whileWindowLasts(kept, by, moment)
   if (recovery.kind !== 'wait' || !recovery.atRisk) return next
   const words = `a refresh was sent and nobody knows what became of it (${failed.schedule.lastError?.message ?? ''})`
   return notify(next, 'at_risk', words, by.utc)
 }
 
-const lastChance = (record: GrantRecord, { timing }: Settler): number => {
-  const { deadline, replay } = limitsOf(record.facts, timing)
-  const first = Math.min(...record.attempts.map((open) => open.sentAt ?? Number.POSITIVE_INFINITY))
-  return first + replay - deadline
+/** However long it is to be backed off: an earlier send is repeated while its window has room for an answer. */
+function whileWindowLasts(record: GrantRecord, { timing }: Settler, { time }: Moment): GrantRecord {
+  const { dueAt } = record.schedule
+  const until = replayUntil(record, timing, time)
+  if (dueAt === null || until === undefined || until <= time.at || unresolvedOf(record).length === 0)
+    return record
+  const lastChance = until - limitsOf(record.facts, timing).deadline
+  return {
+    ...record,
+    schedule: { ...record.schedule, dueAt: Math.max(time.at, Math.min(dueAt, lastChance)) },
+  }
 }
 
 /**

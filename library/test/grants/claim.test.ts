@@ -295,6 +295,24 @@ describe('a claim on a refresh token with a send of unknown end', () => {
   })
 })
 
+// A second claim after the restart took the rewritten time of sending for the beginning of a fresh window.
+test('a reuse window that was open before a restart of the machine is not opened anew by waiting', () => {
+  const open = attempt({
+    id: 'attempt-0',
+    parent: 'print of refresh-1',
+    sentAt: storeNow - 40_000,
+    localDone: true,
+  })
+  const record = loginRecord('idempotent', { tokens: [tokenWith(3_000_000)], attempts: [open] })
+  const restarted = moment(storeNow, { boot: 'boot-2' })
+  const waiting = claimed(record, manual, restarted).record as GrantRecord
+  expect(waiting.refreshToken?.spent).toEqual({ at: storeNow - 40_000, boot: 'boot-1' })
+  expect(claimed(waiting, manual, restarted).result).toMatchObject({
+    kind: 'backoff',
+    until: storeNow + 120_000,
+  })
+})
+
 describe('a claim on a grant that is being revoked', () => {
   const revoking = (change: Partial<GrantRecord> = {}) =>
     strictRecord({ status: statuses.revoking, fence: 5, ...change })

@@ -75,6 +75,27 @@ describe('a failure', () => {
     )
   })
 
+  // A provider that asked for a minute's patience cost the login that an earlier send had put at stake.
+  test('waits no longer than the reuse window of an earlier send has room for an answer', () => {
+    const earlier = attempt({
+      id: 'attempt-0',
+      parent: 'print of refresh-1',
+      sentAt: storeNow - 9000,
+      fence: 1,
+    })
+    const slow = failed('refused', { retryAfter: 600 })
+    const dueOf = (replayClass: ReplayClass) =>
+      settled(sent(replayClass, { attempts: [earlier, own] }), slow).schedule
+    for (const replayClass of ['last_child_wins', 'idempotent', 'fork'] as const)
+      expect(dueOf(replayClass)).toMatchObject({
+        dueAt: storeNow - 9000 + 43_000,
+        backoffUntil: storeNow + 660_000,
+      })
+    for (const replayClass of ['strict', 'non_rotating'] as const)
+      expect(dueOf(replayClass).dueAt).toBe(storeNow + 660_000)
+    expect(settled(sent('idempotent'), slow).schedule.dueAt).toBe(storeNow + 660_000)
+  })
+
   // 429 and the like were not processed: an earlier send of unknown end may have been.
   test.each(['not_sent', 'refused'] as const)(
     'that is certain (%s) clears its own attempt only',
