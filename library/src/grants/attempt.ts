@@ -31,16 +31,23 @@ export const withoutLease = (
     ? {}
     : { record: { ...record, lease: undefined } }
 
-/** A claim is given back with nothing sent: the next may begin at store time `dueAt`, at once by default. */
+/**
+ * A claim is given back with nothing sent: the next may begin at store time `dueAt`, at once by default. Whoever has claimed
+ * since keeps the lease and the schedule, and need not wait for an answer to what was never sent.
+ */
 export function release(
   record: GrantRecord | undefined,
   attempt: Attempt,
   { time }: Moment,
   dueAt: number = time.at,
 ): Change<undefined> {
+  if (record === undefined) return { result: undefined }
+  const attempts = record.attempts.filter((open) => open.id !== attempt.id)
   const { record: free } = withoutLease(record, attempt)
-  if (free === undefined || free === null) return { result: undefined }
-  const attempts = free.attempts.filter((open) => open.id !== attempt.id)
+  if (free === undefined || free === null)
+    return attempts.length === record.attempts.length
+      ? { result: undefined }
+      : { result: undefined, record: { ...record, attempts } }
   const schedule = { ...free.schedule, dueAt: refreshes(free.status) ? dueAt : null }
   return { result: undefined, record: { ...free, attempts, schedule } }
 }

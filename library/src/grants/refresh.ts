@@ -237,6 +237,8 @@ async function follow(
       return released(spending)
   } else if (tooLate()) return released(spending)
   context.faultPoint?.('pre_send')
+  // Stopped since the mark, and somebody else may have spent it meanwhile: what is left is the step into the kernel.
+  if (tooLate()) return released(spending)
 
   const askedAt = clock.now()
   const livesFrom = askedAt - sinceFirstSend(spending)

@@ -50,8 +50,14 @@ describe('a claim that is given back', () => {
     expect(release({ ...busy, attempts: [earlier, own] }, own, moment()).record?.attempts).toEqual([earlier])
   })
 
-  test('takes nothing from whoever claimed since', () => {
-    expect(release(leased({ fence: 3 }), own, moment())).toEqual({ result: undefined })
+  test('takes nothing from whoever claimed since, who need not wait for what was never sent', () => {
+    const theirs = attempt({ id: 'attempt-2', fence: 3, parent: 'print of refresh-1', sentAt: storeNow })
+    const taken = leased({ fence: 3, attempts: [{ ...own, sentAt: storeNow - 9 }, theirs] })
+    expect(release(taken, own, moment())).toEqual({
+      result: undefined,
+      record: { ...taken, attempts: [theirs] },
+    })
+    expect(release({ ...taken, attempts: [theirs] }, own, moment())).toEqual({ result: undefined })
     expect(release(undefined, own, moment())).toEqual({ result: undefined })
   })
 })
