@@ -21,6 +21,8 @@ export default defineConfig(({ mode }) => ({
     execArgv: [`--conditions=${condition}`],
     // Most files wait for child processes and sockets, so two at a time pay even on one core.
     maxWorkers: Math.max(2, availableParallelism()),
+    // A condition that is waited for takes longer on a machine that does other things; one that never comes true fails later.
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

@@ -219,6 +219,8 @@ async function follow(
   if (permit !== undefined) return released(spending, permit)
   context.faultPoint?.('post_permit')
 
+  // Another server may have been the first to hear of this claim; markSent finds what comes to light now.
+  if (store.regressions !== undefined) await drain(context)
   if (claimed.again && (await answeredMeanwhile(spending))) return { kind: 'held' }
   if (claimed.probe) {
     const stopped = await probed(spending, server, opened)
