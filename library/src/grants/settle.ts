@@ -66,7 +66,11 @@ export function settle(
     case 'refused':
       return written(whileWindowLasts(failed, by, moment))
     case 'rejected':
-      return written(by.incident && !outcome.person ? failed : rejected(failed, attempt, outcome, by, moment))
+      return written(
+        by.incident && !outcome.person
+          ? whileWindowLasts(failed, by, moment)
+          : rejected(failed, attempt, outcome, by, moment),
+      )
     case 'ambiguous':
       return written(ambiguous(failed, row, by, moment))
     default:
@@ -163,14 +167,12 @@ function rejected(
     by,
     moment.time.at,
   )
-  const settled: GrantRecord = {
-    ...judged,
-    status,
-    schedule: { ...judged.schedule, dueAt: again, backoffUntil: again ?? 0 },
-  }
-  return status.state === 'reauthorization_required'
-    ? notify(settled, 'reauthorization_required', status.reason, by.utc)
-    : settled
+  const schedule = { ...judged.schedule, dueAt: again, backoffUntil: again ?? 0 }
+  if (status.state === 'reauthorization_required')
+    return notify({ ...judged, status, schedule }, 'reauthorization_required', status.reason, by.utc)
+  // A refusal that is not believed says nothing of earlier sends either: without them the token would be sent again outside
+  // of its window, where the provider ends the login.
+  return whileWindowLasts({ ...failed, status, schedule }, by, moment)
 }
 
 /** Another refresh token of this login that may be alive takes the place of the one that is dead. */

@@ -253,6 +253,27 @@ describe('a refusal', () => {
     expect(record.schedule.dueAt).toBe(storeNow + 500)
   })
 
+  // A provider that refused everybody for a moment did so while an answer was lost: the next try came outside of the window.
+  test('that is not believed leaves earlier sends unresolved, and the next try comes while their window lasts', () => {
+    const earlier = attempt({
+      id: 'attempt-0',
+      parent: 'print of refresh-1',
+      sentAt: storeNow - 5_000,
+      localDone: true,
+    })
+    const twice = (replayClass: ReplayClass) => sent(replayClass, { attempts: [earlier, own] })
+    for (const incident of [false, true]) {
+      const record = settled(twice('idempotent'), refusal(), { incident })
+      expect(record.attempts).toEqual([earlier])
+      // The window of 60 s less its margin of 2 s, from the first send, and 15 s for the answer.
+      expect(record.schedule.dueAt).toBe(incident ? storeNow + 1_000 : storeNow - 5_000 + 58_000 - 15_000)
+    }
+    const record = settled(twice('strict'), refusal())
+    expect(record).toMatchObject({ attempts: [earlier], schedule: { dueAt: storeNow + 60_000 } })
+    const suspect = { state: 'suspect', refusals: 2, countsFrom: storeNow } as const
+    expect(settled({ ...twice('idempotent'), status: suspect }, refusal()).attempts).toEqual([])
+  })
+
   test('that asks for a person is believed at once, whatever else there is', () => {
     const record = settled(sent('strict', { candidates: [candidate('refresh-2')] }), refusal(true))
     expect(record.status.state).toBe('reauthorization_required')
@@ -278,9 +299,9 @@ describe('a refusal', () => {
     })
   })
 
-  test('is the verdict on every send of that refresh token', () => {
+  test('that is believed is the verdict on every send of that refresh token', () => {
     const earlier = attempt({ id: 'attempt-0', parent: 'print of refresh-1', sentAt: storeNow - 1, fence: 1 })
-    expect(settled(sent('strict', { attempts: [earlier, own] }), refusal()).attempts).toEqual([])
+    expect(settled(sent('strict', { attempts: [earlier, own] }), refusal(true)).attempts).toEqual([])
   })
 
   // Both a worker's answer and the request of another were thrown away with the refusal of a third.
