@@ -130,7 +130,7 @@ export class Fleet {
         events: path.join(folder, `events-${slot.name}.jsonl`),
         output: path.join(folder, 'output', `${slot.name}.log`),
         compiled,
-        readPause: 20,
+        readPause: 40,
       })
       slot.process = process
       await process.ready

@@ -177,6 +177,13 @@ describe('an answer that arrived', () => {
     expect(findings.causes).toEqual(new Map([['killed_before_durable', 1]]))
   })
 
+  test('is an unavoidable one when the request reached the server after the death of its sender', () => {
+    const before = { ...killed, at: 19_995 }
+    expect(numbers(reckon(truth, lost, { campaign: [before] })).slice(0, 2)).toEqual([0, 1])
+    const other = { ...before, sender: 'a1.2' }
+    expect(numbers(reckon(truth, lost, { campaign: [other] })).slice(0, 2)).toEqual([1, 0])
+  })
+
   test('is an avoidable one when it had stood in the spool', () => {
     const spooled: CampaignEvent = { type: 'spooled', at: 20_060, grant: 'ann', refreshToken: 'R1' }
     const findings = reckon(truth, lost, { campaign: [killed, spooled] })

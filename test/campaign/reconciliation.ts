@@ -149,21 +149,33 @@ const requestsOf = (histories: readonly LoginHistory[]) => ({
 })
 
 /** What the server's log cannot know, from what we did to the processes. */
-export function evidenceOf({ name, scale, campaign, seen }: Omit<Records, 'truth' | 'logins'>) {
+function evidenceOf({ name, scale, campaign, seen, truth }: Omit<Records, 'logins'>) {
   const { deadline, lease, quiescence } = scale.timing
-  const deaths = of(seen, 'die')
   return {
     rotation: rotationOf(name),
     reuseWindow: isWindowed(name) ? scale.reuseWindow : undefined,
-    // The process itself knows the moment better than whoever waits for its end.
-    kills: of(campaign, 'killed').map(({ sender, at }) => ({
-      sender,
-      at: deaths.find((death) => death.sender === sender)?.at ?? at,
-    })),
+    kills: killsOf(campaign, seen, truth),
     stops: of(campaign, 'stopped').map(({ sender, at, until }) => ({ sender, from: at, until })),
     absences: absencesOf(campaign, seen),
     timing: { deadline, lease, quiescence, mandatory: scale.mandatory, handover: scale.handover },
   }
+}
+
+/**
+ * When each process died. It knows the moment better itself than whoever waits for its end; and what it had handed to the
+ * kernel before may reach the server afterwards, for which it dies again.
+ */
+function killsOf(
+  campaign: readonly CampaignEvent[],
+  seen: readonly SeenEvent[],
+  truth: readonly TruthEntry[],
+): { sender: string; at: number }[] {
+  const own = new Map(of(seen, 'die').map(({ sender, at }) => [sender, at]))
+  const died = new Map(of(campaign, 'killed').map(({ sender, at }) => [sender, own.get(sender) ?? at]))
+  const posthumous = of(truth, 'received').flatMap(({ sender, at }) =>
+    sender !== undefined && at > (died.get(sender) ?? Number.POSITIVE_INFINITY) ? [{ sender, at }] : [],
+  )
+  return [...[...died].map(([sender, at]) => ({ sender, at })), ...posthumous]
 }
 
 /** Spans in which no process was at work: dead, not yet started, stopped, or kept waiting by the machine. */
