@@ -31,7 +31,7 @@ export function searchSecrets(folder: string, canaries: readonly Canary[]): read
   })
 }
 
-export function filesBelow(folder: string): readonly string[] {
+function filesBelow(folder: string): readonly string[] {
   return readdirSync(folder).flatMap((name) => {
     const file = path.join(folder, name)
     const stat = statSync(file, { throwIfNoEntry: false })

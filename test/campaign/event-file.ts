@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { NoticeKind } from 'evertoken'
 
 /** What a process of ours saw, one JSON object a line. Tokens are fingerprints, times UTC ms. */
@@ -76,6 +76,3 @@ export function readEvents<Event>(file: string): Event[] {
   const lines = readFileSync(file, 'utf8').split('\n')
   return lines.slice(0, -1).map((line) => JSON.parse(line) as Event)
 }
-
-export const appendEvent = (file: string, event: CampaignEvent): void =>
-  appendFileSync(file, `${JSON.stringify(event)}\n`)

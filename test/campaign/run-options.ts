@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly json: boolean
   /** Where records stay. Default: a temporary folder, of which only runs that missed a bar stay. */
   readonly folder: string | undefined
+  /** Files with what `--json` printed, of which the table is to be printed; nothing is run. */
+  readonly tables: readonly string[]
   /** A login of the run in `folder` whose timeline is to be printed. */
   readonly explain: string | undefined
 }
@@ -37,6 +39,7 @@ export const usage = `usage: npm run campaign -- [options]
   --stretch X      scaled times longer by that; default 1
   --json           rows as JSON
   --folder DIR     where the records of the runs stay
+  --table FILE     prints the rows of earlier --json runs as one table; several: again
   --explain LOGIN  prints what happened to one login; with --folder DIR/<class>-<store>-<seed>`
 
 /** The options, or what is wrong with them. */
@@ -57,6 +60,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
         json: { type: 'boolean', default: false },
         folder: { type: 'string' },
         explain: { type: 'string' },
+        table: { type: 'string', multiple: true, default: [] },
       },
     })
     return {
@@ -74,6 +78,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
       json: values.json,
       folder: values.folder,
       explain: values.explain,
+      tables: values.table,
     }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -1,6 +1,6 @@
 // `npm run campaign`: kills and faults until the numbers are reached, then the reckoning with the provider's ground truth.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startPostgres } from '../postgres/server.ts'
@@ -24,6 +24,12 @@ mkdirSync(root, { recursive: true })
 
 if (options.explain !== undefined) {
   for (const line of explain(root, options.explain)) console.log(line)
+  process.exit(0)
+}
+
+if (options.tables.length > 0) {
+  const saved = options.tables.map((file) => JSON.parse(readFileSync(file, 'utf8')) as { rows: Row[] })
+  console.log(tableOf(saved.flatMap((run) => run.rows)))
   process.exit(0)
 }
 
