@@ -211,7 +211,7 @@ class Run {
         faults: (await this.#provider.server.requests()).filter(({ fault }) => fault !== undefined).length,
         secrets: this.#searchSecrets(),
         crashes: this.#fleet.crashes,
-        killsAt: Object.fromEntries(this.#fleet.killsAt),
+        killsAt: killsByPoint(records),
         seconds: Math.round((Date.now() - this.#began) / 1000),
       },
       findings,
@@ -336,6 +336,18 @@ async function patiently<Result>(work: () => Promise<Result>): Promise<Result> {
       if (left === 0 || !(error instanceof EvertokenError) || error.code !== 'store_unavailable') throw error
       await sleep(500)
     }
+}
+
+/** The point that a process wrote down last; `outside` where it wrote none. */
+function killsByPoint({ campaign, seen }: Records): Record<string, number> {
+  const points = new Map(seen.flatMap((event) => (event.type === 'die' ? [[event.sender, event.point]] : [])))
+  const counts: Record<string, number> = {}
+  for (const event of campaign) {
+    if (event.type !== 'killed') continue
+    const point = points.get(event.sender) ?? 'outside'
+    counts[point] = (counts[point] ?? 0) + 1
+  }
+  return counts
 }
 
 /** What the processes wrote down, of all together in order of time. */

@@ -39,7 +39,9 @@ test('every named point of the refresh and of the stores is met, and the outside
   expect(named.length).toBeGreaterThan(faultPoints.length)
   const dice = new Dice(3)
   const fates = many(() => drawFate(dice, 1_000))
-  const met = new Set(fates.flatMap((fate) => (fate.kind === 'order' ? [fate.order.at] : [])))
+  const met = new Set(
+    fates.flatMap((fate) => (fate.kind === 'order' ? [fate.order.at, fate.order.instead] : [])),
+  )
   expect([...met].sort()).toEqual([...named].sort())
   const share = (test: (fate: (typeof fates)[number]) => boolean) => fates.filter(test).length / fates.length
   expect(share(({ kind }) => kind === 'outside')).toBeCloseTo(0.2, 1)

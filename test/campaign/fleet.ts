@@ -36,8 +36,6 @@ export class Fleet {
   kills = 0
   /** SIGSTOPs that ended with SIGCONT. */
   stops = 0
-  /** Kills by point; `outside` for those that came from outside. */
-  readonly killsAt = new Map<string, number>()
   /** Ends of a process that nobody had ordered. */
   readonly crashes: string[] = []
   readonly #options: FleetOptions
@@ -190,7 +188,6 @@ export class Fleet {
 
   #killed(process: HostProcess, point: string, at: number): void {
     this.kills += 1
-    this.killsAt.set(point, (this.killsAt.get(point) ?? 0) + 1)
     this.#options.record({ type: 'killed', at, sender: process.name, point })
   }
 }

@@ -22,11 +22,13 @@ export interface ProcessOptions {
   readonly readPause: number
 }
 
-/** To kill or stop itself when it comes to that point for the so-manieth time from now, counted from 1. */
+/** To kill or stop itself when it comes to a point for the so-manieth time from now, counted from 1. */
 export interface Order {
   readonly does: 'kill' | 'stop'
   readonly at: string
   readonly time: number
+  /** Or when it comes to this one for the first time, if that is sooner. */
+  readonly instead?: string | undefined
 }
 
 /** `grants`: the logins that it reads from now on. `revoke`: ends that login. */

@@ -17,9 +17,9 @@ let order: Order | undefined
 let grants: readonly string[] = []
 
 function point(reached: string): void {
-  if (order === undefined || order.at !== reached) return
-  order = { ...order, time: order.time - 1 }
-  if (order.time > 0) return
+  if (order === undefined) return
+  if (order.at === reached) order = { ...order, time: order.time - 1 }
+  if (order.instead !== reached && (order.at !== reached || order.time > 0)) return
   const { does } = order
   order = undefined
   events.write({ type: does === 'kill' ? 'die' : 'stop', at: Date.now(), point: reached })

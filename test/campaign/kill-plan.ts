@@ -49,7 +49,10 @@ export const points: readonly (readonly [point: string, passes: 'often' | 'each'
 ]
 
 /** The last time of a point that an order may wait for. */
-const longest = { often: 25, each: 3, seldom: 1 } as const
+const longest = { often: 25, each: 3 } as const
+
+const usual = points.filter(([, passes]) => passes !== 'seldom')
+const seldom = points.filter(([, passes]) => passes === 'seldom')
 
 /** @param life kills from outside come within so many milliseconds. */
 export function drawFate(dice: Dice, life: number): Fate {
@@ -58,6 +61,9 @@ export function drawFate(dice: Dice, life: number): Fate {
     [1, 'stop'],
   ] as const)
   if (dice.next() < 0.2) return { kind: 'outside', does, after: dice.whole(0, life) }
-  const [at, passes] = dice.pick(points)
-  return { kind: 'order', order: { does, at, time: dice.whole(1, longest[passes]) } }
+  const [at, passes] = dice.pick(usual)
+  // What is passed seldom is not waited for: it is met by whoever comes there first.
+  const [instead] = dice.pick(seldom)
+  const time = dice.whole(1, longest[passes === 'often' ? 'often' : 'each'])
+  return { kind: 'order', order: { does, at, time, instead } }
 }
