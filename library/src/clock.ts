@@ -28,13 +28,38 @@ const readBootId = (): string => {
   }
 }
 
+/** What os.uptime() leaves out: Linux gives hundredths of a second, cut off. */
+const uptimeStep = 10
+/** Further apart the wall clock and the monotonic one do not drift in a second by themselves: the machine was suspended. */
+const longestDrift = 5
+const askAgain = 1_000
+
+const asked = { boot: 0, monotonic: Number.NEGATIVE_INFINITY, wall: 0 }
+
+/**
+ * os.uptime() counts suspend; performance.now() and process.hrtime() do not on Linux. Asking for it reads a file, so it is
+ * asked once a second and when the wall clock says that the monotonic one stood still; in between that one moves it on.
+ */
+function sinceBoot(): number {
+  const monotonic = performance.now()
+  const wall = Date.now()
+  const passed = monotonic - asked.monotonic
+  const present = asked.boot + passed
+  if (passed < askAgain && Math.abs(wall - asked.wall - passed) < longestDrift) return present
+  const read = uptime() * 1000
+  const first = asked.monotonic === Number.NEGATIVE_INFINITY
+  asked.boot = first ? read : Math.min(Math.max(present, read), read + uptimeStep)
+  asked.monotonic = monotonic
+  asked.wall = wall
+  return asked.boot
+}
+
 let bootId: string | undefined
 
 /** The machine's own clocks. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  // os.uptime() counts suspend; performance.now() and process.hrtime() do not on Linux.
-  boot: () => uptime() * 1000,
+  boot: sinceBoot,
   get bootId() {
     bootId ??= readBootId()
     return bootId
