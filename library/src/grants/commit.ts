@@ -13,6 +13,7 @@ import {
   type TokenRow,
 } from './grant.ts'
 import { notify } from './notice.ts'
+import { unresolvedOf } from './recovery.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 
@@ -237,10 +238,19 @@ function asCandidate(
   return {
     ...record,
     lease: mine ? undefined : record.lease,
+    refreshToken: spentFor(record, parent),
     candidates: [...record.candidates, candidate],
     attempts: record.attempts.filter((open) => open.id !== id),
     schedule: proving ? { ...record.schedule, dueAt: Math.min(due ?? proveAt, proveAt) } : record.schedule,
   }
+}
+
+/** During a quarantine the child of the present refresh token is a candidate too: when that was spent is not forgotten. */
+function spentFor(record: GrantRecord, parent: string): HeldRefreshToken | undefined {
+  const { refreshToken } = record
+  if (refreshToken === undefined || refreshToken.fingerprint !== parent) return refreshToken
+  const spent = firstSend(refreshToken, unresolvedOf(record))
+  return spent === undefined ? refreshToken : { ...refreshToken, spent }
 }
 
 const keptOnly = (record: GrantRecord | undefined): Change<Committed> | undefined =>

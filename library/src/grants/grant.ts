@@ -303,7 +303,8 @@ export function resume(record: GrantRecord, utc: number, storeNow: number): Gran
  */
 function decidedFor(record: GrantRecord): GrantRecord {
   const child = record.candidates.findLast(({ parent }) => parent === parentOf(record))
-  return { ...(child === undefined ? record : withCandidate(record, child)), subject: undefined }
+  if (child === undefined) return { ...record, subject: undefined }
+  return { ...withCandidate(record, child), previousRefreshToken: record.refreshToken, subject: undefined }
 }
 
 /** A row of this grant does not decrypt: it is set aside until an operator decides, unless its login is over anyway. */

@@ -1,94 +1,109 @@
-import { commit, markSent, release, settle } from '../../src/grants/attempt.ts'
-import { type Claim, claim, type Why } from '../../src/grants/claim.ts'
+import { adopted } from '../../src/grants/adoption.ts'
+import { type Answered, markSent, release } from '../../src/grants/attempt.ts'
+import { type Claim, type Claimed, claim, type Why } from '../../src/grants/claim.ts'
+import { commit } from '../../src/grants/commit.ts'
 import {
   type Attempt,
-  findToken,
   type GrantRecord,
-  ownFreshness,
+  type HeldRefreshToken,
   ownToken,
   pause,
+  quarantine,
   refreshes,
   resume,
 } from '../../src/grants/grant.ts'
+import { isWindowed } from '../../src/grants/lifetime-facts.ts'
 import { judge } from '../../src/grants/outcome.ts'
+import { mandatoryAt } from '../../src/grants/recovery.ts'
+import { revoke } from '../../src/grants/revocation.ts'
+import { lost, settle } from '../../src/grants/settle.ts'
 import type { Change, Moment } from '../../src/grants/store.ts'
-import { defaultTiming as timing } from '../../src/grants/timing.ts'
+import { effectiveClass, limitsOf, defaultTiming as timing } from '../../src/grants/timing.ts'
 import type { TokenAnswer } from '../../src/oauth/token-answer.ts'
 import { Secret } from '../../src/secret.ts'
-import { grantRecord, held, tokenRow } from './records.ts'
+import {
+  AttemptOracle,
+  expectThat,
+  type GrantKind,
+  heldBy,
+  numbered,
+  type Request,
+} from './attempt-oracle.ts'
+import { ProviderModel } from './provider-model.ts'
+import { brought, facts, grantRecord, held, tokenRow } from './records.ts'
 
 /*
- * One grant, one provider and a few workers whose every step is taken when the test says so. The oracle knows what
- * really happened to each refresh token, which no worker does.
+ * One grant, one provider, and workers on one host or two whose every step is taken when the test says so: the program's
+ * own steps, in the order in which refresh.ts takes them. attempt-oracle.ts judges each.
  */
 
-/**
- * `strict`: the refresh token rotates; `kept`: there is one, and it stays as it is; `minted`: there is none.
- */
-export type GrantKind = 'strict' | 'kept' | 'minted'
-
-/** Refresh tokens are numbered by the provider: `refresh-1007` is the seventh after the first of login 1. */
-const numbered = (text: string): number => Number(/\d+$/.exec(text)?.[0])
-const loginOf = (number: number): number => Math.floor(number / 1000)
-
-/** The provider's side of one login: the refresh token that is good, and whether the login lives. */
-interface Login {
-  good: number
-  alive: boolean
-}
-
-interface Request {
-  readonly attempt: Attempt
-  readonly presents: number
-  readonly sentAt: number
-  readonly sender: string
-  /** What the provider answered, once it has processed the request. */
-  answer?: TokenAnswer & { issued?: number }
-  /** Its sender learnt for certain that it spent nothing. */
-  harmless?: boolean
+export interface World {
+  readonly kind: GrantKind
+  /** On one host everybody knows who is dead; of another host's processes nobody does. */
+  readonly hosts: 1 | 2
+  /** The provider can be asked whether a refresh token is alive. */
+  readonly probe?: boolean
+  /** Worker 0 lives, and does what is due when it is due. */
+  readonly guarded?: boolean
+  readonly hasToken: boolean
 }
 
 interface Flight {
-  readonly attempt: Attempt
-  readonly record: GrantRecord
+  readonly claimed: Claimed
   readonly began: number
+  stage: 'claimed' | 'ready' | 'sent' | 'received' | 'spooled' | 'committed'
+  probed?: 'alive' | 'unknown'
   request?: Request
+  answered?: Answered
 }
 
 interface Worker {
   owner: string
+  readonly host: number
   flight: Flight | undefined
 }
 
+interface Spooled {
+  readonly attempt: Attempt
+  readonly answered: Answered
+}
+
+const windowOf = 60_000
+
 export class AttemptModel {
-  readonly #kind: GrantKind
+  readonly #world: World
+  readonly #provider: ProviderModel
   record: GrantRecord
   readonly workers: Worker[]
+  readonly #hostOf = new Map<string, number>()
   readonly #dead = new Set<string>()
-  readonly #logins = new Map<number, Login>([[1, { good: 1001, alive: true }]])
-  #accessTokens = 0
-  /** Logins of which an answer can no longer arrive, or that the provider refused out of nothing. */
-  readonly #endangered = new Set<number>()
-  readonly #requests: Request[] = []
+  readonly #spools = new Map<string, Spooled[]>()
+  /** What the store keeps of refresh tokens that left the record. */
+  readonly #superseded = new Set<string>()
+  readonly #oracle: AttemptOracle
   #now = 5_000_000
-  #owners = 0
-  /** Highest number of a refresh token that was ever committed. */
-  #committed = 1001
+  #boots = 1
+  #attempts = 0
   commits = 0
   sends = 0
 
-  constructor(kind: GrantKind, workers: number, hasToken: boolean) {
-    this.#kind = kind
-    const tokens = hasToken ? [tokenRow({ expiresAt: this.utc + 3_600_000, obtainedAt: this.utc })] : []
-    const refreshToken = held('refresh-1001')
-    const replayClass = kind === 'strict' ? 'strict' : 'non_rotating'
-    this.record = grantRecord({ tokens, replayClass, ...(kind === 'minted' ? {} : { refreshToken }) })
-    this.workers = Array.from({ length: workers }, () => ({ owner: this.#newOwner(), flight: undefined }))
-  }
-
-  /** Whether the present login can have been lost without anybody's fault. */
-  get mayBeLost(): boolean {
-    return this.#endangered.has(loginOf(numbered(this.record.refreshToken?.fingerprint ?? 'refresh-0')))
+  constructor(world: World) {
+    this.#world = world
+    const { kind } = world
+    const replayClass = kind === 'minted' ? 'non_rotating' : kind
+    this.#provider = new ProviderModel(replayClass, windowOf)
+    this.#oracle = new AttemptOracle(kind, this.#provider)
+    const first = this.#provider.newLogin()
+    this.record = grantRecord({
+      tokens: world.hasToken ? [tokenRow({ expiresAt: this.utc + 3_600_000, obtainedAt: this.utc })] : [],
+      facts: facts(replayClass, { introspection: world.probe === true }),
+      loginAt: this.utc,
+      ...(kind === 'minted' ? {} : { refreshToken: held(`refresh-${first}`) }),
+    })
+    this.workers = [0, 1, 2].map((index) => {
+      const host = index === 2 ? world.hosts - 1 : 0
+      return { owner: this.#newOwner(host), host, flight: undefined }
+    })
   }
 
   get utc(): number {
@@ -99,307 +114,456 @@ export class AttemptModel {
     return this.#now
   }
 
-  #newOwner(): string {
-    this.#owners += 1
-    return `owner-${this.#owners}`
+  get state(): GrantRecord['status']['state'] {
+    return this.record.status.state
   }
 
-  #update<R>(decide: (record: GrantRecord, moment: Moment) => Change<R>): R {
+  #newOwner(host: number): string {
+    const owner = `owner-${this.#hostOf.size + 1}`
+    this.#hostOf.set(owner, host)
+    return owner
+  }
+
+  #worker(index: number): Worker {
+    return this.workers[index] as Worker
+  }
+
+  #update<R>(host: number, decide: (record: GrantRecord, moment: Moment) => Change<R>): R {
     const before = this.record
-    const moment: Moment = {
-      time: { at: this.#now, boot: 'boot-1' },
-      isDead: (owner) => this.#dead.has(owner),
-    }
-    const { result, record } = decide(before, moment)
+    const isGone = (owner: string) =>
+      this.#dead.has(owner) &&
+      this.#hostOf.get(owner) === host &&
+      (this.#spools.get(owner)?.length ?? 0) === 0
+    const { result, record } = decide(before, {
+      time: { at: this.#now, boot: `boot-${this.#boots}` },
+      isGone,
+    })
     if (record === null) throw new Error('nothing here removes the grant')
-    if (record !== undefined) {
-      this.record = record
-      this.#judgeChange(before, record)
-    }
+    if (record === undefined) return result
+    const here = new Set(heldBy(record).map(({ fingerprint }) => fingerprint))
+    for (const { fingerprint } of heldBy(before))
+      if (!here.has(fingerprint)) this.#superseded.add(fingerprint)
+    this.record = record
+    this.#oracle.judgeChange(before, record, {
+      now: this.#now,
+      utc: this.utc,
+      underWay: this.#underWay(),
+    })
     return result
   }
 
-  /** What must hold of every single change (refresh-protocol, I1 to I3). */
-  #judgeChange(before: GrantRecord, after: GrantRecord): void {
-    expectThat(after.fence >= before.fence, 'the fence shrank')
-    const refreshToken = after.refreshToken
-    if (refreshToken !== undefined) {
-      const number = numbered(refreshToken.fingerprint)
-      expectThat(number >= this.#committed, `refresh token ${number} replaced ${this.#committed}`)
-      this.#committed = number
-    }
-    if (this.#kind !== 'minted') expectThat(refreshToken !== undefined, 'the refresh token vanished')
-    if (before.status.state === 'paused' && after.status.state !== 'paused')
-      expectThat(after.fence > before.fence && after.tokens === before.tokens, 'an answer ended a pause')
-    const [old, present] = [findToken(before, ownToken), findToken(after, ownToken)]
-    if (old !== undefined && present !== undefined) {
-      expectThat(present.generation >= old.generation, 'the generation shrank')
-      if (present.generation > old.generation) {
-        expectThat(present.generation === old.generation + 1, 'a generation was left out')
-        expectThat(present.fence > old.fence || this.#kind === 'strict', 'an older token replaced a newer')
-      }
-    }
-    expectThat(!(old !== undefined && present === undefined), 'a token vanished')
-    if (after.schedule.dueAt === null)
-      expectThat(!refreshes(after.status), 'a grant that refreshes is never due again')
+  /** Refresh tokens that somebody has in hand or in a spool. */
+  #underWay(): readonly number[] {
+    const inHand = this.workers.flatMap(({ flight }) => flight?.answered?.refreshToken ?? [])
+    const spooled = [...this.#spools.values()].flat().flatMap(({ answered }) => answered.refreshToken ?? [])
+    const coming = this.#oracle.requests.flatMap(({ listening, answer }) =>
+      listening && answer?.issued !== undefined ? [answer.issued] : [],
+    )
+    return [...[...inHand, ...spooled].map(numbered), ...coming]
   }
 
   claim(index: number, why: Why): Claim['kind'] | 'busy' {
-    const worker = this.workers[index] as Worker
+    const worker = this.#worker(index)
     if (worker.flight !== undefined) return 'busy'
+    this.drain(index)
     const before = this.record
-    const result = this.#update((record, moment) =>
-      claim(
-        record,
-        why,
-        {
-          owner: worker.owner,
-          attemptId: `attempt-${this.record.fence}-${worker.owner}`,
-          utc: this.utc,
-          timing,
-        },
-        moment,
-      ),
+    this.#attempts += 1
+    const by = { owner: worker.owner, attemptId: `attempt-${this.#attempts}`, spool: `spool-${worker.host}` }
+    const claimed = this.#update(worker.host, (record, moment) =>
+      claim(record, why, { ...by, utc: this.utc, timing }, moment),
     )
-    if (result.kind !== 'claimed') return result.kind
-    expectThat(refreshes(before.status), `claimed while ${before.status.state}`)
-    expectThat(this.record.fence > before.fence, 'a claim must raise the fence')
+    if (claimed.kind !== 'claimed') return claimed.kind
+    // Telling the provider of a revocation is not modelled: it touches no refresh token.
+    if (claimed.task === 'revoke') return 'dead'
+    expectThat(refreshes(before.status), `I3: claimed while ${before.status.state}`)
+    expectThat(this.record.fence > before.fence, 'I1: a claim must raise the fence')
     const { lease } = before
     const taken = lease !== undefined && lease.until > this.#now && !this.#dead.has(lease.owner)
-    expectThat(!taken, 'a lease was taken from a living owner')
-    worker.flight = { attempt: result.attempt, record: result.record, began: this.#now }
-    if (result.attempt.sentAt !== undefined) this.#send(worker, worker.flight)
+    expectThat(!taken || lease?.boot !== `boot-${this.#boots}`, 'a lease was taken from a living owner')
+    worker.flight = { claimed, began: this.#now, stage: 'claimed' }
     return 'claimed'
   }
 
-  /** T1b, and the send if it may be. */
-  mark(index: number): void {
-    const worker = this.workers[index] as Worker
+  /** A worker takes its next step, if it can. `told`: should it ask the provider, it gets an answer. */
+  go(index: number, told = true): void {
+    const worker = this.#worker(index)
     const { flight } = worker
-    if (flight === undefined || flight.request !== undefined) return
-    const tooLate = this.#now - flight.began > timing.lease - timing.deadline
-    if (!tooLate && this.#update((record, moment) => markSent(record, flight.attempt, moment)))
-      this.#send(worker, flight)
-    else {
-      this.#update((record, moment) => release(record, flight.attempt, moment))
-      this.#exit(worker)
+    switch (flight?.stage) {
+      case undefined:
+        return
+      case 'claimed':
+        this.#prepare(worker, flight, told)
+        return
+      case 'ready':
+        this.#send(worker, flight)
+        return
+      case 'sent':
+        if (flight.request?.answer !== undefined) this.#receive(worker, flight, flight.request.answer)
+        return
+      case 'received': {
+        flight.stage = 'spooled'
+        if (flight.answered?.refreshToken === undefined) return
+        const entry = { attempt: flight.claimed.attempt, answered: flight.answered }
+        this.#spools.set(worker.owner, [...(this.#spools.get(worker.owner) ?? []), entry])
+        return
+      }
+      case 'spooled':
+        flight.stage = 'committed'
+        this.#commit(worker.host, flight.claimed.attempt, flight.answered as Answered)
+        return
+      case 'committed':
+        this.#spools.delete(worker.owner)
+        this.#exit(worker)
     }
   }
 
-  #send(worker: Worker, flight: Flight): void {
-    const presents = numbered(flight.record.refreshToken?.fingerprint ?? 'refresh-0')
-    if (this.#kind === 'strict') {
-      const earlier = this.#requests.filter((request) => request.presents === presents && !request.harmless)
-      const near = ownFreshness(this.record, this.utc)
-      expectThat(
-        earlier.length === 0 || near === 'mandatory' || near === 'expired',
-        `refresh token ${presents} was sent twice while its token is ${near}`,
-      )
-      for (const request of earlier) {
-        const stillHolds = this.workers.some((other) => other.flight?.request === request)
-        expectThat(
-          !stillHolds || this.#now >= request.sentAt + timing.deadline,
-          `refresh token ${presents} was sent again while its first answer was awaited`,
+  #prepare(worker: Worker, flight: Flight, told: boolean): void {
+    const { attempt, again, probe, record } = flight.claimed
+    if (again) {
+      this.drain(this.workers.indexOf(worker))
+      if (this.record.fence !== attempt.fence) {
+        this.#exit(worker)
+        return
+      }
+    }
+    if (probe) {
+      const alive = this.#provider.isLive(numbered(record.refreshToken as HeldRefreshToken))
+      if (told && !alive) {
+        this.#update(worker.host, (row, moment) => lost(row, attempt, { utc: this.utc, timing }, moment))
+        const left = [...this.#spools].filter(
+          ([owner]) => this.#dead.has(owner) && this.#hostOf.get(owner) === worker.host,
         )
+        expectThat(left.length === 0, 'P5: given up with an answer in a spool of this host')
+        this.#exit(worker)
+        return
       }
+      const mandatory = mandatoryAt(record, this.utc, this.#now)
+      if (!told && this.#now < mandatory) {
+        this.#release(worker, attempt, Math.min(mandatory, this.#now + timing.probePause))
+        return
+      }
+      flight.probed = told ? 'alive' : 'unknown'
     }
+    flight.stage = 'ready'
+  }
+
+  /** T1b, and the send if it may be. */
+  #send(worker: Worker, flight: Flight): void {
+    const { attempt, before = Number.POSITIVE_INFINITY } = flight.claimed
+    const { lease, deadline, quiescence } = limitsOf(this.record.facts, timing)
+    const tooLate = this.#now - flight.began > lease - deadline || this.#now >= before
+    const may =
+      !tooLate &&
+      (attempt.sentAt !== undefined ||
+        this.#update(worker.host, (row, moment) => markSent(row, attempt, moment)))
+    if (!may) {
+      this.#release(worker, attempt)
+      return
+    }
+    const presents = Number(/\d+$/.exec(attempt.parent)?.[0] ?? 0)
+    this.#oracle.judgeSend(presents, flight.claimed.record, flight.probed, this)
     this.sends += 1
-    flight.request = { attempt: flight.attempt, presents, sentAt: this.#now, sender: worker.owner }
-    this.#requests.push(flight.request)
-  }
-
-  /** The provider works on a request, perhaps long after its sender has gone. */
-  process(pick: number): void {
-    const open = this.#requests.filter((request) => request.answer === undefined)
-    const request = open[pick % Math.max(open.length, 1)]
-    if (request === undefined) return
-    const login = this.#logins.get(loginOf(request.presents))
-    const rotates = this.#kind === 'strict' && login !== undefined
-    if (rotates && (request.presents !== login.good || !login.alive)) {
-      login.alive = false
-      request.answer = { kind: 'error', status: 400, error: 'invalid_grant' }
-      // Two sends of one token met at the provider: #send has judged whether the second was allowed.
-      this.#endangered.add(loginOf(request.presents))
-    } else {
-      this.#accessTokens += 1
-      const response = {
-        accessToken: new Secret(`access-${this.#accessTokens}`),
-        tokenType: 'Bearer',
-        whole: new Secret('{}'),
-      }
-      request.answer = { kind: 'tokens', status: 200, response }
-      if (rotates) {
-        login.good += 1
-        request.answer.issued = login.good
-      }
+    flight.stage = 'sent'
+    flight.request = {
+      attempt,
+      presents,
+      askedAt: this.utc,
+      sentAt: attempt.sentAt ?? this.#now,
+      quietAt: (attempt.sentAt ?? this.#now) + quiescence,
+      sender: this.workers.indexOf(worker),
+      listening: true,
+      over: false,
+      harmless: false,
     }
-    const received = this.workers.some((worker) => worker.flight?.request === request)
-    if (!received) this.#endangered.add(loginOf(request.presents))
+    this.#oracle.requests.push(flight.request)
   }
 
-  /** The provider turns requests away before it looks at them. */
-  refuse(pick: number, error: string): void {
-    const open = this.#requests.filter((request) => request.answer === undefined)
-    const request = open[pick % Math.max(open.length, 1)]
-    if (request === undefined) return
-    request.answer = { kind: 'error', status: 400, error }
-    if (error === 'invalid_grant') this.#endangered.add(loginOf(request.presents))
-  }
-
-  deliver(index: number): void {
-    const worker = this.workers[index] as Worker
-    const answer = worker.flight?.request?.answer
-    if (worker.flight === undefined || answer === undefined) return
-    this.#settle(worker, worker.flight, answer)
-  }
-
-  /** The worker stops waiting; its request may still be processed. */
-  giveUp(index: number): void {
-    const worker = this.workers[index] as Worker
-    const request = worker.flight?.request
-    if (worker.flight === undefined || request === undefined) return
-    if (request.answer !== undefined) this.#endangered.add(loginOf(request.presents))
-    this.#settle(worker, worker.flight, { kind: 'silence', sent: true, reason: 'deadline', detail: '' })
-  }
-
-  /** The connection could not be made: certain that nothing was sent. */
-  unreachable(index: number): void {
-    const worker = this.workers[index] as Worker
-    const request = worker.flight?.request
-    if (worker.flight === undefined || request === undefined || request.answer !== undefined) return
-    request.answer = { kind: 'silence', sent: false, reason: 'refused', detail: '' }
-    this.#settle(worker, worker.flight, { kind: 'silence', sent: false, reason: 'refused', detail: '' })
-  }
-
-  #settle(worker: Worker, flight: Flight, answer: TokenAnswer & { issued?: number }): void {
-    const outcome = judge(answer, flight.record.replayClass)
+  #receive(worker: Worker, flight: Flight, answer: TokenAnswer & { issued?: number | undefined }): void {
+    if (flight.request !== undefined) flight.request.listening = false
+    const { attempt, record } = flight.claimed
+    const outcome = judge(answer, effectiveClass(record.facts, timing))
     if (outcome.verdict === 'ok') {
-      const token = tokenRow({
-        obtainedAt: flight.request?.sentAt ?? 0,
-        expiresAt: this.utc + 3_600_000,
-        sealed: new Uint8Array([1]),
-      })
-      const refreshToken = answer.issued === undefined ? undefined : held(`refresh-${answer.issued}`)
-      const parentStands =
-        this.#kind === 'strict' && this.record.refreshToken?.fingerprint === flight.attempt.parent
-      const holds = this.record.fence === flight.attempt.fence
-      const done = this.#update((record, moment) =>
-        commit(record, flight.attempt, { token, refreshToken }, this.utc, moment),
-      )
-      if (parentStands) expectThat(done !== null, 'the only answer to the present refresh token was dropped')
-      if (holds) expectThat(done !== null, 'the answer to whoever holds the lease was dropped')
-      if (done !== null) this.commits += 1
-    } else {
-      if (flight.request !== undefined) flight.request.harmless = outcome.verdict !== 'ambiguous'
-      const { status, refreshToken } = this.record
-      const foreign = (refreshToken?.fingerprint ?? 'none') !== flight.attempt.parent
-      this.#update((record, moment) =>
-        settle(
-          record,
-          flight.attempt,
-          outcome,
-          ownToken,
-          { utc: this.utc, timing, random: () => 0.5 },
-          moment,
-        ),
-      )
-      expectThat(!foreign || this.record.status === status, 'a login was judged by the refusal of another')
+      const receivedAt = flight.request?.askedAt ?? 0
+      flight.stage = 'received'
+      flight.answered = {
+        token: brought({ obtainedAt: receivedAt, expiresAt: receivedAt + 3_600_000 }),
+        refreshToken:
+          answer.issued === undefined ? undefined : held(`refresh-${answer.issued}`, { receivedAt }),
+      }
+      return
     }
+    if (flight.request !== undefined)
+      flight.request.harmless = outcome.verdict === 'not_sent' || outcome.verdict === 'refused'
+    const { status, refreshToken } = this.record
+    const foreign = (refreshToken?.fingerprint ?? 'none') !== attempt.parent
+    const by = { utc: this.utc, timing, random: () => 0.5, incident: false }
+    this.#update(worker.host, (row, moment) => settle(row, attempt, outcome, ownToken, by, moment))
+    expectThat(!foreign || this.record.status === status, 'a login was judged by the refusal of another')
+    this.#exit(worker)
+  }
+
+  /** T2, by whoever received it or drains it. */
+  #commit(host: number, attempt: Attempt, answered: Answered): void {
+    const { fence, refreshToken, status, loginAt = 0 } = this.record
+    const { refreshToken: young } = answered
+    const standing = refreshToken?.fingerprint === attempt.parent && refreshes(status)
+    const done = this.#update(host, (row, moment) =>
+      commit(row, attempt, answered, { utc: this.utc, timing }, moment),
+    )
+    if (done !== null) this.commits += 1
+    if (standing && young !== undefined)
+      expectThat(done !== null, 'the answer to the present refresh token was dropped')
+    if (fence === attempt.fence && refreshes(status))
+      expectThat(done !== null, 'the answer to whoever holds the lease was dropped')
+    if (young === undefined || young.receivedAt < loginAt) return
+    const kept =
+      this.#superseded.has(young.fingerprint) ||
+      heldBy(this.record).some(({ fingerprint }) => fingerprint === young.fingerprint)
+    expectThat(kept, `I4: ${young.fingerprint} was received and is nowhere`)
+  }
+
+  /** Answers of this host's dead processes are stored. */
+  drain(index: number): void {
+    const { host } = this.#worker(index)
+    for (const [owner, entries] of this.#spools) {
+      if (!this.#dead.has(owner) || this.#hostOf.get(owner) !== host) continue
+      for (const { attempt, answered } of entries)
+        if (!this.#superseded.has(answered.refreshToken?.fingerprint ?? ''))
+          this.#commit(host, attempt, answered)
+      this.#spools.delete(owner)
+    }
+  }
+
+  #release(worker: Worker, attempt: Attempt, dueAt?: number): void {
+    this.#update(worker.host, (row, moment) => release(row, attempt, moment, dueAt))
     this.#exit(worker)
   }
 
   /** I6: whoever leaves holds nothing any more. */
   #exit(worker: Worker): void {
     worker.flight = undefined
-    expectThat(this.record.lease?.owner !== worker.owner, `${worker.owner} left and kept its lease`)
+    expectThat(this.record.lease?.owner !== worker.owner, `I6: ${worker.owner} left and kept its lease`)
+  }
+
+  /** Requests that the provider has not looked at yet, those of worker 0 left out where it is the guard. */
+  #open(): readonly Request[] {
+    return this.#oracle.requests.filter(({ over, answer }) => !over && answer === undefined)
+  }
+
+  #pick(pick: number): Request | undefined {
+    const open = this.#open()
+    return open[pick % Math.max(open.length, 1)]
+  }
+
+  #isGuard(index: number): boolean {
+    return this.#world.guarded === true && index === 0
+  }
+
+  /** The provider works on a request, perhaps long after its sender has gone. */
+  process(pick: number): void {
+    const request = this.#pick(pick)
+    if (request !== undefined) this.#process(request)
+  }
+
+  #process(request: Request): void {
+    const processed = this.#provider.process(request.presents, this.#now)
+    request.over = true
+    request.answer =
+      processed.kind === 'refused'
+        ? { kind: 'error', status: 400, error: 'invalid_grant' }
+        : {
+            kind: 'tokens',
+            status: 200,
+            response: { accessToken: new Secret('access'), tokenType: 'Bearer', whole: new Secret('{}') },
+            issued: processed.refreshToken,
+          }
+  }
+
+  /** The provider turns a request away before it looks at it. */
+  refuse(pick: number, error: string): void {
+    const request = this.#pick(pick)
+    if (request === undefined || (error === 'invalid_grant' && this.#world.guarded === true)) return
+    request.over = true
+    request.answer = { kind: 'error', status: 400, error }
+    if (error === 'invalid_grant') this.#oracle.doubt(request.presents)
+  }
+
+  /** The network loses a request. */
+  drop(pick: number): void {
+    const request = this.#pick(pick)
+    if (request !== undefined && !this.#isGuard(request.sender)) request.over = true
+  }
+
+  /** The worker stops waiting; its request may still be processed. */
+  giveUp(index: number, sent = true): void {
+    const worker = this.#worker(index)
+    const { flight } = worker
+    if (flight?.stage !== 'sent' || flight.request === undefined || this.#isGuard(index)) return
+    const { request } = flight
+    if (!sent && request.answer !== undefined) return
+    if (!sent) request.over = true
+    this.#receive(worker, flight, {
+      kind: 'silence',
+      sent,
+      reason: sent ? 'deadline' : 'refused',
+      detail: '',
+    })
   }
 
   /** SIGKILL: the next one in its place is another owner. */
   crash(index: number): void {
-    const worker = this.workers[index] as Worker
-    const request = worker.flight?.request
-    if (request?.answer !== undefined) this.#endangered.add(loginOf(request.presents))
+    const worker = this.#worker(index)
+    if (this.#isGuard(index)) return
     this.#dead.add(worker.owner)
-    worker.owner = this.#newOwner()
+    if (worker.flight?.request !== undefined) worker.flight.request.listening = false
+    worker.owner = this.#newOwner(worker.host)
     worker.flight = undefined
   }
 
+  /** The machine starts anew: everybody on it dies, and the store's clock has another boot. */
+  reboot(): void {
+    if (this.#world.hosts === 2 || this.#world.guarded === true) return
+    for (const index of this.workers.keys()) this.crash(index)
+    this.#boots += 1
+  }
+
   pass(ms: number): void {
-    this.#now += ms
+    const end = this.#now + ms
+    for (let steps = 0; this.#world.guarded === true; steps++) {
+      expectThat(steps < 300, 'P4: the grant is due over and over, and nothing comes of it')
+      this.#finish(0)
+      const { dueAt } = this.record.schedule
+      if (dueAt === null || dueAt > end) break
+      this.#pass(Math.max(this.#now, dueAt))
+      this.claim(0, { kind: 'due' })
+    }
+    this.#pass(end)
+  }
+
+  /** Quiescence: from here on what was not processed is dead. */
+  #pass(to: number): void {
+    this.#now = to
+    for (const request of this.#open()) if (this.#now >= request.quietAt) request.over = true
   }
 
   pause(): void {
-    this.#update((record) => ({ result: undefined, record: pause(record, this.utc) }))
+    if (this.#world.guarded === true || !refreshes(this.record.status)) return
+    this.#update(0, (record) => ({ result: undefined, record: pause(record, this.utc) }))
+  }
+
+  quarantine(): void {
+    if (this.#world.guarded === true || !refreshes(this.record.status)) return
+    this.#update(0, (record) => ({ result: undefined, record: quarantine(record, 'by a test', this.utc) }))
   }
 
   resume(): void {
-    this.#update((record) => ({ result: undefined, record: resume(record, this.utc, this.#now) }))
+    this.#update(0, (record) => ({ result: undefined, record: resume(record, this.utc, this.#now) }))
+  }
+
+  revoke(): void {
+    this.#update(0, (record, moment) => ({ result: undefined, record: revoke(record, this.utc, moment) }))
+  }
+
+  /** The store was copied, and the other copy has used the refresh token; its processes and its spool are gone. */
+  adopt(used: boolean): void {
+    if (this.#world.guarded === true) return
+    for (const index of this.workers.keys()) this.crash(index)
+    this.#spools.clear()
+    const { refreshToken } = this.record
+    if (used && refreshToken !== undefined) {
+      this.#provider.process(numbered(refreshToken), this.#now)
+      this.#oracle.usedElsewhere(numbered(refreshToken), this.#now)
+    }
+    const owner = this.#worker(0).owner
+    this.#update(0, (record, moment) => ({
+      result: undefined,
+      record: adopted(record, `adopted-${record.fence}`, owner, moment),
+    }))
   }
 
   /** A person consents again: another login at the provider, and the end of all that was under way. */
   consent(): void {
-    this.#replaceLogin({ attempts: [], status: { state: 'active' } })
+    this.#replaceLogin({ attempts: [], status: { state: 'active' }, epoch: this.record.epoch + 1 })
   }
 
   /** A changed configuration brings another refresh token; what is under way goes on. */
   reimport(): void {
     const { state } = this.record.status
+    if (state === 'revoking' || state === 'revoked') return
     const dead = state === 'suspect' || state === 'reauthorization_required'
     this.#replaceLogin(dead ? { status: { state: 'active' } } : {})
   }
 
   #replaceLogin(change: Partial<GrantRecord>): void {
-    if (this.#kind === 'minted') return
-    const number = this.#logins.size + 1
-    this.#logins.set(number, { good: number * 1000 + 1, alive: true })
-    this.#update((record) => ({
-      result: undefined,
-      record: {
-        ...record,
-        fence: record.fence + 1,
-        lease: undefined,
-        refreshToken: held(`refresh-${number * 1000 + 1}`),
-        schedule: {
-          ...record.schedule,
-          dueAt: refreshes(change.status ?? record.status) ? this.#now : record.schedule.dueAt,
-          backoffUntil: 0,
-        },
-        ...change,
+    if (this.#world.kind === 'minted') return
+    // Whatever was sent before was sent earlier.
+    this.#pass(this.#now + 1)
+    const { record } = this
+    this.record = {
+      ...record,
+      fence: record.fence + 1,
+      lease: undefined,
+      refreshToken: held(`refresh-${this.#provider.newLogin()}`, { receivedAt: this.utc }),
+      previousRefreshToken: undefined,
+      candidates: [],
+      loginAt: this.utc,
+      schedule: {
+        ...record.schedule,
+        dueAt: refreshes(change.status ?? record.status) ? this.#now : record.schedule.dueAt,
+        backoffUntil: 0,
       },
-    }))
+      ...change,
+    }
+  }
+
+  /** A worker goes on until it is done; nothing is lost on its way. */
+  #finish(index: number): void {
+    const worker = this.#worker(index)
+    for (let steps = 0; worker.flight !== undefined; steps++) {
+      expectThat(steps < 10, 'everybody comes to an end')
+      const { request } = worker.flight
+      if (request !== undefined && request.answer === undefined) {
+        if (!request.over) this.#process(request)
+        else {
+          this.#receive(worker, worker.flight, {
+            kind: 'silence',
+            sent: true,
+            reason: 'deadline',
+            detail: '',
+          })
+          continue
+        }
+      }
+      this.go(index)
+    }
   }
 
   /** From here on nothing goes wrong: everybody finishes, and one worker does what is due for two days. */
   settleDown(): void {
-    for (const [index, worker] of this.workers.entries()) {
-      if (worker.flight !== undefined && worker.flight.request === undefined) this.mark(index)
-      if (worker.flight?.request !== undefined && worker.flight.request.answer === undefined)
-        this.giveUp(index)
-      this.deliver(index)
-      expectThat(worker.flight === undefined, 'everybody has finished')
-    }
+    for (const index of this.workers.keys()) this.#finish(index)
     this.resume()
+    if (this.state === 'revoking') return
+    for (const index of this.workers.keys()) this.drain(index)
     const end = this.#now + 2 * 86_400_000
     const before = this.commits
-    let steps = 0
-    while (this.#now < end && this.commits === before && this.record.schedule.dueAt !== null) {
-      steps += 1
-      expectThat(steps < 300, 'the grant is due over and over, and nothing comes of it')
-      this.#now = Math.max(this.#now, this.record.schedule.dueAt)
-      if (this.claim(0, { kind: 'due' }) !== 'claimed') continue
-      this.mark(0)
-      const request = (this.workers[0] as Worker).flight?.request
-      if (request === undefined) continue
-      while (request.answer === undefined) this.process(this.#open().indexOf(request))
-      this.deliver(0)
+    for (let steps = 0; this.commits === before; steps++) {
+      expectThat(steps < 300, 'P4: the grant is due over and over, and nothing comes of it')
+      const { dueAt } = this.record.schedule
+      if (dueAt === null || dueAt > end) break
+      this.#pass(Math.max(this.#now, dueAt))
+      this.claim(0, { kind: 'due' })
+      this.#finish(0)
     }
+    if (this.state !== 'reauthorization_required') expectThat(this.commits > before, 'P4: nothing came')
+    else
+      for (const token of heldBy(this.record))
+        expectThat(!this.#oracle.isAlive(token), `a person is asked although ${token.fingerprint} is alive`)
   }
 
-  #open(): Request[] {
-    return this.#requests.filter((request) => request.answer === undefined)
+  /** Whether `kind` has a window in which a worker that lives loses nothing. */
+  get cannotBeLost(): boolean {
+    return (
+      this.#world.kind === 'non_rotating' || this.#world.kind === 'minted' || isWindowed(this.record.facts)
+    )
   }
-}
-
-function expectThat(holds: boolean, what: string): void {
-  if (!holds) throw new Error(what)
 }

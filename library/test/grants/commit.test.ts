@@ -398,7 +398,13 @@ describe('an answer that comes during a quarantine', () => {
       attempts: [],
     })
     // The refresh token it was bought with is spent: sent again it would end a strict login.
-    expect(resume(record as GrantRecord, utc, storeNow).refreshToken?.fingerprint).toBe('print of refresh-2')
+    expect(resume(record as GrantRecord, utc, storeNow)).toMatchObject({
+      refreshToken: { fingerprint: 'print of refresh-2' },
+      previousRefreshToken: {
+        fingerprint: 'print of refresh-1',
+        spent: { at: storeNow - 200, boot: 'boot-1' },
+      },
+    })
   })
 })
 
