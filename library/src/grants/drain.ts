@@ -47,7 +47,7 @@ function begin(context: DrainContext, spool: Spool, turn: Turn): Promise<void> {
   if (remains.length === 0 && lost === undefined) return done
   turn.running = (async () => {
     for (const { entries, discard } of remains) {
-      for (const entry of entries) await apply(context, entry)
+      await Promise.all(byGrant(entries).map((ofGrant) => applyInOrder(context, ofGrant)))
       discard()
       context.faultPoint?.('post_discard')
     }
@@ -56,6 +56,15 @@ function begin(context: DrainContext, spool: Spool, turn: Turn): Promise<void> {
     turn.running = undefined
   })
   return turn.running
+}
+
+/** What different grants received shares transactions; what one grant received keeps its order. */
+function byGrant(entries: readonly SpoolEntry[]): readonly (readonly SpoolEntry[])[] {
+  return [...Map.groupBy(entries, ({ grant }) => grant).values()]
+}
+
+async function applyInOrder(context: DrainContext, entries: readonly SpoolEntry[]): Promise<void> {
+  for (const entry of entries) await apply(context, entry)
 }
 
 /** Commits one spooled answer, as the process that received it would have; harmless when it had already. */
