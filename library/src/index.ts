@@ -9,6 +9,8 @@ export {
   ProviderError,
   ReauthorizationRequiredError,
 } from './errors.ts'
+export type { CircuitTiming } from './grants/circuit.ts'
+export type { CircuitNews } from './grants/circuits.ts'
 export type { ConsentOptions, ConsentRequest } from './grants/consent.ts'
 export {
   type AuthorizationCodeOptions,
@@ -26,7 +28,7 @@ export {
   type SigningKeyOptions,
 } from './grants/definition.ts'
 export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
-export type { GrantState, GrantType } from './grants/grant.ts'
+export type { GrantState, GrantType, UpstreamRevocation } from './grants/grant.ts'
 export { Keeper, type KeeperOptions, type RejectionReport } from './grants/keeper.ts'
 export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'

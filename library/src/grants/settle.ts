@@ -132,15 +132,15 @@ function whileWindowLasts(record: GrantRecord, { timing }: Settler, { time }: Mo
   if (dueAt === null || until === undefined || until <= time.at || unresolvedOf(record).length === 0)
     return record
   const lastChance = until - limitsOf(record.facts, timing).deadline
-  return {
-    ...record,
-    schedule: { ...record.schedule, dueAt: Math.max(time.at, Math.min(dueAt, lastChance)) },
-  }
+  // Past it there is room for no answer: nobody is asked again and again until the window ends.
+  if (lastChance <= time.at || lastChance >= dueAt) return record
+  return { ...record, schedule: { ...record.schedule, dueAt: lastChance } }
 }
 
 /**
- * The refresh token was refused. Another that may be alive takes its place: first a candidate, then, inside the window,
- * the one before. With nothing left a refusal becomes certainty only when it is repeated.
+ * The refresh token was refused. Another that may be alive takes its place: inside the window the one before, which brings
+ * a living child whatever became of this one; else a candidate. With nothing left a refusal becomes certainty only when
+ * it is repeated.
  */
 function rejected(
   failed: GrantRecord,
@@ -156,8 +156,9 @@ function rejected(
       ? failed.attempts
       : failed.attempts.filter((open) => open.parent !== attempt.parent)
   const judged: GrantRecord = { ...failed, attempts }
-  if (!outcome.person) {
-    const next = fallback(judged, attempt, by, moment)
+  // Where an earlier send has no verdict it may be spent: using another one then could end the login.
+  if (!outcome.person && judged.attempts.length === failed.attempts.length) {
+    const next = earlier(judged, attempt, by, moment) ?? sibling(judged, moment)
     if (next !== undefined) return next
   }
   const { status, next: again } = afterRejection(
@@ -175,26 +176,44 @@ function rejected(
   return whileWindowLasts({ ...failed, status, schedule }, by, moment)
 }
 
-/** Another refresh token of this login that may be alive takes the place of the one that is dead. */
-export function fallback(
+/** A candidate takes the place of the present refresh token. */
+function sibling(record: GrantRecord, { time }: Moment): GrantRecord | undefined {
+  const { candidates, previousRefreshToken, facts, schedule } = record
+  const killsSiblings = facts.replayClass === 'last_child_wins' || facts.replayClass === 'strict'
+  // Once a sibling has been used with success the others are dead, and a provider takes them for a thief's.
+  const candidate = candidates.findLast(
+    ({ parent }) =>
+      !killsSiblings || parent === previousRefreshToken?.fingerprint || parent === parentOf(record),
+  )
+  if (candidate === undefined) return undefined
+  return {
+    ...withCandidate(record, candidate),
+    schedule: { ...schedule, dueAt: time.at, backoffUntil: 0 },
+  }
+}
+
+/**
+ * Inside its window the refresh token before takes the place of the present one, which stays a candidate: one refusal is
+ * not believed.
+ */
+function earlier(
   record: GrantRecord,
   attempt: Pick<Attempt, 'id' | 'fence' | 'owner' | 'spool'>,
   by: Pick<Settler, 'timing'>,
   { time }: Moment,
 ): GrantRecord | undefined {
-  const due = { ...record.schedule, dueAt: time.at, backoffUntil: 0 }
-  const candidate = record.candidates.at(-1)
-  if (candidate !== undefined) return { ...withCandidate(record, candidate), schedule: due }
-  const previous = record.previousRefreshToken
+  const { previousRefreshToken: previous, refreshToken, candidates } = record
   if (previous === undefined || !inWindow(record, previous, by.timing, time)) return undefined
+  const { id, fence, owner, spool } = attempt
+  const parent = previous.fingerprint
   // It was sent before: the attempt says so, and keeps it from being sent again outside of its window.
   const spent = previous.spent as NonNullable<HeldRefreshToken['spent']>
   const sent: Attempt = {
-    id: attempt.id,
-    fence: attempt.fence,
-    owner: attempt.owner,
-    spool: attempt.spool,
-    parent: previous.fingerprint,
+    id,
+    fence,
+    owner,
+    spool,
+    parent,
     sentAt: spent.at,
     boot: spent.boot,
     localDone: true,
@@ -203,8 +222,10 @@ export function fallback(
     ...record,
     refreshToken: previous,
     previousRefreshToken: undefined,
+    candidates:
+      refreshToken === undefined ? candidates : [...candidates, { id, fence, parent, refreshToken }],
     attempts: [...record.attempts, sent],
-    schedule: due,
+    schedule: { ...record.schedule, dueAt: time.at, backoffUntil: 0 },
   }
 }
 
@@ -260,7 +281,7 @@ export function lost(
     lease: undefined,
     attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
   }
-  const next = fallback(judged, attempt, by, moment)
+  const next = sibling(judged, moment) ?? earlier(judged, attempt, by, moment)
   if (next !== undefined) return written(next)
   const reason =
     'lost_rotation: the provider has replaced the refresh token, and the answer that held the new one was lost'

@@ -87,7 +87,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
 }
 
 /** UTC ms at which the refresh token dies by age: as the provider said, else as its profile says. */
-export function refreshTokenExpiry({
+function refreshTokenExpiry({
   refreshTokenExpiresAt,
   loginAt,
   facts,
