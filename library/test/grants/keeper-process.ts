@@ -14,6 +14,8 @@ export type Stop =
   | 'sent'
   /** The provider has answered; nothing is stored. */
   | 'answered'
+  /** The answer is in the spool, and not in the store. */
+  | 'spooled'
   /** The new token is stored. */
   | 'committed'
 
@@ -54,7 +56,15 @@ function stoppingAt(stop: Stop | undefined): Transport {
 }
 
 async function main({ file, rounds, stop }: KeeperTask): Promise<void> {
-  const keeper = await Keeper.open({ store: sqliteStore(file), transport: stoppingAt(stop) })
+  const keeper = await Keeper.open({
+    store: sqliteStore(file),
+    transport: stoppingAt(stop),
+    faultPoint: (point) => {
+      if (stop !== 'spooled' || point !== 'post_append') return
+      say({ at: stop })
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    },
+  })
   for (const { grant, calls, insist = false } of rounds) {
     say({ ready: true })
     await once(process, 'message')

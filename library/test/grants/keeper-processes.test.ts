@@ -170,6 +170,22 @@ describe('a process that is killed', () => {
     expect(server.introspect((await keeper.getToken('work')).value).active).toBe(true)
   })
 
+  test.each(['reads', 'refreshes'] as const)(
+    'with the answer in its spool leaves that answer to the next of its host that %s',
+    async (next) => {
+      const { server, keeper, since, age, kill } = await killedAt('spooled', 'work')
+      expect((await keeper.show('work')).generation).toBe(1)
+      await kill()
+      if (next === 'reads') await age('work', -1)
+      // Whoever refreshes by hand finds that it was done.
+      const token = next === 'reads' ? await keeper.getToken('work') : await keeper.refresh('work')
+      expect(token.generation).toBe(2)
+      expect(server.introspect(token.value).active).toBe(true)
+      expect(since().map(({ outcome }) => outcome)).toEqual(['issued'])
+      expect(await keeper.show('work')).toMatchObject({ state: 'active', unresolved: false, notices: [] })
+    },
+  )
+
   test('after it has stored the new token leaves that token to everybody', async () => {
     const { server, keeper, since, kill } = await killedAt('committed', 'work')
     await kill()
