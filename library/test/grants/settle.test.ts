@@ -268,6 +268,10 @@ describe('a refusal', () => {
       // The window of 60 s less its margin of 2 s, from the first send, and 15 s for the answer.
       expect(record.schedule.dueAt).toBe(incident ? storeNow + 1_000 : storeNow - 5_000 + 58_000 - 15_000)
     }
+    // Where the window has no room for an answer any more nobody is asked in vain.
+    const last = { ...earlier, sentAt: storeNow - 45_000 }
+    const late = settled(sent('idempotent', { attempts: [last, own] }), failed('refused'))
+    expect(late.schedule.dueAt).toBe(storeNow + 1_000)
     const record = settled(twice('strict'), refusal())
     expect(record).toMatchObject({ attempts: [earlier], schedule: { dueAt: storeNow + 60_000 } })
     const suspect = { state: 'suspect', refusals: 2, countsFrom: storeNow } as const
@@ -326,7 +330,7 @@ describe('a refused refresh token', () => {
     const record = settled(
       sent(replayClass, {
         candidates: [candidate('refresh-8'), candidate('refresh-9')],
-        previousRefreshToken: previous(1),
+        previousRefreshToken: previous(58_000),
       }),
       refusal(),
     )
@@ -361,6 +365,8 @@ describe('a refused refresh token', () => {
         status: { state: 'active' },
         refreshToken: { fingerprint: 'print of refresh-0' },
         previousRefreshToken: undefined,
+        // One refusal is not believed: it may be the live one all the same.
+        candidates: [{ parent: 'print of refresh-0', refreshToken: { fingerprint: 'print of refresh-1' } }],
         attempts: [
           { parent: 'print of refresh-0', sentAt: storeNow - 57_999, boot: 'boot-1', localDone: true },
         ],
@@ -368,6 +374,34 @@ describe('a refused refresh token', () => {
       })
     },
   )
+
+  // A provider that refused everybody for a moment made a login go back to a sibling that had been dead for hours.
+  test('gives way to no sibling of an earlier one, where the use of one child is the end of the others', () => {
+    const old = [candidate('refresh-8', { parent: 'print of refresh-00' })]
+    const tried = (replayClass: ReplayClass) =>
+      settled(sent(replayClass, { candidates: old, previousRefreshToken: previous(58_000) }), refusal())
+    for (const replayClass of ['strict', 'last_child_wins'] as const)
+      expect(tried(replayClass)).toMatchObject({
+        status: { state: 'suspect' },
+        refreshToken: { fingerprint: 'print of refresh-1' },
+        candidates: old,
+      })
+    expect(tried('fork').refreshToken?.fingerprint).toBe('print of refresh-8')
+  })
+
+  test('that may have been spent gives way to nothing', () => {
+    const unresolved = attempt({ id: 'attempt-0', parent: 'print of refresh-1', sentAt: storeNow - 900 })
+    const record = sent('last_child_wins', {
+      attempts: [unresolved, own],
+      candidates: [candidate('refresh-9')],
+      previousRefreshToken: previous(1_000),
+    })
+    expect(settled(record, refusal())).toMatchObject({
+      status: { state: 'suspect' },
+      refreshToken: { fingerprint: 'print of refresh-1' },
+      attempts: [unresolved],
+    })
+  })
 
   test('does not give way to the one before it outside of a window', () => {
     const tried = (replayClass: ReplayClass, one = previous(1), reuseWindow = 60_000) =>
