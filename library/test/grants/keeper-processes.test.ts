@@ -17,14 +17,18 @@ const start = (task: KeeperTask): Child => startChild(new URL('./keeper-process.
 
 const service = ({ issuer }: PracticeServer): GrantDefinition =>
   clientCredentials({ issuer, clientId: 'practice-service', clientSecret: 'practice-service-secret' })
-const strictLogin = async (server: PracticeServer): Promise<GrantDefinition> =>
+const strictLogin = async (
+  server: PracticeServer,
+  options: { introspection?: boolean } = {},
+): Promise<GrantDefinition> =>
   refreshToken({
     issuer: server.issuer,
     clientId: 'practice-app',
     refreshToken: await newRefreshToken(server),
+    ...options,
   })
 
-/** Two grants with their first token in one file, before a practice server. */
+/** Grants with their first token in one file, before a practice server. */
 async function prepared(practice: PracticeServerOptions = {}, timing: Partial<Timing> = {}) {
   const server = await startPracticeServer(practice)
   onTestFinished(() => server.stop())
@@ -34,8 +38,8 @@ async function prepared(practice: PracticeServerOptions = {}, timing: Partial<Ti
   onTestFinished(() => keeper.close())
   await keeper.add('billing', service(server))
   await keeper.add('work', await strictLogin(server))
-  await keeper.getToken('billing')
-  await keeper.getToken('work')
+  await keeper.add('probed', await strictLogin(server, { introspection: true }))
+  for (const id of ['billing', 'work', 'probed']) await keeper.getToken(id)
   const before = server.requests.length
   /** Requests at the token endpoint since then. */
   const since = () => server.requests.slice(before).filter(({ path }) => path === '/token')
@@ -90,7 +94,7 @@ describe('a process that is killed', () => {
       child.kill('SIGKILL')
       await child.gone
     }
-    return { ...at, kill }
+    return { ...at, child, kill }
   }
 
   test('between claim and send leaves a strict login to the next process at once', async () => {
@@ -185,6 +189,38 @@ describe('a process that is killed', () => {
       expect(await keeper.show('work')).toMatchObject({ state: 'active', unresolved: false, notices: [] })
     },
   )
+
+  // Model, A4b: it can die between the claim of another and its question to the provider.
+  test('with the answer in its spool, just as another is about to ask the provider, is heard first', async () => {
+    const at = await killedAt('spooled', 'probed', {}, quiet)
+    await at.age('probed', 1000)
+    // Its lease is over.
+    await at.keeper.store.update('probed', (record, { time }) => {
+      if (record === undefined) throw new Error('no probed')
+      const schedule = { ...record.schedule, dueAt: time.at }
+      return { result: undefined, record: { ...record, lease: undefined, schedule } }
+    })
+    let kills = 0
+    await using other = await Keeper.open({
+      store: sqliteStore(at.file),
+      timing: { ...quiet, revalidate: 0 },
+      faultPoint: (point) => {
+        if (point !== 'post_permit' || kills > 0) return
+        kills += 1
+        at.child.kill('SIGKILL')
+        const cell = new Int32Array(new SharedArrayBuffer(4))
+        for (let tries = 0; other.store.spool?.remains().length === 0 && tries < 400; tries++)
+          Atomics.wait(cell, 0, 0, 5)
+      },
+    })
+    await expect.poll(() => other.tend('probed').then(() => kills), { timeout: 10_000 }).toBe(1)
+    await expect.poll(async () => (await other.show('probed')).generation).toBe(2)
+    const { state, notices } = await other.show('probed')
+    expect(state).toBe('active')
+    expect(notices.map(({ kind }) => kind)).not.toContain('reauthorization_required')
+    expect(at.server.requests.filter(({ path }) => path === '/introspect')).toEqual([])
+    expect(at.since().map(({ outcome }) => outcome)).toEqual(['issued'])
+  })
 
   test('after it has stored the new token leaves that token to everybody', async () => {
     const { server, keeper, since, kill } = await killedAt('committed', 'work')
