@@ -7,7 +7,7 @@ export const supersededFor = 86_400_000
 export interface Departures {
   /** They leave the record now. */
   readonly left: readonly HeldRefreshToken[]
-  /** Fingerprints of those that the record has now, so that they are none of these. */
+  /** Fingerprints of those that the record has now and had not before, so that they are none of these any more. */
   readonly present: readonly string[]
   /** Nothing is kept any more of a login that was revoked. */
   readonly forgetsAll: boolean
@@ -25,13 +25,15 @@ export function departures(before: GrantRecord | undefined, after: GrantRecord):
   )
     return undefined
   const now = refreshTokensOf(after)
-  const left = before === undefined ? [] : [...refreshTokensOf(before).values()]
+  const then = before === undefined ? none : refreshTokensOf(before)
   return {
-    left: isRevoked ? [] : left.filter(({ fingerprint }) => !now.has(fingerprint)),
-    present: [...now.keys()],
+    left: isRevoked ? [] : [...then.values()].filter(({ fingerprint }) => !now.has(fingerprint)),
+    present: [...now.keys()].filter((fingerprint) => !then.has(fingerprint)),
     forgetsAll: isRevoked,
   }
 }
+
+const none: ReadonlyMap<string, HeldRefreshToken> = new Map()
 
 const refreshTokensOf = (record: GrantRecord): ReadonlyMap<string, HeldRefreshToken> =>
   new Map(

@@ -35,7 +35,9 @@ export const namedOwners = (statements: Statements): ReadonlySet<string> =>
   new Set(
     statements
       .sql(
-        'SELECT owner FROM schedule WHERE owner IS NOT NULL UNION SELECT owner FROM attempts WHERE local_done = 0',
+        `SELECT owner FROM schedule WHERE owner IS NOT NULL
+         UNION SELECT value ->> 'owner' FROM schedule, json_each(attempts)
+         WHERE attempts IS NOT NULL AND NOT (value ->> 'localDone')`,
       )
       .all()
       .map((row) => String(row.owner)),

@@ -95,6 +95,9 @@ export const retireSpool = (statements: Statements, id: string, utc: number): bo
 
 export const grantsAttemptedFrom = (statements: Statements, spool: string): string[] =>
   statements
-    .sql("SELECT DISTINCT grant_id FROM attempts WHERE spool = ? AND spool <> '' ORDER BY grant_id")
+    .sql(
+      `SELECT DISTINCT grant_id FROM schedule, json_each(attempts)
+       WHERE attempts IS NOT NULL AND value ->> 'spool' = ? AND value ->> 'spool' <> '' ORDER BY grant_id`,
+    )
     .all(spool)
     .map((row) => String(row.grant_id))

@@ -1,108 +1,31 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
-import type { Attempt, Candidate, GrantRecord, HeldRefreshToken, TokenRow } from '../../grants/grant.ts'
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
+import type { Candidate, GrantRecord, HeldRefreshToken, TokenRow } from '../../grants/grant.ts'
 import { loadedNotices, newNotices } from '../new-notices.ts'
 import { departures, supersededFor } from '../superseded.ts'
+import {
+  definedColumns,
+  definedValues,
+  heldValues,
+  loginColumns,
+  loginValues,
+  scheduleColumns,
+  scheduleValues,
+  tokenColumns,
+  tokenValues,
+  whole,
+} from './columns.ts'
 import { type Row, recordFrom, supersededFrom } from './rows.ts'
 
-/** STRICT columns take whole numbers only; a millisecond more or less is nothing here. */
-const whole = (value: number | null | undefined): number | null =>
-  value === null || value === undefined ? null : Math.round(value)
-
-const held = (token: HeldRefreshToken | undefined): SQLInputValue[] => [
-  token?.sealed ?? null,
-  token?.fingerprint ?? null,
-  whole(token?.receivedAt),
-  whole(token?.spent?.at),
-  token?.spent?.boot ?? null,
-]
-
-const grantValues = (record: GrantRecord): SQLInputValue[] => [
-  JSON.stringify(record.labels),
-  record.grantType,
-  record.provider,
-  record.circuit,
-  JSON.stringify(record.facts),
-  whole(record.refreshBefore),
-  whole(record.createdAt),
-  whole(record.updatedAt),
-  record.definition,
-  record.definitionFingerprint,
-  JSON.stringify(record.status),
-  record.epoch,
-  ...held(record.refreshToken),
-  ...held(record.previousRefreshToken),
-  record.subject ?? null,
-  whole(record.loginAt),
-  whole(record.refreshTokenExpiresAt),
-]
-
-const grantColumns = [
-  'labels',
-  'grant_type',
-  'provider',
-  'circuit',
-  'facts',
-  'refresh_before',
-  'created_at',
-  'updated_at',
-  'definition',
-  'definition_fingerprint',
-  'status',
-  'epoch',
-  'refresh_token',
-  'refresh_token_fingerprint',
-  'refresh_token_received_at',
-  'refresh_token_spent_at',
-  'refresh_token_spent_boot',
-  'previous_refresh_token',
-  'previous_fingerprint',
-  'previous_received_at',
-  'previous_spent_at',
-  'previous_spent_boot',
-  'subject',
-  'login_at',
-  'refresh_token_expires_at',
-]
-
-const scheduleValues = ({ schedule, fence, lease }: GrantRecord): SQLInputValue[] => [
-  whole(schedule.dueAt),
-  whole(schedule.backoffUntil),
-  schedule.failures,
-  schedule.lastError === undefined ? null : JSON.stringify(schedule.lastError),
-  whole(schedule.lastAttemptAt),
-  whole(schedule.lastSuccessAt),
-  whole(schedule.lastRejectionAt),
-  fence,
-  lease?.owner ?? null,
-  whole(lease?.until),
-  lease?.boot ?? null,
-]
-
-const scheduleColumns = [
-  'due_at',
-  'backoff_until',
-  'failures',
-  'last_error',
-  'last_attempt_at',
-  'last_success_at',
-  'last_rejection_at',
-  'fence',
-  'owner',
-  'lease_until',
-  'lease_boot',
-]
-
-const insert = (table: string, key: string, columns: readonly string[]): string =>
-  `INSERT INTO ${table} (${[key, ...columns].join(', ')}) VALUES (${'?, '.repeat(columns.length)}?)`
+const insert = (table: string, columns: readonly string[]): string =>
+  `INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
 const update = (table: string, key: string, columns: readonly string[]): string =>
   `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`
+const of = (table: string, columns: readonly string[]): string =>
+  columns.map((column) => `${table}.${column}`).join(', ')
 
-/** A row for each token, or one without when there is none. Columns of one name in two tables get another. */
+/** A row for each token, or one without when there is none, with the columns in the order of {@link recordFrom}. */
 const wholeGrant = `
-SELECT grants.*, schedule.*,
-  (SELECT json_group_array(json_object('id', id, 'fence', fence, 'parent', parent, 'owner', owner, 'sent_at', sent_at,
-     'boot', boot, 'local_done', local_done, 'spool', spool) ORDER BY fence)
-   FROM attempts WHERE attempts.grant_id = grants.id) AS attempts,
+SELECT grants.id, ${of('grants', definedColumns)}, ${of('grants', loginColumns)}, ${of('schedule', scheduleColumns)},
   (SELECT json_group_array(json_object('id', id, 'fence', fence, 'parent', parent, 'refresh_token', hex(refresh_token),
      'fingerprint', fingerprint, 'received_at', received_at, 'spent_at', spent_at, 'spent_boot', spent_boot,
      'token', token, 'token_sealed', hex(token_sealed)) ORDER BY place)
@@ -110,15 +33,26 @@ SELECT grants.*, schedule.*,
   (SELECT json_group_array(json_object('kind', kind, 'epoch', epoch, 'at', at, 'message', message))
    FROM (SELECT * FROM notices WHERE notices.grant_id = grants.id AND current = 1
      ORDER BY number DESC LIMIT ${loadedNotices})) AS notices,
-  scope, resource, generation, sealed, type, obtained_at, expires_at, lifetime, lifetime_from, granted_scope,
-  tokens.fence AS token_fence, rejected_at
+  ${of('tokens', tokenColumns)}
 FROM grants JOIN schedule ON schedule.grant_id = grants.id LEFT JOIN tokens ON tokens.grant_id = grants.id
-WHERE grants.id = ? ORDER BY scope, resource`
+WHERE grants.id = ? ORDER BY tokens.scope, tokens.resource`
+
+const insertGrant = insert('grants', ['id', ...definedColumns, ...loginColumns]).replace(' OR REPLACE', '')
+const insertSchedule = insert('schedule', ['grant_id', ...scheduleColumns]).replace(' OR REPLACE', '')
+const updateDefined = update('grants', 'id', definedColumns)
+const updateLogin = update('grants', 'id', loginColumns)
+const updateSchedule = update('schedule', 'grant_id', scheduleColumns)
+const putToken = insert('tokens', ['grant_id', ...tokenColumns])
+
+/** Milliseconds between two looks for superseded refresh tokens that are old enough to go. */
+const sweepEvery = 60_000
 
 /** Every statement on grants, prepared when first needed: a process that only reads prepares few. */
 export class Statements {
   readonly #database: DatabaseSync
   readonly #prepared = new Map<string, StatementSync>()
+  #wholeGrant: StatementSync | undefined
+  #sweptAt = Number.NEGATIVE_INFINITY
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -135,7 +69,10 @@ export class Statements {
 
   /** In one statement, so that what is put together was all there at one moment, outside a transaction too. */
   load(id: string): GrantRecord | undefined {
-    return recordFrom(this.sql(wholeGrant).all(id) as Row[])
+    this.#wholeGrant ??= this.#database.prepare(wholeGrant)
+    // An object for each row would have some sixty members.
+    this.#wholeGrant.setReturnArrays(true)
+    return recordFrom(this.#wholeGrant.all(id) as unknown as SQLOutputValue[][])
   }
 
   page(after: string, limit: number): GrantRecord[] {
@@ -160,15 +97,14 @@ export class Statements {
   save(before: GrantRecord | undefined, after: GrantRecord, utc: number): void {
     const { id } = after
     if (before === undefined) {
-      this.sql(insert('grants', 'id', grantColumns)).run(id, ...grantValues(after))
-      this.sql(insert('schedule', 'grant_id', scheduleColumns)).run(id, ...scheduleValues(after))
+      this.sql(insertGrant).run(id, ...definedValues(after), ...loginValues(after))
+      this.sql(insertSchedule).run(id, ...scheduleValues(after))
     } else {
-      if (grantPartDiffers(before, after))
-        this.sql(update('grants', 'id', grantColumns)).run(...grantValues(after), id)
-      this.sql(update('schedule', 'grant_id', scheduleColumns)).run(...scheduleValues(after), id)
+      if (differ(definedParts, before, after)) this.sql(updateDefined).run(...definedValues(after), id)
+      if (differ(loginParts, before, after)) this.sql(updateLogin).run(...loginValues(after), id)
+      if (differ(scheduleParts, before, after)) this.sql(updateSchedule).run(...scheduleValues(after), id)
     }
     this.#saveTokens(id, before?.tokens ?? [], after.tokens)
-    this.#saveAttempts(id, before?.attempts ?? [], after.attempts)
     this.#saveCandidates(id, before?.candidates ?? [], after.candidates)
     this.#saveSuperseded(before, after, utc)
     for (const { kind, epoch, at, message } of newNotices(before, after))
@@ -191,7 +127,7 @@ export class Statements {
         place,
         candidate.fence,
         candidate.parent,
-        ...held(candidate.refreshToken),
+        ...heldValues(candidate.refreshToken),
         token === undefined ? null : JSON.stringify({ ...token, sealed: undefined }),
         token?.sealed ?? null,
       )
@@ -213,8 +149,10 @@ export class Statements {
         whole(spent?.at),
         spent?.boot ?? null,
       )
-    if (change.left.length > 0)
-      this.sql('DELETE FROM superseded WHERE received_at <= ?').run(Math.round(utc - supersededFor))
+    // What is old is not given out; it may lie there for a while.
+    if (change.left.length === 0 || Math.abs(utc - this.#sweptAt) < sweepEvery) return
+    this.#sweptAt = utc
+    this.sql('DELETE FROM superseded WHERE received_at <= ?').run(Math.round(utc - supersededFor))
   }
 
   #saveTokens(id: string, before: readonly TokenRow[], after: readonly TokenRow[]): void {
@@ -226,48 +164,12 @@ export class Statements {
           old.scope,
           old.resource,
         )
-    for (const token of after)
-      if (!before.includes(token))
-        this.sql('INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
-          id,
-          token.scope,
-          token.resource,
-          token.generation,
-          token.sealed,
-          token.type,
-          whole(token.obtainedAt),
-          whole(token.expiresAt),
-          whole(token.lifetime),
-          token.lifetimeFrom,
-          JSON.stringify(token.grantedScope),
-          token.fence,
-          whole(token.rejectedAt),
-        )
-  }
-
-  #saveAttempts(id: string, before: readonly Attempt[], after: readonly Attempt[]): void {
-    if (before === after) return
-    for (const old of before)
-      if (!after.some((attempt) => attempt.id === old.id))
-        this.sql('DELETE FROM attempts WHERE grant_id = ? AND id = ?').run(id, old.id)
-    for (const attempt of after)
-      if (!before.includes(attempt))
-        this.sql('INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)').run(
-          id,
-          attempt.id,
-          attempt.fence,
-          attempt.parent,
-          attempt.owner,
-          whole(attempt.sentAt),
-          attempt.boot,
-          attempt.localDone ? 1 : 0,
-          attempt.spool,
-        )
+    for (const token of after) if (!before.includes(token)) this.sql(putToken).run(id, ...tokenValues(token))
   }
 }
 
 /** By identity where a part is an object: equal parts of two records are the same objects. */
-const grantParts: readonly (keyof GrantRecord)[] = [
+const definedParts: readonly (keyof GrantRecord)[] = [
   'labels',
   'grantType',
   'provider',
@@ -278,6 +180,8 @@ const grantParts: readonly (keyof GrantRecord)[] = [
   'updatedAt',
   'definition',
   'definitionFingerprint',
+]
+const loginParts: readonly (keyof GrantRecord)[] = [
   'status',
   'epoch',
   'refreshToken',
@@ -286,6 +190,7 @@ const grantParts: readonly (keyof GrantRecord)[] = [
   'loginAt',
   'refreshTokenExpiresAt',
 ]
+const scheduleParts: readonly (keyof GrantRecord)[] = ['schedule', 'fence', 'lease', 'attempts']
 
-const grantPartDiffers = (before: GrantRecord, after: GrantRecord): boolean =>
-  grantParts.some((part) => before[part] !== after[part])
+const differ = (parts: readonly (keyof GrantRecord)[], before: GrantRecord, after: GrantRecord): boolean =>
+  parts.some((part) => before[part] !== after[part])
