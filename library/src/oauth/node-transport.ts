@@ -118,6 +118,7 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
     if (!settled) settle(new WireError(reason, detail, { ...progress, partial: partialOf(answer, arrived) }))
   }
   const late = () => fail('deadline', `no whole answer from ${url.host} within ${request.deadline} ms`)
+  const until = performance.now() + request.deadline
   const timer = setTimeout(
     // A process that was stopped or blocked comes to its timers before its sockets: an answer that has arrived counts.
     () => setImmediate(late),
@@ -131,7 +132,12 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
     fail('local', `the request cannot be made: ${codeOf(error)}`)
     return promise
   }
-  outgoing.on('socket', (socket) => watch(socket, outgoing?.reusedSocket === true, url, progress))
+  // A process that was stopped while it connected sends nothing when it goes on: others have taken over by now.
+  const isLate = () => {
+    if (performance.now() >= until) late()
+    return settled
+  }
+  outgoing.on('socket', (socket) => watch(socket, outgoing?.reusedSocket === true, url, progress, isLate))
   // Stays after the end: a connection that breaks while idle must not end the process.
   outgoing.on('error', (error) => {
     // Bytes beyond a whole answer end the connection; the answer may hold a refresh token and is read all the same.
@@ -166,19 +172,22 @@ interface Progress {
   status?: number
 }
 
-function watch(socket: Socket, reused: boolean, url: URL, progress: Progress): void {
+function watch(socket: Socket, reused: boolean, url: URL, progress: Progress, isLate: () => boolean): void {
   // A socket that failed at once, for want of a descriptor say, comes here destroyed and was never connected.
   if (reused || (url.protocol === 'http:' && !socket.connecting && !socket.destroyed)) {
     progress.connected = true
     progress.sent = true
     return
   }
+  // Ours is the first listener: what it ends, Node does not write.
   socket.once('connect', () => {
+    if (isLate()) return
     progress.connected = true
     if (url.protocol === 'http:') progress.sent = true
   })
   // Node holds the request back until the handshake is over and the certificate is checked.
   socket.once('secureConnect', () => {
+    if (isLate()) return
     progress.sent = true
   })
 }
