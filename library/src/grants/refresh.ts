@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
-import type { Transport } from '../oauth/transport.ts'
+import { type Transport, WireError } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
 import { type Answered, markSent, release, withoutLease } from './attempt.ts'
@@ -245,7 +245,8 @@ async function follow(
   const askedAt = clock.now()
   const livesFrom = askedAt - sinceFirstSend(spending)
   const message = { server, definition, held, key: spending.key, deadline: limits.deadline }
-  const answer = await sendTokenMessage(message, context).catch((error: unknown) => neverSent(error))
+  const wire = { clock, transport: inTime(context.transport, tooLate) }
+  const answer = await sendTokenMessage(message, wire).catch((error: unknown) => neverSent(error))
   context.faultPoint?.('post_receive')
   const outcome = 'verdict' in answer ? answer : judge(answer, effectiveClass(record.facts, timing))
   circuits.report(record.circuit, { grant: record.id, outcome })
@@ -280,6 +281,14 @@ function sinceFirstSend({ context, claimed }: Spending): number {
   const { at } = context.store.time()
   return Math.max(0, ...earlier.map(({ sentAt }) => at - sentAt))
 }
+
+/** Between the last look at the clock and the wire the message is made: whoever was stopped there is late as well. */
+const inTime =
+  (transport: Transport, isLate: () => boolean): Transport =>
+  (request) =>
+    isLate()
+      ? Promise.reject(new WireError('local', 'this process was stopped before the send', { sent: false }))
+      : transport(request)
 
 interface Opened {
   readonly definition: GrantDefinition

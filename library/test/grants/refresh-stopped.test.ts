@@ -36,3 +36,30 @@ test.each(['strict', 'last_child_wins', 'fork', 'non_rotating'] as const)(
     await run(keeper.close())
   },
 )
+
+test('a process that was stopped while it made its request sends nothing either', async () => {
+  const { clock, run, imported, tokenRequests, transport } = await practised()
+  let stop = 0
+  const keeper = await Keeper.open({
+    store: memoryStore({ clock, ephemeral: true }),
+    clock,
+    transport,
+    faultPoint: (point) => {
+      // After it the time is read once more, and the request is made.
+      if (point === 'pre_send' && stop > 0) queueMicrotask(() => clock.suspend(stop))
+    },
+  })
+  await keeper.add('work', await imported({ replayClass: 'strict' }))
+  await run(keeper.getToken('work'))
+  const asked = tokenRequests().length
+  stop = 40_000
+  await run(keeper.refresh('work').catch(() => undefined))
+  expect(tokenRequests()).toHaveLength(asked)
+  expect(await keeper.show('work')).toMatchObject({
+    generation: 1,
+    unresolved: false,
+    state: 'active',
+    lastError: { message: expect.stringContaining('stopped before the send') },
+  })
+  await run(keeper.close())
+})
