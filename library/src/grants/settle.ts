@@ -125,16 +125,28 @@ function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: M
   return notify(next, 'at_risk', words, by.utc)
 }
 
-/** However long it is to be backed off: an earlier send is repeated while its window has room for an answer. */
+/**
+ * However long it is to be backed off: an earlier send is repeated while its window has room for an answer, and a child that
+ * a late sibling may have killed is tried while its parent can still bring another.
+ */
 function whileWindowLasts(record: GrantRecord, { timing }: Settler, { time }: Moment): GrantRecord {
-  const { dueAt } = record.schedule
-  const until = replayUntil(record, timing, time)
-  if (dueAt === null || until === undefined || until <= time.at || unresolvedOf(record).length === 0)
-    return record
-  const lastChance = until - limitsOf(record.facts, timing).deadline
+  const { dueAt, backoffUntil } = record.schedule
+  if (dueAt === null) return record
+  const { deadline } = limitsOf(record.facts, timing)
   // Past it there is room for no answer: nobody is asked again and again until the window ends.
-  if (lastChance <= time.at || lastChance >= dueAt) return record
-  return { ...record, schedule: { ...record.schedule, dueAt: lastChance } }
+  const sooner = (chance: number): boolean => chance > time.at && chance < dueAt
+  const until = unresolvedOf(record).length === 0 ? undefined : replayUntil(record, timing, time)
+  if (until !== undefined && sooner(until - deadline))
+    return { ...record, schedule: { ...record.schedule, dueAt: until - deadline } }
+  const parent = record.previousRefreshToken
+  if (parent === undefined || effectiveClass(record.facts, timing) !== 'last_child_wins') return record
+  const helps = parentHelpsUntil(record, parent, timing, time)
+  if (helps === undefined || !sooner(helps - 2 * deadline)) return record
+  const chance = helps - 2 * deadline
+  return {
+    ...record,
+    schedule: { ...record.schedule, dueAt: chance, backoffUntil: Math.min(backoffUntil, chance) },
+  }
 }
 
 /**
@@ -203,7 +215,9 @@ function earlier(
   { time }: Moment,
 ): GrantRecord | undefined {
   const { previousRefreshToken: previous, refreshToken, candidates } = record
-  if (previous === undefined || !inWindow(record, previous, by.timing, time)) return undefined
+  if (previous === undefined) return undefined
+  const helps = parentHelpsUntil(record, previous, by.timing, time)
+  if (helps === undefined || time.at >= helps) return undefined
   const { id, fence, owner, spool } = attempt
   const parent = previous.fingerprint
   // It was sent before: the attempt says so, and keeps it from being sent again outside of its window.
@@ -229,15 +243,14 @@ function earlier(
   }
 }
 
-const inWindow = (
+/** Store time until which the refresh token before, which is spent, brings a child; undefined where nobody knows. */
+const parentHelpsUntil = (
   { facts }: GrantRecord,
   { spent }: HeldRefreshToken,
   timing: Timing,
-  time: Moment['time'],
-): boolean => {
-  const { replay } = limitsOf(facts, timing)
-  return spent !== undefined && spent.boot === time.boot && time.at < spent.at + replay
-}
+  { boot }: Moment['time'],
+): number | undefined =>
+  spent === undefined || spent.boot !== boot ? undefined : spent.at + limitsOf(facts, timing).replay
 
 /** A refusal becomes certainty only when it is repeated: providers have had hours in which they refused everybody. */
 function afterRejection(

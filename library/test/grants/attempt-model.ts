@@ -12,7 +12,6 @@ import {
   refreshes,
   resume,
 } from '../../src/grants/grant.ts'
-import { isWindowed } from '../../src/grants/lifetime-facts.ts'
 import { judge } from '../../src/grants/outcome.ts'
 import { mandatoryAt } from '../../src/grants/recovery.ts'
 import { revoke } from '../../src/grants/revocation.ts'
@@ -560,10 +559,7 @@ export class AttemptModel {
         expectThat(!this.#oracle.isAlive(token), `a person is asked although ${token.fingerprint} is alive`)
   }
 
-  /** Whether `kind` has a window in which a worker that lives loses nothing. */
   get cannotBeLost(): boolean {
-    return (
-      this.#world.kind === 'non_rotating' || this.#world.kind === 'minted' || isWindowed(this.record.facts)
-    )
+    return this.#oracle.cannotBeLost(this.record)
   }
 }

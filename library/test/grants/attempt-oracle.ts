@@ -6,8 +6,8 @@ import {
   ownToken,
   refreshes,
 } from '../../src/grants/grant.ts'
-import type { ReplayClass } from '../../src/grants/lifetime-facts.ts'
-import { mandatoryAt } from '../../src/grants/recovery.ts'
+import { isWindowed, type ReplayClass } from '../../src/grants/lifetime-facts.ts'
+import { mandatoryAt, unresolvedOf } from '../../src/grants/recovery.ts'
 import { effectiveClass, limitsOf, defaultTiming as timing } from '../../src/grants/timing.ts'
 import type { TokenAnswer } from '../../src/oauth/token-answer.ts'
 import { loginOf, type ProviderModel } from './provider-model.ts'
@@ -52,6 +52,9 @@ export const heldBy = (record: GrantRecord): readonly HeldRefreshToken[] =>
     ...record.candidates.map(({ refreshToken }) => refreshToken),
   ].filter((token) => token !== undefined)
 
+/** Two sends of the present refresh token have no verdict. */
+const isOverlapped = (record: GrantRecord): boolean => unresolvedOf(record).length > 1
+
 export function expectThat(holds: boolean, what: string): void {
   if (!holds) throw new Error(what)
 }
@@ -66,6 +69,8 @@ export class AttemptOracle {
   readonly requests: Request[] = []
   /** Logins that the provider refused out of nothing. */
   readonly #doubted = new Set<number>()
+  /** Logins of which a child was refused while another send of it had no verdict. */
+  readonly #overlapped = new Set<number>()
   /** When another copy of the store used a refresh token. */
   readonly #usedElsewhere = new Map<number, number>()
 
@@ -87,6 +92,12 @@ export class AttemptOracle {
   isAlive(token: HeldRefreshToken): boolean {
     const number = numbered(token)
     return this.#provider.isLive(number) && !this.#doubted.has(loginOf(number))
+  }
+
+  /** Whether a worker that lives and does what is due keeps it, whatever else happens. */
+  cannotBeLost({ facts, refreshToken }: GrantRecord): boolean {
+    if (refreshToken === undefined || this.#kind === 'non_rotating') return true
+    return isWindowed(facts) && !this.#overlapped.has(loginOf(numbered(refreshToken)))
   }
 
   /** What must hold of every single change. */
@@ -131,6 +142,10 @@ export class AttemptOracle {
   #judgeVerdict(before: GrantRecord, after: GrantRecord, { now, utc, underWay }: Judged): void {
     const login = before.refreshToken === undefined ? 0 : loginOf(numbered(before.refreshToken))
     if (this.#doubted.has(login)) return
+    // Where a second send of the same child has no verdict the child may be spent, and then nothing else is used. Should it
+    // have been killed by a sibling instead, all within one window, that costs the login.
+    if (this.#kind === 'last_child_wins' && isOverlapped(before)) this.#overlapped.add(login)
+    if (this.#overlapped.has(login)) return
     const losable = this.#kind !== 'non_rotating' && this.#kind !== 'minted'
     expectThat(losable, 'P5: what cannot be lost was given up')
     for (const token of [after.refreshToken, ...after.candidates.map((one) => one.refreshToken)])

@@ -26,7 +26,7 @@ describe('revoking a login', () => {
       schedule: { dueAt: storeNow, backoffUntil: 0, failures: 0 },
     })
     expect(markSent(over, own, moment())).toEqual({ result: false })
-    expect(release(over, own, moment())).toEqual({ result: undefined })
+    expect(release(over, own, moment()).record).toEqual({ ...over, attempts: [] })
   })
 
   test.each(Object.keys(statuses) as GrantState[])('is possible for one that is %s', (state) => {

@@ -96,6 +96,22 @@ describe('a failure', () => {
     expect(settled(sent('idempotent'), slow).schedule.dueAt).toBe(storeNow + 660_000)
   })
 
+  // The proof of a child that a late sibling had killed waited for a minute; its parent's window was closed by then.
+  test('waits no longer than the parent of a last child can help', () => {
+    const spent = (ago: number) => held('refresh-0', { spent: { at: storeNow - ago, boot: 'boot-1' } })
+    const slow = failed('refused', { retryAfter: 600 })
+    const scheduleOf = (replayClass: ReplayClass, ago: number) =>
+      settled(sent(replayClass, { previousRefreshToken: spent(ago) }), slow).schedule
+    // A window of a minute less two seconds, and two patiences of 15 s.
+    expect(scheduleOf('last_child_wins', 20_000)).toMatchObject({
+      dueAt: storeNow + 8000,
+      backoffUntil: storeNow + 8000,
+    })
+    expect(scheduleOf('last_child_wins', 28_000).dueAt).toBe(storeNow + 660_000)
+    for (const replayClass of ['idempotent', 'fork', 'strict'] as const)
+      expect(scheduleOf(replayClass, 20_000).dueAt).toBe(storeNow + 660_000)
+  })
+
   // 429 and the like were not processed: an earlier send of unknown end may have been.
   test.each(['not_sent', 'refused'] as const)(
     'that is certain (%s) clears its own attempt only',
