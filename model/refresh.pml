@@ -1,8 +1,9 @@
 /*
  * evertoken's refresh protocol: one grant, one chain of refresh tokens. See README.md beside this file.
  *
- * A worker's steps carry the names of the code's: claim, markSent, commit, settle (library/src/grants/). What happens
- * between two of them may be anything below; each `atomic` is one transaction of the store, or one event outside.
+ * A worker's steps carry the names of the code's: claim, recoveryOf, markSent, commit, settle, lost, fallback, drain, revoke
+ * (library/src/grants/). What happens between two of them may be anything below; each `atomic` is one transaction of the
+ * store, or one event outside.
  *
  * MODE, the replay class of the provider: 0 strict  1 last_child_wins  2 idempotent  3 non_rotating  4 fork
  *
@@ -29,7 +30,6 @@
  *   WCL      0 the reuse window stays open; 1 closes, but not while recovery is pending; 2 closes when it likes
  *   FAMKILL  windowed classes: reuse outside the window kills the login
  *   QUSE     1: a child is used only when the requests on its parent are over
- *   HANDLOSS 1: an answer that dies with the only process that has it counts as lost (for runs without a spool)
  *
  * Claims beyond P1, P2, P3 and P5, which are always asserted:
  *   CHKREUSE  reuse detection is never triggered (P6)
@@ -128,9 +128,6 @@
 #ifndef QUSE
 #define QUSE 0
 #endif
-#ifndef HANDLOSS
-#define HANDLOSS 0
-#endif
 #ifndef REVOKE
 #define REVOKE 0
 #endif
@@ -175,7 +172,9 @@ byte t = 0, k = 0, k2 = 0;   /* scratch, always 0 between steps */
 #define ANY_IN_FLIGHT  EACH(IN_FLIGHT,||)
 #define NOT_LOCALLY_DONE EACH(NOT_DONE,||)
 #define WINDOW    (MODE == 3 || (MODE != 0 && (windowOpen || !WCHK)))
-/* strict: may an unresolved refresh token be probed or sent again now? */
+/* recoveryOf: may an unresolved refresh token be probed or sent again now? Inside a window it may. Strict, and past the
+   window: never before quiescence is over, not even in the mandatory window, which only ends the waiting for another host,
+   and lets one late replay go where there is no probe. (The code has a last_child_wins sender waited for beside.) */
 #define MAY_SEND  (!UNRESOLVED || WINDOW || \
   ((!QUIET || !MAY_STILL_ARRIVE) && (!SWAIT || !NOT_LOCALLY_DONE || mandatory) && (PROBE || mandatory || !SWAIT)))
 #define DUE     (due > 0 || UNRESOLVED || proving)
@@ -246,12 +245,35 @@ inline commit(p, c, i, mine) {
        if :: due > 0 -> due-- :: else fi
   :: else ->
        if
-       :: CAND && c != refreshToken ->
+       :: CAND && c != refreshToken && status == REAUTHORIZATION_REQUIRED ->   /* something is left to try */
+            refreshToken = c; status = ACTIVE
+       :: CAND && c != refreshToken && status != REAUTHORIZATION_REQUIRED ->
             candidate[c] = 1;
             if :: MODE == 1 && PROVE && status == ACTIVE -> proving = 1 :: else fi
        :: else
        fi
   fi
+}
+/* The present refresh token is dead: another that may be alive takes its place (earlier, sibling), or a person is asked. */
+inline fallback() {
+  k = 0; do :: k < TOKENS && !candidate[k] -> k++ :: else -> break od;
+  if
+  :: CAND && k < TOKENS ->
+       refreshToken = k; candidate[k] = 0; lease = 0; if :: MODE == 1 -> proving = 1 :: else fi
+  :: !(CAND && k < TOKENS) && PREV && MODE == 1 && previousToken != 0 && windowOpen ->
+       refreshToken = previousToken; previousToken = 0; lease = 0; proving = 1
+  :: else -> k = 0; requireReauthorization()
+  fi;
+  k = 0
+}
+/* A probe found it dead: the answer was lost, and no attempt on it can bring anything any more. */
+inline lost() {
+  k = 0;
+  do
+  :: k < ATTEMPTS -> if :: parent[k] == r -> unresolved[k] = 0 :: else fi; k++
+  :: else -> break
+  od;
+  fallback()
 }
 inline process(i) {   /* the provider, by its class */
   t = parent[i];
@@ -302,29 +324,32 @@ inline die() {
   if :: lease == me && fenceOwner == me -> lease = DEAD_OWNER :: else fi;
   inHand[me] = 0; r = 0; a = 0; g = 0; crashes++; forgetOver()
 }
+inline drain() {
+  k2 = 1;
+  do
+  :: k2 <= NW ->
+       if
+       :: spooled[k2] && WRITER_IS_DEAD(k2) ->
+            commit(spooledParent[k2], spooled[k2], spooledAttempt[k2], false);
+            spooled[k2] = 0; spooledParent[k2] = 0; spooledAttempt[k2] = 0
+       :: else
+       fi;
+       k2++
+  :: else -> break
+  od;
+  k2 = 0;
+  do
+  :: k2 < ATTEMPTS -> if :: SENDER_IS_DEAD(k2) -> localDone[k2] = 1 :: else fi; k2++
+  :: else -> break
+  od;
+  k2 = 0; forgetOver()
+}
 proctype Worker(byte me) {
   byte a = 0, r = 0, g = 0;
 idle:
   do
   :: atomic { DRAIN && CAN_DRAIN ->   /* spools of this host's dead processes first; then their attempts are over */
-       k2 = 1;
-       do
-       :: k2 <= NW ->
-            if
-            :: spooled[k2] && WRITER_IS_DEAD(k2) ->
-                 commit(spooledParent[k2], spooled[k2], spooledAttempt[k2], false);
-                 spooled[k2] = 0; spooledParent[k2] = 0; spooledAttempt[k2] = 0
-            :: else
-            fi;
-            k2++
-       :: else -> break
-       od;
-       k2 = 0;
-       do
-       :: k2 < ATTEMPTS -> if :: SENDER_IS_DEAD(k2) -> localDone[k2] = 1 :: else fi; k2++
-       :: else -> break
-       od;
-       k2 = 0; forgetOver() }
+       drain() }
   :: atomic { !(DRAIN && CAN_DRAIN) && status == ACTIVE && DUE && sends < SENDCAP && MAY_USE_CHILD &&
               MAY_SEND && FREE ->
        lease = me; fenceOwner = me } break   /* T1: claim */
@@ -347,7 +372,7 @@ idle:
     :: UNRESOLVED && !WINDOW ->
          /* the residual risk: whoever holds the answer did not come back in time */
          if :: NOT_LOCALLY_DONE && mandatory && (HELD_ELSEWHERE || EACH(IS_AWAITED,||)) -> gambled = 1 :: else fi;
-         if :: PROBE && !valid[r] -> requireReauthorization(); r = 0; goto idle :: else fi
+         if :: PROBE && !valid[r] -> lost(); r = 0; goto idle :: else fi
     :: else
     fi }
   atomic {   /* T1b: markSent, durable before any byte leaves */
@@ -387,7 +412,7 @@ idle:
   :: g != 0 && g != REFUSED ->
        if
        :: atomic { crashes < CRASHES -> listening[a] = 0; /* before the spool is durable */
-            if :: MODE != 3 && (SPOOL || HANDLOSS) -> answerLost = 1 :: else fi; die(); goto idle }
+            if :: MODE != 3 && SPOOL -> answerLost = 1 :: else fi; die(); goto idle }
        :: atomic { SPOOL -> spooled[me] = g; spooledParent[me] = r; spooledAttempt[me] = a; inHand[me] = 0 }
        :: !SPOOL
        fi;
@@ -412,15 +437,7 @@ idle:
        atomic { unresolved[a] = 0; listening[a] = 0; localDone[a] = 1;
          if
          :: fenceOwner != me || refreshToken != r -> skip
-         :: else ->
-              k = 0; do :: k < TOKENS && !candidate[k] -> k++ :: else -> break od;
-              if
-              :: CAND && k < TOKENS ->
-                   refreshToken = k; candidate[k] = 0; lease = 0; if :: MODE == 1 -> proving = 1 :: else fi
-              :: !(CAND && k < TOKENS) && PREV && MODE == 1 && previousToken != 0 && windowOpen ->
-                   refreshToken = previousToken; previousToken = 0; lease = 0; proving = 1
-              :: else -> k = 0; requireReauthorization()
-              fi; k = 0
+         :: else -> fallback()
          fi }
   fi;
   atomic { a = 0; r = 0; g = 0; forgetOver() }
@@ -438,7 +455,7 @@ end_r:
 }
 active proctype Admin() {
   if
-  :: atomic { status == ACTIVE -> status = REVOKED; fenceOwner = 0; lease = 0; proving = 0 }
+  :: atomic { status == ACTIVE -> status = REVOKED; fenceOwner = 0; lease = 0; proving = 0 }   /* revoke */
      if :: REVAL -> readerCache == 0 :: !REVAL fi;
      returned = 1
   :: true
