@@ -13,6 +13,8 @@ export type ProcessEvent =
       readonly generation: number
       readonly accessToken: string
     }
+  /** It took the right to refresh that login. */
+  | { readonly type: 'claimed'; readonly at: number; readonly grant: string }
   | { readonly type: 'send'; readonly at: number; readonly path: string; readonly refreshToken?: string }
   | {
       readonly type: 'answer'
@@ -39,7 +41,7 @@ export type SeenEvent = ProcessEvent & { readonly sender: string }
 /** What the campaign itself did and saw. */
 export type CampaignEvent =
   | { readonly type: 'added'; readonly at: number; readonly grant: string; readonly refreshToken: string }
-  | { readonly type: 'killed'; readonly at: number; readonly sender: string; readonly point: string }
+  | { readonly type: 'killed'; readonly at: number; readonly sender: string }
   | {
       readonly type: 'stopped'
       readonly at: number

@@ -97,7 +97,7 @@ export function missedBars(row: Row): readonly string[] {
     [row.familyKillsOfLiving === 0, `${row.familyKillsOfLiving} logins ended by us that lived`],
     // Without a probe the last replay before the token ends finds out what is lost.
     [
-      row.class === 'strict' || row.familyKillsOfLost === 0,
+      row.class !== 'strict_probe' || row.familyKillsOfLost === 0,
       `${row.familyKillsOfLost} used refresh tokens sent to the provider`,
     ],
     [
@@ -105,7 +105,7 @@ export function missedBars(row: Row): readonly string[] {
       `${row.pairsInFlight} times two requests in flight for one login`,
     ],
     [
-      !(isWindowed(row.class) || row.class === 'non_rotating') || row.lostUnavoidably === 0,
+      row.class !== 'non_rotating' || row.lostUnavoidably === 0,
       `${row.lostUnavoidably} logins lost of a class that loses none`,
     ],
     [row.expiredServed === 0, `${row.expiredServed} expired tokens served`],

@@ -135,6 +135,7 @@ export class Fleet {
       process.send({ grants: this.#grants })
       await this.#struggle(slot, process)
       const { code, signal } = await process.gone
+      if (signal === 'SIGKILL') this.#killed(process)
       if (signal !== 'SIGKILL' && (this.#isRunning || code !== 0))
         this.crashes.push(`${process.name} ended by ${signal ?? code}`)
       onDeath(slot.host)
@@ -160,10 +161,9 @@ export class Fleet {
       await Promise.race([sleep(fate.after), process.gone])
       if (process.isGone || !this.#isStorm) return
       if (fate.does === 'stop') return this.#freeze(process, 'outside')
-      const at = Date.now()
       process.signal('SIGKILL')
       await process.gone
-      return this.#killed(process, 'outside', at)
+      return
     }
     const { order } = fate
     const stopping = new Promise<'stopping'>((resolve) => {
@@ -171,9 +171,7 @@ export class Fleet {
     })
     process.send({ order })
     const first = await Promise.race([stopping, process.gone, sleep(scale.patience, 'late' as const)])
-    if (first === 'late') return
     if (first === 'stopping') return this.#freeze(process, order.at)
-    if (first.signal === 'SIGKILL') this.#killed(process, order.at, Date.now())
   }
 
   /** For two leases: so long that others take over what it held. */
@@ -186,9 +184,9 @@ export class Fleet {
     this.#options.record({ type: 'stopped', at, until: Date.now(), sender: process.name, point })
   }
 
-  #killed(process: HostProcess, point: string, at: number): void {
+  #killed({ name: sender }: HostProcess): void {
     this.kills += 1
-    this.#options.record({ type: 'killed', at, sender: process.name, point })
+    this.#options.record({ type: 'killed', at: Date.now(), sender })
   }
 }
 

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Keeper, loggedTransport, nodeTransport, type Transport, Worker } from 'evertoken'
 import { fingerprint } from 'evertoken/testing'
+import { withClaimTrace } from './claim-trace.ts'
 import { EventWriter, type ProcessEvent, type SeenEvent } from './event-file.ts'
 import type { Order, ProcessMessage, ProcessOptions } from './host-process.ts'
 import { storeOf } from './store-place.ts'
@@ -43,7 +44,9 @@ const told: Transport = async (request) => {
 }
 
 const keeper = await Keeper.open({
-  store: storeOf(options.place, options.folder, point),
+  store: withClaimTrace(storeOf(options.place, options.folder, point), (grant) =>
+    events.write({ type: 'claimed', at: Date.now(), grant }),
+  ),
   transport: loggedTransport(told, (line) => console.error(line)),
   timing,
   faultPoint: point,

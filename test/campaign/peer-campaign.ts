@@ -82,6 +82,7 @@ class PeerRun {
       { accessToken: lifetime, reuseWindow },
       options.folder,
       options.seed,
+      options.logins,
     )
     return new PeerRun(options, provider, lifetime)
   }
@@ -220,7 +221,7 @@ class PeerRun {
   }
 
   async #kill(process: PeerProcess): Promise<void> {
-    this.#events.push({ type: 'killed', at: Date.now(), sender: process.name, point: 'outside' })
+    this.#events.push({ type: 'killed', at: Date.now(), sender: process.name })
     this.#kills += 1
     await process.kill()
   }

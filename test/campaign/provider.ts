@@ -20,14 +20,18 @@ export interface Provider {
   readonly clients: readonly CampaignClient[]
 }
 
-/** Several clients, since a breaker that opens for one stops only its grants. */
+/**
+ * A client for every few logins: what many logins of one client suffer is taken for trouble of the provider (breaker,
+ * incident), and in a campaign many suffer.
+ */
 export async function startProvider(
   name: ProviderClass,
   scale: Pick<Scale, 'accessToken' | 'reuseWindow'>,
   folder: string,
   seed: number,
+  logins: number,
 ): Promise<Provider> {
-  const clients = Array.from({ length: 8 }, (_, index) => ({
+  const clients = Array.from({ length: Math.ceil(logins / 4) }, (_, index) => ({
     clientId: `campaign-${index}`,
     clientSecret: `canary_secret_${randomBytes(24).toString('base64url')}`,
   }))

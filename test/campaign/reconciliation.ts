@@ -14,6 +14,7 @@ import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import type { HeldLogin } from './observer.ts'
 import { isWindowed, type ProviderClass, rotationOf } from './provider-class.ts'
 import type { Scale } from './scale.ts'
+import { faultsInWindow, hardshipsOf } from './window-faults.ts'
 
 /** Everything that is known of a run when it is over. */
 export interface Records {
@@ -96,7 +97,14 @@ export function reconcile(records: Records): Findings {
     return { grant, state, verdict, history, noticedAfter }
   })
   const lost = logins.filter(({ verdict }) => verdict.state === 'lost')
-  const isAvoidable = ({ verdict }: JudgedLogin) => verdict.state === 'lost' && verdict.avoidable
+  const hardships = hardshipsOf(campaign, records.seen)
+  const isAvoidable = ({ grant, history, verdict }: JudgedLogin): boolean => {
+    if (verdict.state !== 'lost') return false
+    // With a window everything is avoidable that was struck only once: the window is there to ask again.
+    return isWindowed(records.name)
+      ? faultsInWindow(grant, history, verdict, hardships, records.scale) < 2
+      : verdict.avoidable
+  }
   const causes = new Map<LossCause, number>()
   for (const { verdict } of lost)
     if (verdict.state === 'lost') causes.set(verdict.cause, (causes.get(verdict.cause) ?? 0) + 1)
@@ -154,7 +162,7 @@ function evidenceOf({ name, scale, campaign, seen, truth }: Omit<Records, 'login
   return {
     rotation: rotationOf(name),
     reuseWindow: isWindowed(name) ? scale.reuseWindow : undefined,
-    kills: killsOf(campaign, seen, truth),
+    kills: killsOf(campaign, seen, truth, scale.handover),
     stops: of(campaign, 'stopped').map(({ sender, at, until }) => ({ sender, from: at, until })),
     absences: absencesOf(campaign, seen),
     timing: { deadline, lease, quiescence, mandatory: scale.mandatory, handover: scale.handover },
@@ -162,20 +170,27 @@ function evidenceOf({ name, scale, campaign, seen, truth }: Omit<Records, 'login
 }
 
 /**
- * When each process died. It knows the moment better itself than whoever waits for its end; and what it had handed to the
- * kernel before may reach the server afterwards, for which it dies again.
+ * When each process died, which it knows better itself than whoever waits for its end. For an answer it dies again where
+ * the server received the request after its death, and where it had not read the answer, or had read it just before.
  */
 function killsOf(
   campaign: readonly CampaignEvent[],
   seen: readonly SeenEvent[],
   truth: readonly TruthEntry[],
+  handover: number,
 ): { sender: string; at: number }[] {
   const own = new Map(of(seen, 'die').map(({ sender, at }) => [sender, at]))
   const died = new Map(of(campaign, 'killed').map(({ sender, at }) => [sender, own.get(sender) ?? at]))
-  const posthumous = of(truth, 'received').flatMap(({ sender, at }) =>
-    sender !== undefined && at > (died.get(sender) ?? Number.POSITIVE_INFINITY) ? [{ sender, at }] : [],
-  )
-  return [...[...died].map(([sender, at]) => ({ sender, at })), ...posthumous]
+  const read = new Map(of(seen, 'answer').map((event) => [`${event.sender} ${event.refreshToken}`, event.at]))
+  const tellsReads = new Set(of(seen, 'send').map(({ sender }) => sender))
+  const unread = of(truth, 'received').flatMap(({ sender = '', refreshToken, at }) => {
+    const death = died.get(sender)
+    if (death === undefined) return []
+    const readAt = read.get(`${sender} ${refreshToken}`) ?? Number.POSITIVE_INFINITY
+    const isUnread = at > death || (tellsReads.has(sender) && death - readAt <= handover)
+    return isUnread ? [{ sender, at }] : []
+  })
+  return [...[...died].map(([sender, at]) => ({ sender, at })), ...unread]
 }
 
 /** Spans in which no process was at work: dead, not yet started, stopped, or kept waiting by the machine. */

@@ -1,0 +1,78 @@
+import type { LoginHistory, LoginVerdict } from 'evertoken/testing'
+import type { CampaignEvent, SeenEvent } from './event-file.ts'
+import type { Scale } from './scale.ts'
+
+/** What was done to the processes, by process. */
+export interface Hardships {
+  /** UTC ms of its death. */
+  readonly deaths: ReadonlyMap<string, number>
+  /** When a process stood still, for half a deadline or more. */
+  readonly pauses: ReadonlyMap<string, readonly { readonly from: number; readonly until: number }[]>
+  /** Who took the right to refresh a login, and when. */
+  readonly claims: ReadonlyMap<string, readonly { readonly sender: string; readonly at: number }[]>
+}
+
+export function hardshipsOf(campaign: readonly CampaignEvent[], seen: readonly SeenEvent[]): Hardships {
+  const deaths = new Map<string, number>()
+  const pauses = new Map<string, { from: number; until: number }[]>()
+  const claims = new Map<string, { sender: string; at: number }[]>()
+  const add = <Value>(to: Map<string, Value[]>, key: string, value: Value) => {
+    const values = to.get(key)
+    if (values === undefined) to.set(key, [value])
+    else values.push(value)
+  }
+  for (const event of campaign)
+    if (event.type === 'killed') deaths.set(event.sender, event.at)
+    else if (event.type === 'stopped') add(pauses, event.sender, { from: event.at, until: event.until })
+  for (const event of seen)
+    if (event.type === 'stalled') add(pauses, event.sender, { from: event.from, until: event.at })
+    else if (event.type === 'claimed') add(claims, event.grant, { sender: event.sender, at: event.at })
+  return { deaths, pauses, claims }
+}
+
+/**
+ * How many tries were struck within the reuse window in which a login was lost: their process died or stood still while it
+ * held the claim, or the provider or the network spoilt the request. The protocol has room in a window for one try that
+ * fails and for one more (L + H <= window).
+ */
+export function faultsInWindow(
+  grant: string,
+  history: LoginHistory,
+  verdict: LoginVerdict,
+  { deaths, pauses, claims }: Hardships,
+  { timing, reuseWindow }: Scale,
+): number {
+  const parent = parentOf(history, verdict)
+  if (parent?.consumedAt === undefined) return 0
+  // Until the first of them was processed the provider knew nothing of it, and the client's window ran already.
+  const sends = history.requests.filter(({ presented }) => presented === parent.fingerprint)
+  const from = Math.min(parent.consumedAt, ...sends.map(({ receivedAt }) => receivedAt)) - timing.lease
+  const until = parent.consumedAt + reuseWindow * 1000
+  const tries = (claims.get(grant) ?? []).filter(({ at }) => at >= from && at < until)
+  return tries.filter(({ sender, at }, index) => {
+    const end = Math.min(at + timing.lease, tries[index + 1]?.at ?? Number.POSITIVE_INFINITY)
+    const death = deaths.get(sender)
+    const wasHit = death !== undefined && death >= at && death <= at + timing.lease
+    const stood = (pauses.get(sender) ?? []).some((pause) => pause.from < end && pause.until > at)
+    const spoilt = sends.some(
+      (send) =>
+        send.sender === sender &&
+        send.receivedAt >= at &&
+        send.receivedAt <= at + timing.lease &&
+        (send.delivery !== 'whole' || send.accessToken === undefined || isLate(send, timing.deadline)),
+    )
+    return wasHit || stood || spoilt
+  }).length
+}
+
+const isLate = (
+  { receivedAt, answeredAt = Number.POSITIVE_INFINITY }: LoginHistory['requests'][number],
+  deadline: number,
+): boolean => answeredAt - receivedAt >= deadline
+
+/** The refresh token whose answer was lost: the last that was spent and whose child the client never used. */
+function parentOf({ refreshTokens, requests }: LoginHistory, verdict: LoginVerdict) {
+  const lost = verdict.state === 'lost' ? verdict.request?.presented : undefined
+  const presented = lost ?? requests.findLast(({ presented: token }) => token !== undefined)?.presented
+  return presented === undefined ? undefined : refreshTokens.get(presented)
+}
