@@ -19,11 +19,13 @@ export class Flights {
   readonly #underWay = new Map<string, Flight>()
   /** Every refresh under way, those too that a worker began while a reader's was on its way to the claim. */
   readonly #all = new Set<Promise<Refreshed>>()
+  /** Answers that are listened for after their deadline. */
+  readonly #listening = new Set<Promise<void>>()
   /** Why an answer in our hands could not be stored yet. */
   readonly #troubles = new Map<string, unknown>()
 
   constructor(
-    context: Omit<RefreshContext, 'troubled' | 'drained' | 'noticed'>,
+    context: Omit<RefreshContext, 'troubled' | 'drained' | 'noticed' | 'listening'>,
     listeners: Listeners,
     changed: (id: string) => void,
   ) {
@@ -31,6 +33,7 @@ export class Flights {
       ...context,
       troubled: (id, error) => this.#tellTrouble(id, error),
       drained: (record, before) => this.#tellDrained(record, before),
+      listening: (id, heard) => this.#listen(id, heard),
       noticed: (grant, notice) => listeners.emit('notice', { ...notice, grant }),
     }
     this.#listeners = listeners
@@ -69,6 +72,11 @@ export class Flights {
     await Promise.allSettled(this.#all)
   }
 
+  /** Resolves when no late answer is listened for any more. */
+  async heard(): Promise<void> {
+    await Promise.all(this.#listening)
+  }
+
   tellRefreshed(record: GrantRecord, { scope, resource, generation, expiresAt, lifetime }: TokenRow): void {
     this.#listeners.emit('refreshed', { grant: record.id, scope, resource, generation, expiresAt, lifetime })
   }
@@ -80,6 +88,18 @@ export class Flights {
     for (const notice of record.notices)
       if (!known.has(`${notice.kind} ${notice.at}`))
         this.#listeners.emit('notice', { ...notice, grant: record.id })
+  }
+
+  #listen(id: string, heard: Promise<Refreshed>): void {
+    const told = heard
+      .then((result) => {
+        this.#changed(id)
+        this.#tell(id, result)
+      })
+      // The store is closed, say: then whoever comes next finds the attempt as it stands.
+      .catch(() => undefined)
+      .finally(() => this.#listening.delete(told))
+    this.#listening.add(told)
   }
 
   #follow(id: string, key: TokenKey, work: Promise<Refreshed>): Promise<Refreshed> {

@@ -61,6 +61,9 @@ export interface RejectionReport {
   signal?: AbortSignal | undefined
 }
 
+/** Milliseconds that closing waits for what a closed transport lets go of. */
+const longestGoodbye = 1_000
+
 /**
  * Keeps grants alive and hands out their tokens. One keeper for a process; any number of processes on one store.
  *
@@ -74,7 +77,7 @@ export class Keeper implements AsyncDisposable {
   readonly store: GrantStore
   readonly clock: Clock
   readonly timing: Timing
-  readonly #context: Omit<RefreshContext, 'troubled' | 'drained' | 'noticed'>
+  readonly #context: Omit<RefreshContext, 'troubled' | 'drained' | 'noticed' | 'listening'>
   readonly #cache: TokenCache
   readonly #reader: Reader
   readonly #flights: Flights
@@ -366,8 +369,12 @@ export class Keeper implements AsyncDisposable {
         this.clock.sleep(this.timing.lease, { signal: over.signal }),
       ])
       over.abort()
-      await this.store.close()
+      // Whoever listens for a late answer hears that none will come, and says so while the store is there.
       this.#release()
+      const said = new AbortController()
+      await Promise.race([this.#flights.heard(), this.clock.sleep(longestGoodbye, { signal: said.signal })])
+      said.abort()
+      await this.store.close()
     })()
     return this.#closing
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
+import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { type Transport, WireError } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
@@ -14,7 +15,7 @@ import { durableWrite } from './durable-write.ts'
 import type { FaultPoint } from './fault-point.ts'
 import { findToken, type GrantRecord, parentOf, quarantine, type TokenKey, type TokenRow } from './grant.ts'
 import type { Notice } from './notice.ts'
-import { adviceFor, type FailedOutcome, judge } from './outcome.ts'
+import { adviceFor, type FailedOutcome, judge, type Outcome } from './outcome.ts'
 import { probe } from './probe.ts'
 import { mandatoryAt, unresolvedOf } from './recovery.ts'
 import { revokeUpstream } from './revocation.ts'
@@ -57,6 +58,8 @@ export interface RefreshContext {
   readonly uncommitted: Set<string>
   /** Told of an answer that a process left behind and this one has stored. */
   readonly drained: (record: GrantRecord, before: GrantRecord) => void
+  /** Told of an answer that is listened for after the deadline, and what will come of it. */
+  readonly listening: (id: string, heard: Promise<Refreshed>) => void
   /** Told of a notice that a claim wrote. */
   readonly noticed: (id: string, notice: Notice) => void
   /** For tests that kill a process at a named moment. */
@@ -244,7 +247,19 @@ async function follow(
 
   const askedAt = clock.now()
   const livesFrom = askedAt - sinceFirstSend(spending)
-  const message = { server, definition, held, key: spending.key, deadline: limits.deadline }
+  let listening: Promise<TokenAnswer> | undefined
+  const late = listeningTime(record, limits, timing)
+  const take = (answer: Promise<TokenAnswer>): void => {
+    listening = answer
+  }
+  const message = {
+    server,
+    definition,
+    held,
+    key: spending.key,
+    deadline: limits.deadline,
+    late: late > 0 ? { ms: late, take } : undefined,
+  }
   const wire = { clock, transport: inTime(context.transport, tooLate) }
   const answer = await sendTokenMessage(message, wire).catch((error: unknown) => neverSent(error))
   context.faultPoint?.('post_receive')
@@ -258,17 +273,38 @@ async function follow(
     held,
     key: spending.key,
     askedAt,
+    claimedAt: record.schedule.lastAttemptAt,
     livesFrom,
     assumedLifetime: circuits.lifetime(record.circuit) ?? timing.assumedLifetime,
   }
+  if (listening !== undefined) {
+    const heard = listening.then((late) => judged(spending, judge(late, 'strict'), sealing))
+    context.listening(record.id, heard)
+    return settled(spending, outcome as FailedOutcome, { listening: true })
+  }
+  return judged(spending, outcome, sealing)
+}
+
+async function judged(spending: Spending, outcome: Outcome, sealing: AnswerContext): Promise<Refreshed> {
   if (outcome.verdict === 'ok') return committed(spending, sealAnswer(sealing, outcome.response))
   if (outcome.verdict === 'ambiguous' && outcome.refreshToken !== undefined) {
+    const { context, claimed, id } = spending
     // The old one is spent whatever came beside the new: it is kept first, and proved by using it.
     await committed(spending, { refreshToken: sealRefreshToken(sealing, outcome.refreshToken) })
-    return { kind: 'failed', record: await store.read(record.id), outcome, before: record }
+    return { kind: 'failed', record: await context.store.read(id), outcome, before: claimed.record }
   }
   return settled(spending, outcome)
 }
+
+/**
+ * Milliseconds after the deadline for which an answer is still listened for. Where a used refresh token ends the login
+ * nothing is sent before quiescence is over, so until shortly before that listening costs nothing, and what it hears is all
+ * there is.
+ */
+const listeningTime = (record: GrantRecord, { deadline, quiescence }: Limits, timing: Timing): number =>
+  effectiveClass(record.facts, timing) === 'strict' && record.refreshToken !== undefined
+    ? 0.9 * quiescence - deadline
+    : 0
 
 /**
  * Milliseconds from the first send on this refresh token to now, where the provider repeats its answer to that: the same token,
@@ -432,12 +468,23 @@ async function committed({ context, claimed, id }: Spending, answered: Answered)
   return { kind: 'refreshed', record, token, before }
 }
 
-async function settled({ context, claimed, id, key }: Spending, outcome: FailedOutcome): Promise<Refreshed> {
+async function settled(
+  { context, claimed, id, key }: Spending,
+  outcome: FailedOutcome,
+  { listening = false } = {},
+): Promise<Refreshed> {
   const { store, clock, timing, random, circuits } = context
   const incident = circuits.incident(claimed.record.circuit)
   context.faultPoint?.('pre_settle')
   const record = await store.update(id, (row, moment) =>
-    settle(row, claimed.attempt, outcome, key, { utc: clock.now(), timing, random, incident }, moment),
+    settle(
+      row,
+      claimed.attempt,
+      outcome,
+      key,
+      { utc: clock.now(), timing, random, incident, listening },
+      moment,
+    ),
   )
   context.faultPoint?.('post_settle')
   return { kind: 'failed', record, outcome, before: claimed.record }

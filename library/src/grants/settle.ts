@@ -27,6 +27,8 @@ export interface Settler {
   readonly random: () => number
   /** The provider refuses everybody at present: a refusal says nothing about this grant. */
   readonly incident: boolean
+  /** The sender listens on after its deadline: an answer may still come. */
+  readonly listening?: boolean | undefined
 }
 
 /** An attempt that brought no token is judged and its failure stored. */
@@ -113,7 +115,8 @@ function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: M
   const { facts } = failed
   const replayClass = effectiveClass(facts, by.timing)
   if (replayClass === 'non_rotating') return failed
-  const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? moment.time.at, localDone: true }
+  const localDone = by.listening !== true
+  const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? moment.time.at, localDone }
   const kept: GrantRecord = { ...failed, attempts: [...failed.attempts, open] }
   const recovery = recoveryOf(kept, by, moment)
   const next =

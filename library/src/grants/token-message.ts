@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
-import type { Transport } from '../oauth/transport.ts'
+import type { Late, Transport } from '../oauth/transport.ts'
 import type { Secret } from '../secret.ts'
 import type { GrantDefinition } from './definition.ts'
 import type { TokenKey } from './grant.ts'
@@ -15,6 +15,8 @@ export interface TokenMessage {
   readonly key: TokenKey
   /** Milliseconds for the whole exchange. */
   readonly deadline: number
+  /** Takes an answer that comes after the deadline. */
+  readonly late?: Late<TokenAnswer> | undefined
 }
 
 /** Loaded when first needed, since reading needs none; kept, since each import() asks the loader anew. */
@@ -34,10 +36,10 @@ function once<T>(load: () => Promise<T>): () => Promise<T> {
 
 /** Sends the message that obtains the next token. */
 export async function sendTokenMessage(
-  { server, definition, held, key, deadline }: TokenMessage,
+  { server, definition, held, key, deadline, late }: TokenMessage,
   { transport, clock }: { readonly transport: Transport; readonly clock: Clock },
 ): Promise<TokenAnswer> {
-  const wire = { transport, now: clock.now, deadline }
+  const wire = { transport, now: clock.now, deadline, late }
   const message = {
     scope: key.scope === '' ? definition.scope : key.scope.split(' '),
     resource: key.resource === '' ? definition.resource : [key.resource],

@@ -4,7 +4,7 @@ import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
-import { type Wire, WireError, type WireResponse } from './transport.ts'
+import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
 
 /** Parameters that hold no secret, so that an error may quote them. All others are taken for secrets. */
 const publicParameters = new Set(
@@ -71,6 +71,7 @@ export interface FormRequest {
  * One form to an endpoint of the provider, from a client that proves itself (RFC 6749 section 2.3), within one deadline.
  *
  * @param send gives the request to the function of oauth4webapi that composes this message.
+ * @param late takes what comes after the deadline.
  * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
  * @throws TypeError when the endpoint is no http address, or has user information.
  */
@@ -80,6 +81,7 @@ export async function exchangeForm(
   client: ClientRegistration,
   wire: Wire,
   send: (request: FormRequest) => Promise<unknown>,
+  late?: Late<FormAnswer>,
 ): Promise<FormAnswer> {
   const url = webAddress(endpoint)
   if (url === undefined) throw new TypeError('the endpoint must be an http address without user information')
@@ -87,6 +89,8 @@ export async function exchangeForm(
   const authenticate = await clientAuthentication(server, client, wire)
 
   const sent: string[] = []
+  const read = (answer: Promise<WireResponse>): Promise<FormAnswer> =>
+    answer.then((response): FormAnswer => ({ kind: 'answer', response, sent }), readFailure)
   let response: WireResponse | undefined
   const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
     sent.push(...secretsOf(init.body, init.headers, client))
@@ -98,6 +102,7 @@ export async function exchangeForm(
       body: init.body.toString(),
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
+      ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
     })
     // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused
     // answer may hold the only copy of a rotated refresh token.

@@ -5,7 +5,7 @@ import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import { AddressCheck, addressRefused } from './address-check.ts'
 import { decodeBody, largestBody } from './answer-body.ts'
-import { type Transport, WireError, type WireRequest } from './transport.ts'
+import { type Transport, WireError, type WireRequest, type WireResponse } from './transport.ts'
 
 export interface NodeTransportOptions {
   /** Milliseconds that an idle connection is kept. Default 2000. */
@@ -41,9 +41,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
     opened ??= openAgents(options)
     const { check, http, https } = opened
     const url = checkedUrl(request, check)
-    const { head, body } = await exchange(url, request, url.protocol === 'https:' ? https : http)
-    const status = head.statusCode as number
-    return { status, headers: flatHeaders(head), body: decodeBody(body, head.headers, status) }
+    return responseOf(await exchange(url, request, url.protocol === 'https:' ? https : http))
   }
   return Object.assign(transport, {
     close: () => {
@@ -51,6 +49,11 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
       opened?.https.destroy()
     },
   })
+}
+
+function responseOf({ head, body }: RawAnswer): WireResponse {
+  const status = head.statusCode as number
+  return { status, headers: flatHeaders(head), body: decodeBody(body, head.headers, status) }
 }
 
 interface Opened {
@@ -99,7 +102,9 @@ interface RawAnswer {
 }
 
 function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<RawAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>()
+  const { promise, ...inTime } = Promise.withResolvers<RawAnswer>()
+  /** Who is told: whoever waits, and after the deadline whoever listens on. */
+  let { resolve, reject } = inTime
   const progress: Progress = { connected: false, sent: false }
   const arrived: Buffer[] = []
   let answer: IncomingMessage | undefined
@@ -117,9 +122,21 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
     // The end of every connection comes here; an error is dear to make.
     if (!settled) settle(new WireError(reason, detail, { ...progress, partial: partialOf(answer, arrived) }))
   }
-  const late = () => fail('deadline', `no whole answer from ${url.host} within ${request.deadline} ms`)
+  const noAnswer = (ms: number) => fail('deadline', `no whole answer from ${url.host} within ${ms} ms`)
+  const late = () => {
+    const { deadline, late: listener } = request
+    if (settled || listener === undefined || !progress.sent) return noAnswer(deadline)
+    // The request has left: an answer that still comes may hold the only copy of a refresh token.
+    const further = Promise.withResolvers<RawAnswer>()
+    reject(
+      new WireError('deadline', `no whole answer from ${url.host} within ${deadline} ms`, { ...progress }),
+    )
+    ;({ resolve, reject } = further)
+    timer = setTimeout(() => noAnswer(deadline + listener.ms), listener.ms)
+    listener.take(further.promise.then(responseOf))
+  }
   const until = performance.now() + request.deadline
-  const timer = setTimeout(
+  let timer = setTimeout(
     // A process that was stopped or blocked comes to its timers before its sockets: an answer that has arrived counts.
     () => setImmediate(late),
     Math.min(Math.max(request.deadline, 0), 2 ** 31 - 1),
@@ -134,7 +151,7 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
   }
   // A process that was stopped while it connected sends nothing when it goes on: others have taken over by now.
   const isLate = () => {
-    if (performance.now() >= until) late()
+    if (performance.now() >= until) noAnswer(request.deadline)
     return settled
   }
   outgoing.on('socket', (socket) => watch(socket, outgoing?.reusedSocket === true, url, progress, isLate))
@@ -157,9 +174,14 @@ function exchange(url: URL, request: WireRequest, agent: HttpAgent): Promise<Raw
 function open(url: URL, request: WireRequest, agent: HttpAgent): ClientRequest {
   const length = request.body === undefined ? {} : { 'content-length': Buffer.byteLength(request.body) }
   const { request: send } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
-  return send(url, {
+  // Not the URL itself: node:http would take it apart with everything that may be hung on one.
+  return send({
     agent,
     method: request.method,
+    protocol: url.protocol,
+    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port,
+    path: `${url.pathname}${url.search}`,
     headers: { 'accept-encoding': 'identity', ...request.headers, ...length },
     maxHeaderSize: largestHead,
   })

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { exchangeForm } from './form-exchange.ts'
+import { exchangeForm, type FormAnswer } from './form-exchange.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { readTokenAnswer, salvageRefreshToken } from './token-response.ts'
 import type { Wire } from './transport.ts'
@@ -25,19 +25,31 @@ export async function requestToken(
   message: TokenRequestMessage,
   wire: Wire,
 ): Promise<TokenAnswer> {
-  const answer = await exchangeForm(server.tokenEndpoint, server, client, wire, (request) =>
-    oauth.genericTokenEndpointRequest(
-      { ...request.server, token_endpoint: request.url.href },
-      request.client,
-      request.authenticate,
-      grantType,
-      parametersOf(own, message),
-      request.options,
-    ),
+  const { late } = wire
+  const read = (answer: FormAnswer): TokenAnswer => readForm(answer, wire.now())
+  const answer = await exchangeForm(
+    server.tokenEndpoint,
+    server,
+    client,
+    wire,
+    (request) =>
+      oauth.genericTokenEndpointRequest(
+        { ...request.server, token_endpoint: request.url.href },
+        request.client,
+        request.authenticate,
+        grantType,
+        parametersOf(own, message),
+        request.options,
+      ),
+    late === undefined ? undefined : { ms: late.ms, take: (answer) => late.take(answer.then(read)) },
   )
+  return read(answer)
+}
+
+function readForm(answer: FormAnswer, now: number): TokenAnswer {
   switch (answer.kind) {
     case 'answer':
-      return readTokenAnswer(answer.response, answer.sent, wire.now())
+      return readTokenAnswer(answer.response, answer.sent, now)
     case 'unreadable':
       return { kind: 'unusable', status: answer.status, reason: answer.reason, ...salvaged(answer) }
     case 'silence': {

@@ -1,5 +1,5 @@
 import type { Secret } from '../secret.ts'
-import type { SilenceReason, UnusableReason } from './token-answer.ts'
+import type { SilenceReason, TokenAnswer, UnusableReason } from './token-answer.ts'
 
 /** One HTTP request on the wire. */
 export interface WireRequest {
@@ -11,6 +11,16 @@ export interface WireRequest {
   /** Milliseconds for the whole of it: connect, send, wait, read. */
   readonly deadline: number
   readonly insecureHttp: boolean
+  /** Somebody takes an answer that comes after the deadline, to a request that had left before it. */
+  readonly late?: Late<WireResponse> | undefined
+}
+
+/** Listening goes on after the deadline, behind the back of whoever sent. */
+export interface Late<Answer> {
+  /** Milliseconds after the deadline. */
+  readonly ms: number
+  /** Called at the deadline, at most once, with what will come of it. */
+  readonly take: (answer: Promise<Answer>) => void
 }
 
 /** What came back, whole. Redirects are answers like any other: nothing follows them. */
@@ -22,7 +32,10 @@ export interface WireResponse {
   readonly body: string
 }
 
-/** Sends one request and reads one bounded answer within one deadline. Throws {@link WireError} and nothing else. */
+/**
+ * Sends one request and reads one bounded answer within one deadline. Throws {@link WireError} and nothing else. A transport
+ * that does not know `late` ends at the deadline.
+ */
 export type Transport = (request: WireRequest) => Promise<WireResponse>
 
 /** No whole answer came. `sent` is false only when it is certain that the provider got no byte of the request. */
@@ -55,6 +68,8 @@ export interface Wire {
   readonly now: () => number
   /** Milliseconds for the whole exchange. */
   readonly deadline: number
+  /** As in {@link WireRequest}, with the answer as it is read. */
+  readonly late?: Late<TokenAnswer> | undefined
   /** That many random bytes. Default: the platform's cryptographic source. */
   readonly random?: ((bytes: number) => Uint8Array) | undefined
 }
