@@ -267,14 +267,20 @@ function reveal(value: unknown): unknown {
 export const writeDefinition = (definition: GrantDefinition): string => JSON.stringify(reveal(definition))
 
 /** The inverse of {@link writeDefinition}. */
-export function readDefinition(text: string): GrantDefinition {
-  return JSON.parse(text, (_name, value: unknown) => {
-    if (typeof value !== 'object' || value === null) return value
-    const held = (value as Record<string, unknown>)[secretMember]
-    if (typeof held === 'string') return new Secret(held)
-    const escaped = !Array.isArray(value) && Object.keys(value).some((name) => likeSecretMember.test(name))
-    return Object.freeze(
-      escaped ? renamed(value, (name) => (likeSecretMember.test(name) ? name.slice(1) : name)) : value,
-    )
-  }) as GrantDefinition
+export const readDefinition = (text: string): GrantDefinition => revive(JSON.parse(text)) as GrantDefinition
+
+/** In place. A reviver would do the same and is called for every member, which is most of what reading costs. */
+function revive(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  let escaped = false
+  for (const [name, member] of Object.entries(value)) {
+    const revived = revive(member)
+    // Not by assignment, which would take a member called __proto__ for something else.
+    if (revived !== member) Object.defineProperty(value, name, { value: revived })
+    escaped ||= likeSecretMember.test(name)
+  }
+  if (!escaped || Array.isArray(value)) return Object.freeze(value)
+  const held = (value as Record<string, unknown>)[secretMember]
+  if (typeof held === 'string') return new Secret(held)
+  return Object.freeze(renamed(value, (name) => (likeSecretMember.test(name) ? name.slice(1) : name)))
 }
