@@ -16,6 +16,8 @@ export interface AnswerContext {
   readonly key: TokenKey
   /** UTC ms before the request was sent. */
   readonly askedAt: number
+  /** UTC ms of the claim, where there was one: a login that began after it is another than the answer's. */
+  readonly claimedAt?: number | undefined
   /** UTC ms from which a lifetime counts: that, or the first of several sends that may all have brought this one token. */
   readonly livesFrom: number
   /** Milliseconds a token is taken to live where the provider does not say. */
@@ -77,13 +79,19 @@ export function sealAnswer(
 
 /** A refresh token as the row holds it. */
 export function sealRefreshToken(
-  { seal, record, attempt, askedAt }: Pick<AnswerContext, 'seal' | 'record' | 'attempt' | 'askedAt'>,
+  {
+    seal,
+    record,
+    attempt,
+    askedAt,
+    claimedAt,
+  }: Pick<AnswerContext, 'seal' | 'record' | 'attempt' | 'askedAt' | 'claimedAt'>,
   token: Secret,
 ): HeldRefreshToken {
   const text = token.reveal()
   return {
     sealed: seal.seal(text, { grant: record.id, fence: attempt.fence, field: 'refresh_token' }),
     fingerprint: seal.fingerprint(text),
-    receivedAt: askedAt,
+    receivedAt: claimedAt ?? askedAt,
   }
 }

@@ -282,10 +282,11 @@ export class AttemptModel {
     const { attempt, record } = flight.claimed
     const outcome = judge(answer, effectiveClass(record.facts, timing))
     if (outcome.verdict === 'ok') {
-      const receivedAt = flight.request?.askedAt ?? 0
+      const obtainedAt = flight.request?.askedAt ?? 0
+      const receivedAt = record.schedule.lastAttemptAt ?? 0
       flight.stage = 'received'
       flight.answered = {
-        token: brought({ obtainedAt: receivedAt, expiresAt: receivedAt + 3_600_000 }),
+        token: brought({ obtainedAt, expiresAt: obtainedAt + 3_600_000 }),
         refreshToken:
           answer.issued === undefined ? undefined : held(`refresh-${answer.issued}`, { receivedAt }),
       }
@@ -295,7 +296,7 @@ export class AttemptModel {
       flight.request.harmless = outcome.verdict === 'not_sent' || outcome.verdict === 'refused'
     const { status, refreshToken } = this.record
     const foreign = (refreshToken?.fingerprint ?? 'none') !== attempt.parent
-    const by = { utc: this.utc, timing, random: () => 0.5, incident: false }
+    const by = { utc: this.utc, timing, random: () => 0.5, incident: false, listening: false }
     this.#update(worker.host, (row, moment) => settle(row, attempt, outcome, ownToken, by, moment))
     expectThat(!foreign || this.record.status === status, 'a login was judged by the refusal of another')
     this.#exit(worker)

@@ -114,7 +114,7 @@ describe('a claim', () => {
     const record = claimed(grantRecord({ tokens: [tokenRow()] }), rejected(1)).record as GrantRecord
     expect(record.tokens[0]?.rejectedAt).toBe(utc)
     const turnedAway = { verdict: 'refused', failure: { code: 'provider_error', message: 'm' } } as const
-    const by = { utc, timing, random: () => 0.5, incident: false }
+    const by = { utc, timing, random: () => 0.5, incident: false, listening: false }
     const own = record.attempts[0] as Attempt
     const after = settle(record, own, turnedAway, ownToken, by, moment()).record
     expect(claimed(after as GrantRecord, rejected(1)).result).toEqual({

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { sqliteStore } from '../../src/stores/sqlite/store.ts'
 import type { RespondRequest, ScriptedResponse } from '../../src/testing/practice-server.ts'
+import { newStoreFile } from '../stores/sqlite-files.ts'
 import { practised } from './practised.ts'
 
 const minute = 60_000
@@ -107,4 +109,34 @@ describe('an answer for another subject', () => {
     expect(await run(keeper.getToken('work'))).toMatchObject({ value: 'a3' })
     expect(await keeper.show('work')).toMatchObject({ state: 'active' })
   })
+})
+
+// It was sent after the consent, so its answer looked like one of the new login, and would have been tried in its place.
+test('an answer that was asked for before a consent is no candidate of the new login', async () => {
+  const file = newStoreFile()
+  const at = await practised({
+    practice: { rotation: 'idempotent' },
+    store: (clock) => sqliteStore(file, { clock }),
+  })
+  await at.keeper.add('work', at.app({ replayClass: 'idempotent', reuseWindow: 60 }))
+  await at.login('work')
+  await at.clock.advance(50 * minute)
+  const other = await at.another()
+  let find = (): void => undefined
+  const asked = new Promise<void>((resolve) =>
+    at.answerWith(({ path }) => {
+      if (!path.startsWith('/.well-known/')) return undefined
+      resolve()
+      return new Promise((answer) => (find = () => answer(undefined)))
+    }),
+  )
+  const tending = other.tend('work')
+  await asked
+  await at.clock.advance(10)
+  await at.login('work')
+  const before = at.tokenRequests().length
+  find()
+  expect((await at.run(tending)).kind).toBe('held')
+  expect(at.tokenRequests()).toHaveLength(before + 1)
+  expect(await at.keeper.show('work')).toMatchObject({ state: 'active', generation: 2, candidates: 0 })
 })

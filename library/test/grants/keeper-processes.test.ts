@@ -147,13 +147,13 @@ describe('a process that is killed', () => {
         respond: ({ parameters }) => {
           if (parameters.grant_type !== 'refresh_token') return undefined
           refreshes += 1
-          // The first was this process's own, for the login's first access token.
-          return refreshes === 2 ? new Promise((resolve) => (forget = () => resolve('close'))) : undefined
+          // The first two were this process's own, for the first access tokens of two logins.
+          return refreshes === 3 ? new Promise((resolve) => (forget = () => resolve('close'))) : undefined
         },
       },
       quiet,
     )
-    await expect.poll(() => refreshes).toBe(2)
+    await expect.poll(() => refreshes).toBe(3)
     await kill()
     forget()
     await age('work', 0)

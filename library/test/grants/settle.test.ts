@@ -45,7 +45,7 @@ const settled = (
   outcome: FailedOutcome,
   { key = ownToken, at = moment(), random = 0.5, incident = false, one = own as Attempt } = {},
 ): GrantRecord => {
-  const by = { utc, timing, random: () => random, incident }
+  const by = { utc, timing, random: () => random, incident, listening: false }
   const { result, record: row } = settle(record, one, outcome, key, by, at)
   expect(row ?? record).toEqual(result)
   return result as GrantRecord
@@ -179,7 +179,7 @@ describe('a failure', () => {
   })
 
   test('of a grant that is gone changes nothing', () => {
-    const by = { utc, timing, random: () => 0, incident: false }
+    const by = { utc, timing, random: () => 0, incident: false, listening: false }
     expect(settle(undefined, own, refusal(), ownToken, by, moment())).toEqual({ result: undefined })
   })
 })
