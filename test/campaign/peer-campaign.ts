@@ -39,10 +39,10 @@ interface PeerLogin {
   isOver: boolean
 }
 
-/**
- * The same faults, kills and stops from outside, and reckoning, for an ordinary way of keeping logins. A peer's tokens live
- * for as many seconds as one deadline has thirds, so that eight processes refresh about as often as ours do.
- */
+/** Seconds: a few processes refresh about as often as ours do for many logins. */
+const lifetime = 4
+
+/** The same faults, kills and stops from outside, and reckoning, for an ordinary way of keeping logins. */
 export async function runPeerCampaign(
   options: PeerCampaignOptions,
 ): Promise<{ readonly row: Row; readonly findings: Findings }> {
@@ -57,7 +57,6 @@ export async function runPeerCampaign(
 class PeerRun {
   readonly #options: PeerCampaignOptions
   readonly #provider: Provider
-  readonly #lifetime: number
   readonly #events: CampaignEvent[] = []
   readonly #logins: PeerLogin[] = []
   readonly #slots: Promise<void>[] = []
@@ -67,15 +66,13 @@ class PeerRun {
   #stops = 0
   #posted = 0
 
-  private constructor(options: PeerCampaignOptions, provider: Provider, lifetime: number) {
+  private constructor(options: PeerCampaignOptions, provider: Provider) {
     this.#options = options
     this.#provider = provider
-    this.#lifetime = lifetime
   }
 
   static async begin(options: PeerCampaignOptions): Promise<PeerRun> {
     mkdirSync(path.join(options.folder, 'logins'), { recursive: true })
-    const lifetime = Math.max(2, Math.round((10 * options.scale.timing.deadline) / 1000))
     const { reuseWindow } = options.scale
     const provider = await startProvider(
       options.class,
@@ -84,7 +81,7 @@ class PeerRun {
       options.seed,
       options.logins,
     )
-    return new PeerRun(options, provider, lifetime)
+    return new PeerRun(options, provider)
   }
 
   async run(): Promise<{ readonly row: Row; readonly findings: Findings }> {
@@ -100,15 +97,15 @@ class PeerRun {
         (async () => {
           while (this.#phase !== 'end') {
             await sleep(200)
-            if (this.#phase === 'storm' && this.#isDead(login)) login = await this.#replaced(login)
+            if (this.#phase !== 'calm' && this.#isDead(login)) login = await this.#replaced(login)
           }
         })(),
       )
     }
-    await sleep(this.#lifetime * 2_000)
+    await sleep(lifetime * 2_000)
     this.#enter('storm')
     const dice = new Dice(seed, 'faults')
-    const everyMs = (this.#lifetime * 500) / logins / 0.25
+    const everyMs = (lifetime * 500) / logins / 0.25
     const began = Date.now()
     for (let told = 0; this.#kills < kills || this.#posted < faults; ) {
       await sleep(25)
@@ -125,7 +122,7 @@ class PeerRun {
     }
     await this.#provider.server.clearFaults()
     this.#enter('calm')
-    await sleep(this.#lifetime * 3_000)
+    await sleep(lifetime * 3_000)
     return this.#reckon()
   }
 
@@ -169,7 +166,7 @@ class PeerRun {
       lines.filter((line) => line.type === 'call' && line.status === 200),
     )
     const last = Math.max(since, ...calls.map(({ at }) => at))
-    return Date.now() - last > this.#lifetime * 2_000
+    return Date.now() - last > lifetime * 2_000
   }
 
   async #replaced(login: PeerLogin): Promise<PeerLogin> {
@@ -197,7 +194,7 @@ class PeerRun {
         clientId,
         clientSecret,
         file: login.file,
-        refreshBefore: this.#lifetime / 2,
+        refreshBefore: lifetime / 2,
         deadline,
         interval: 50,
         // As 10 s are to a patience of 15 s.
@@ -214,10 +211,17 @@ class PeerRun {
           continue
         }
         await Promise.race([sleep(dice.whole(0, 2 * scale.life)), gone])
-        if (!isGone && this.#phase === 'storm' && !login.isOver)
+        if (!isGone && this.#mayStrike() && !login.isOver)
           await (dice.next() < 0.1 ? this.#freeze(process) : this.#kill(process))
       }
     }
+  }
+
+  /** Kills keep step with faults, so that neither comes alone. */
+  #mayStrike(): boolean {
+    const { kills, faults } = this.#options
+    const share = faults === 0 ? 1 : Math.min(1, (this.#posted + 5) / faults)
+    return this.#phase === 'storm' && this.#kills < kills * share
   }
 
   async #kill(process: PeerProcess): Promise<void> {
@@ -252,7 +256,7 @@ class PeerRun {
     const row = rowOf(
       {
         ...facts,
-        contender: name,
+        contender: `${name} x${this.#options.perLogin}`,
         class: this.#options.class,
         store: 'file',
         kills: this.#kills,

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly stores: readonly StoreKind[]
   readonly seed: number
   readonly logins: number
+  /** Processes of a peer that share a login. */
+  readonly perLogin: number
   readonly scale: Scale
   readonly json: boolean
   /** Where records stay. Default: a temporary folder, of which only runs that missed a bar stay. */
@@ -35,6 +37,7 @@ export const usage = `usage: npm run campaign -- [options]
   --store NAME     sqlite, postgres; several: again; default both
   --seed N         of every random decision; default 1
   --logins N       logins that live at the same time; default 160
+  --per-login N    processes of a peer that share each of its 8 logins; default 2
   --timings NAME   scaled (300 ms to answer, leases of 600 ms), real (15 s and 20 s); default scaled
   --stretch X      scaled times longer by that; default 1
   --json           rows as JSON
@@ -55,6 +58,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
         store: { type: 'string', multiple: true, default: [...storeKinds] },
         seed: { type: 'string', default: '1' },
         logins: { type: 'string', default: '160' },
+        'per-login': { type: 'string', default: '2' },
         timings: { type: 'string', default: 'scaled' },
         stretch: { type: 'string', default: '1' },
         json: { type: 'boolean', default: false },
@@ -71,6 +75,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
       stores: values.store.map((name) => oneOf('store', name, storeKinds)),
       seed: whole('seed', values.seed),
       logins: whole('logins', values.logins),
+      perLogin: whole('per-login', values['per-login']),
       scale:
         oneOf('timings', values.timings, ['scaled', 'real'] as const) === 'real'
           ? real

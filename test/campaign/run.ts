@@ -67,9 +67,9 @@ async function trial(
   folder: string,
   progress: (line: string) => void,
 ): Promise<{ readonly row: Row; readonly findings: Findings }> {
-  const { kills, faults, seed, scale, logins } = options as RunOptions
+  const { kills, faults, seed, scale, logins, perLogin } = options as RunOptions
   const asked = { class: name, kills, faults, seed, scale, folder, progress }
-  if (contender !== 'evertoken') return runPeerCampaign({ ...asked, peer: contender, logins: 4, perLogin: 2 })
+  if (contender !== 'evertoken') return runPeerCampaign({ ...asked, peer: contender, logins: 8, perLogin })
   const postgres = store === 'postgres' ? await startPostgres({ durable: true }) : undefined
   try {
     if (postgres !== undefined) progress(await settingsOf(postgres))
