@@ -184,8 +184,14 @@ function rejected(
     moment.time.at,
   )
   const schedule = { ...judged.schedule, dueAt: again, backoffUntil: again ?? 0 }
-  if (status.state === 'reauthorization_required')
+  if (status.state === 'reauthorization_required') {
+    // Before a person is asked there is nothing left to lose by using another one.
+    const last = outcome.person
+      ? undefined
+      : (sibling(judged, moment) ?? earlier(judged, attempt, by, moment))
+    if (last !== undefined) return last
     return notify({ ...judged, status, schedule }, 'reauthorization_required', status.reason, by.utc)
+  }
   // A refusal that is not believed says nothing of earlier sends either: without them the token would be sent again outside
   // of its window, where the provider ends the login.
   return whileWindowLasts({ ...failed, status, schedule }, by, moment)

@@ -294,6 +294,24 @@ describe('a refusal', () => {
     expect(settled({ ...twice('idempotent'), status: suspect }, refusal()).attempts).toEqual([])
   })
 
+  // The live child lay among the candidates, untried because another send of the dead one had no verdict.
+  test('is not the end while a candidate has not been tried', () => {
+    const open = attempt({ id: 'attempt-0', parent: 'print of refresh-1', sentAt: storeNow - 1, fence: 1 })
+    const last = sent('last_child_wins', {
+      status: { state: 'suspect', refusals: 2, countsFrom: storeNow },
+      attempts: [open, own],
+      previousRefreshToken: held('refresh-0', { spent: { at: storeNow - 900_000, boot: 'boot-1' } }),
+      candidates: [candidate('refresh-2', { parent: 'print of refresh-0' })],
+    })
+    expect(settled(last, refusal())).toMatchObject({
+      status: { state: 'suspect' },
+      refreshToken: { fingerprint: 'print of refresh-2' },
+      candidates: [],
+      schedule: { dueAt: storeNow },
+    })
+    expect(settled({ ...last, candidates: [] }, refusal()).status.state).toBe('reauthorization_required')
+  })
+
   test('that asks for a person is believed at once, whatever else there is', () => {
     const record = settled(sent('strict', { candidates: [candidate('refresh-2')] }), refusal(true))
     expect(record.status.state).toBe('reauthorization_required')
