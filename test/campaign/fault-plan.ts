@@ -49,8 +49,8 @@ export function drawFault(dice: Dice, name: ProviderClass, scale: Scale): Practi
         ? { kind, grantType, body: '<html>502 Bad Gateway</html>', contentType: 'text/html', status: 200 }
         : { kind, grantType, body: '{"error":"temporarily_unavailable"}', status: 200 }
     case 'invalid_grant':
-      // Over before the refusals are believed.
-      return { kind, grantType, ms: dice.whole(50, Math.round((confirmations[0] ?? 0) / 2)) }
+      // Over before the refusals are believed, and before a reuse window is.
+      return { kind, grantType, ms: dice.whole(50, Math.round((confirmations[0] ?? 0) / 6)) }
     case 'drop_request':
     case 'drop_answer':
     case 'process_when_client_gone':
