@@ -152,6 +152,8 @@ export class AttemptOracle {
       expectThat(token === undefined || !this.isAlive(token), `P5: given up beside ${token?.fingerprint}`)
     const rotated = this.#provider.lastRotated(login)
     expectThat(this.#handledAsStrict(before, rotated, now), 'P5: given up inside its window')
+    // To doubt costs nothing: what is on its way ends it.
+    if (after.status.state === 'suspect') return
     for (const number of underWay)
       if (this.#provider.isLive(number) && loginOf(number) === login)
         expectThat(
