@@ -44,9 +44,9 @@ export function faultsInWindow(
 ): number {
   const parent = parentOf(history, verdict)
   if (parent?.consumedAt === undefined) return 0
-  // Until the first of them was processed the provider knew nothing of it, and the client's window ran already.
   const sends = history.requests.filter(({ presented }) => presented === parent.fingerprint)
-  const from = Math.min(parent.consumedAt, ...sends.map(({ receivedAt }) => receivedAt)) - timing.lease
+  // The client's window runs from its first send, which the provider may never have received.
+  const from = parent.consumedAt - reuseWindow * 1000
   const until = parent.consumedAt + reuseWindow * 1000
   const tries = (claims.get(grant) ?? []).filter(({ at }) => at >= from && at < until)
   return tries.filter(({ sender, at }, index) => {
