@@ -55,7 +55,7 @@ export class Flights {
   async refreshDue(
     limit: number,
   ): Promise<{ readonly looked: number; readonly begun: ReadonlyMap<string, Promise<Refreshed>> }> {
-    const { looked, begun } = await refreshDue(this.#context, limit)
+    const { looked, begun } = await refreshDue(this.#context, limit, (id) => this.#underWay.has(id))
     return {
       looked,
       begun: new Map(begun.map(({ id, result }) => [id, this.#follow(id, ownToken, result)])),

@@ -90,13 +90,15 @@ export interface Begun {
 
 /**
  * Claims what is due, at most `limit`, in one transaction, and refreshes it. `looked`: how many were due, those that
- * could not be claimed now among them.
+ * could not be claimed now among them. What is under way in this process is left alone, however long that takes: its
+ * answer may be in our hands already, on its way into a slow store.
  *
  * @throws EvertokenError `store_foreign`.
  */
 export async function refreshDue(
   context: RefreshContext,
   limit: number,
+  isUnderWay: (id: string) => boolean,
 ): Promise<{ readonly looked: number; readonly begun: readonly Begun[] }> {
   const refusal = await ready(context)
   if (refusal !== undefined)
@@ -107,6 +109,13 @@ export async function refreshDue(
   const why: Why = { kind: 'due' }
   const by = claimant(context, why)
   const claims = await context.store.updateDue(limit, (record, moment) => {
+    if (isUnderWay(record.id)) {
+      const schedule = { ...record.schedule, dueAt: moment.time.at + context.timing.scan }
+      return {
+        result: { id: record.id, claimed: { kind: 'held' } as const },
+        record: { ...record, schedule },
+      }
+    }
     const { result, record: next } = claim(record, why, by(), moment)
     return { result: { id: record.id, claimed: result }, record: next }
   })
