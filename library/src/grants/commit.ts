@@ -9,6 +9,7 @@ import {
   type GrantRecord,
   type HeldRefreshToken,
   noRefreshToken,
+  ownToken,
   parentOf,
   type TokenRow,
 } from './grant.ts'
@@ -236,12 +237,33 @@ function asCandidate(
   const proveAt = provingAt(record, sibling, timing, time.at)
   const { dueAt: due } = record.schedule
   return {
-    ...record,
+    ...(proving && sibling !== undefined ? newestPresent(record, candidate) : withSibling(record, candidate)),
     lease: mine ? undefined : record.lease,
-    refreshToken: spentFor(record, parent),
-    candidates: [...record.candidates, candidate],
     attempts: record.attempts.filter((open) => open.id !== id),
     schedule: proving ? { ...record.schedule, dueAt: Math.min(due ?? proveAt, proveAt) } : record.schedule,
+  }
+}
+
+const withSibling = (record: GrantRecord, candidate: Candidate): GrantRecord => ({
+  ...record,
+  refreshToken: spentFor(record, candidate.parent),
+  candidates: [...record.candidates, candidate],
+})
+
+/**
+ * Of two children of one parent the last that was asked for is the one that lives, in whichever order the answers come. Some
+ * providers end the login when the other is used, so it is the last that proves itself; unless the present one is out already.
+ */
+function newestPresent(record: GrantRecord, candidate: Candidate): GrantRecord {
+  const { refreshToken, attempts, candidates } = record
+  const fence = findToken(record, ownToken)?.fence
+  const isOut = attempts.some((open) => open.parent === parentOf(record))
+  if (refreshToken === undefined || fence === undefined || fence >= candidate.fence || isOut)
+    return withSibling(record, candidate)
+  const { id, parent } = candidate
+  return {
+    ...withCandidate(record, candidate),
+    candidates: [...candidates, { id, fence, parent, refreshToken }],
   }
 }
 

@@ -336,6 +336,23 @@ describe('after two sends on one parent, a child', () => {
     ])
   })
 
+  // Some providers end the login when the dead one of two children is used.
+  test('of last_child_wins gives way to one that was asked for later, although its answer came first', () => {
+    const record = committed(sent({ facts: facts('last_child_wins') }))
+    const later = attempt({ id: 'attempt-3', fence: 4, parent: 'print of refresh-1', sentAt: storeNow - 50 })
+    const younger = { ...answer, refreshToken: held('refresh-2b') }
+    const { record: next } = commits(record, younger, later)
+    expect(next?.refreshToken?.fingerprint).toBe('print of refresh-2b')
+    expect(next?.candidates).toMatchObject([
+      { parent: 'print of refresh-1', refreshToken: { fingerprint: 'print of refresh-2' } },
+    ])
+    // It is used: which of them lives is no longer to be chosen.
+    const using = attempt({ id: 'attempt-9', fence: 9, parent: 'print of refresh-2' })
+    const used = commits({ ...record, attempts: [using] }, younger, later).record
+    expect(used?.refreshToken?.fingerprint).toBe('print of refresh-2')
+    expect(used?.candidates).toMatchObject([{ refreshToken: { fingerprint: 'print of refresh-2b' } }])
+  })
+
   test.each(['idempotent', 'fork', 'strict', 'non_rotating'] as const)(
     'of %s has nothing to prove',
     (replayClass) => {
