@@ -2,14 +2,15 @@
  * Migrations by number. One that was released is never changed: its checksum is in every store (see migrations.ts).
  * What the worker looks for (`schedule`) is apart from what is sealed (`grants`), so that finding due work touches
  * narrow rows only. Attempts (JSON) are part of that row: the three commits of a refresh write it anyway, and as rows of
- * their own they would be an insert, an update and a delete each time, in a table and an index more.
+ * their own they would be an insert, an update and a delete each time, in a table and an index more. Tables whose rows are
+ * long have row ids: without, SQLite puts whatever is beyond a quarter of a page into a page of its own.
  */
 export const migrations: readonly { readonly name: string; readonly sql: string }[] = [
   {
     name: 'grants and what belongs to them; notices; circuits; spools; consents; API keys',
     sql: `
 CREATE TABLE grants (
-  id TEXT PRIMARY KEY,
+  id TEXT NOT NULL PRIMARY KEY,
   labels TEXT NOT NULL,
   grant_type TEXT NOT NULL,
   provider TEXT NOT NULL,
@@ -29,7 +30,7 @@ CREATE TABLE grants (
   subject TEXT,
   login_at INTEGER,
   refresh_token_expires_at INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE schedule (
   grant_id TEXT PRIMARY KEY REFERENCES grants (id) ON DELETE CASCADE,
@@ -65,7 +66,7 @@ CREATE TABLE tokens (
   fence INTEGER NOT NULL,
   rejected_at INTEGER,
   PRIMARY KEY (grant_id, scope, resource)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE candidates (
   grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,

@@ -17,7 +17,7 @@ import {
 import { type Row, recordFrom, supersededFrom } from './rows.ts'
 
 const insert = (table: string, columns: readonly string[]): string =>
-  `INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
+  `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
 const update = (table: string, key: string, columns: readonly string[]): string =>
   `UPDATE ${table} SET ${columns.map((column) => `${column} = ?`).join(', ')} WHERE ${key} = ?`
 const of = (table: string, columns: readonly string[]): string =>
@@ -37,12 +37,13 @@ SELECT grants.id, ${of('grants', definedColumns)}, ${of('grants', loginColumns)}
 FROM grants JOIN schedule ON schedule.grant_id = grants.id LEFT JOIN tokens ON tokens.grant_id = grants.id
 WHERE grants.id = ? ORDER BY tokens.scope, tokens.resource`
 
-const insertGrant = insert('grants', ['id', ...definedColumns, ...loginColumns]).replace(' OR REPLACE', '')
-const insertSchedule = insert('schedule', ['grant_id', ...scheduleColumns]).replace(' OR REPLACE', '')
+const insertGrant = insert('grants', ['id', ...definedColumns, ...loginColumns])
+const insertSchedule = insert('schedule', ['grant_id', ...scheduleColumns])
 const updateDefined = update('grants', 'id', definedColumns)
 const updateLogin = update('grants', 'id', loginColumns)
 const updateSchedule = update('schedule', 'grant_id', scheduleColumns)
-const putToken = insert('tokens', ['grant_id', ...tokenColumns])
+const putToken = `${insert('tokens', ['grant_id', ...tokenColumns])} ON CONFLICT DO UPDATE
+SET ${tokenColumns.map((column) => `${column} = excluded.${column}`).join(', ')}`
 
 /** Milliseconds between two looks for superseded refresh tokens that are old enough to go. */
 const sweepEvery = 60_000
