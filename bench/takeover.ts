@@ -158,7 +158,10 @@ class Fleet implements AsyncDisposable {
       if (present !== undefined) continue
       const task: TakeoverTask = { name: String(slot), place: this.#placeOf(slot), timing, diesUnsent }
       const child = fork(new URL('./takeover-process.ts', import.meta.url), [JSON.stringify(task)])
-      await once(child, 'message')
+      await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(([code]) => Promise.reject(new Error(`a worker ended with ${code}`))),
+      ])
       this.#workers[slot] = child
     }
   }
