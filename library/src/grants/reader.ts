@@ -8,7 +8,7 @@ import type { Refreshed } from './refresh.ts'
 import type { GrantStore } from './store.ts'
 import type { Timing } from './timing.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
-import type { TokenCache } from './token-cache.ts'
+import type { TokenCache, Verified } from './token-cache.ts'
 
 export interface ReaderContext {
   readonly store: GrantStore
@@ -21,10 +21,9 @@ export interface ReaderContext {
   readonly trouble: (id: string) => unknown
 }
 
-/** A grant as it stood in the store, and the store's version from before that. */
-interface Read {
+/** A grant as it stood in the store, with the store's version and the time (UTC ms) from before that. */
+interface Read extends Verified {
   readonly record: GrantRecord
-  readonly version: number | undefined
 }
 
 /** A wait for a newer token, which any number of readers share. */
@@ -70,17 +69,17 @@ export class Reader {
     let renewals = 0
     for (let first = true; ; first = false) {
       request.signal?.throwIfAborted()
-      const { record, version } = await this.#read(id)
+      const { record, ...verified } = await this.#read(id)
       const reading = readingOf(record, key, minTtl, clock.now())
       switch (reading.kind) {
         case 'refuse':
           throw reading.error
         case 'serve':
           if (reading.soon) this.#renewBehind(id, key, reading.row)
-          return this.#served(record, reading.row, version, reading.stale)
+          return this.#served(record, reading.row, verified, reading.stale)
         case 'renew': {
           // At most one refresh for one read: what is not better then is the best there is.
-          if (!first && reading.row !== undefined) return this.#served(record, reading.row, version, true)
+          if (!first && reading.row !== undefined) return this.#served(record, reading.row, verified, true)
           if (renewals >= mostRenewals) throw bornExpired(id)
           const patience = reading.row === undefined ? timing.patience : timing.mandatoryWait
           const renewal = this.#renew(id, key, reading.generation)
@@ -90,7 +89,7 @@ export class Reader {
             break
           }
           if (reading.row !== undefined && reading.row.expiresAt > clock.now())
-            return this.#served(record, reading.row, version, true)
+            return this.#served(record, reading.row, verified, true)
           // Its token ended while it waited: from here on it waits like a reader that came without one.
           if (error === 'late' && reading.row !== undefined) break
           throw error === 'late' ? await this.#unavailable(id) : error
@@ -120,16 +119,17 @@ export class Reader {
 
   async #readStore(id: string): Promise<Read> {
     const { store, cache } = this.#context
-    // Before the row, so that a write in between is seen by the next comparison.
-    const version = cache.versionAt()
+    // Before the row, so that a write in between is seen by the next comparison, and in time.
+    const at = this.#context.clock.now()
+    const version = cache.versionAt(at)
     const record = await store.read(id)
-    if (record !== undefined) return { record, version }
+    if (record !== undefined) return { record, version, at }
     cache.forget(id)
     throw unknownGrant(id, store.location)
   }
 
-  #served(record: GrantRecord, row: TokenRow, version: number | undefined, stale: boolean): AccessToken {
-    const token = this.#context.cache.keep(record, row, version)
+  #served(record: GrantRecord, row: TokenRow, verified: Verified, stale: boolean): AccessToken {
+    const token = this.#context.cache.keep(record, row, verified)
     return stale ? token.markedStale() : token
   }
 

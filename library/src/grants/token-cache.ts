@@ -23,6 +23,12 @@ interface Entry {
   version: number | undefined
 }
 
+/** What a row was read as of: the store's version, and the time in UTC ms; both from before the read. */
+export interface Verified {
+  readonly version: number | undefined
+  readonly at: number
+}
+
 /** What of a grant decides over the windows of its tokens. */
 type TokenPolicy = Pick<GrantRecord, 'id' | 'refreshBefore' | 'facts'>
 
@@ -110,8 +116,11 @@ export class TokenCache {
     return this.#version
   }
 
-  /** The token of a row just read; unsealed only when it is another than the one in memory. */
-  keep(grant: TokenPolicy, row: TokenRow, version: number | undefined): AccessToken {
+  /**
+   * The token of a row that was read; unsealed only when it is another than the one in memory. Memory may answer for it
+   * from when the read began: however long that took, whoever revokes waits one interval and no longer.
+   */
+  keep(grant: TokenPolicy, row: TokenRow, { version, at }: Verified): AccessToken {
     const { id } = grant
     // Not the whole record: a million of them would be held here.
     const policy = { id, refreshBefore: grant.refreshBefore, facts: grant.facts }
@@ -121,13 +130,13 @@ export class TokenCache {
       held.row = row
       held.policy = policy
       held.version = version
-      this.#extend(held, this.#now())
+      this.#extend(held, at)
       return held.token
     }
     const token = this.#unseal(id, row)
     const given = Promise.resolve(token)
     const entry: Entry = { row, token, given, policy, verifiedAt: 0, usableUntil: 0, version }
-    this.#extend(entry, this.#now())
+    this.#extend(entry, at)
     if (held === undefined && this.#entries.size >= limit) this.#forgetOldest()
     this.#entries.set(place, entry)
     if (place !== id) this.#scoped.set(id, (this.#scoped.get(id) ?? new Set()).add(place))
