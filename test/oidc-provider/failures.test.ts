@@ -25,6 +25,8 @@ async function signedIn(): Promise<Keeper> {
   const keeper = await testKeeper({
     timing: { patience: 3_000, confirmations: [200, 400] },
     random: () => 0.1,
+    // The provider is away for seconds, not for minutes, and this login is the only one that can find it back.
+    circuit: { pause: 500, strictPatience: 500 },
   })
   await keeper.add('work', login(provider.issuer))
   await consent(keeper, 'work')
