@@ -1,6 +1,7 @@
 // One process of evertoken that does what it is told, and may come to its end at a named moment.
 
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { EvertokenError, Keeper, nodeTransport, type Transport, Worker } from 'evertoken'
 import { postgresStore } from 'evertoken/postgres'
 import { sqliteStore } from 'evertoken/sqlite'
@@ -147,4 +148,6 @@ function answer(reply: Reply): void {
 }
 
 process.once('disconnect', () => process.exit(1))
+// Whoever is killed leaves no cache at its end, and the next would compile all of it again.
+flushCompileCache()
 say({ ready: true })

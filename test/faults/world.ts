@@ -37,7 +37,7 @@ const rotationOf: Record<ReplayClass, Rotation> = {
   non_rotating: 'none',
 }
 
-export const windowed = (replayClass: ReplayClass): boolean =>
+const windowed = (replayClass: ReplayClass): boolean =>
   replayClass === 'idempotent' || replayClass === 'last_child_wins' || replayClass === 'fork'
 
 /** Whether it is asked, and how, if a refresh token is alive. */
@@ -208,7 +208,7 @@ const onClock = (clockFile: string): string => `CREATE OR REPLACE FUNCTION evert
   SELECT (extract(epoch FROM clock_timestamp()) * 1000 + pg_read_file('${clockFile}')::float8)::bigint $$`
 
 /** Fingerprints, as the practice server has them, of the refresh tokens that are in the row of a grant. */
-export async function heldBy({ store }: Keeper, id: string): Promise<readonly string[]> {
+async function heldBy({ store }: Keeper, id: string): Promise<readonly string[]> {
   const record = await store.read(id)
   if (record === undefined) return []
   const all = [
@@ -233,7 +233,7 @@ const redirectUri = 'http://127.0.0.1:49152/callback'
 const verifier = 'v'.repeat(43)
 
 /** The refresh token of a login that somebody has just made, with the practice server's public client. */
-export async function newRefreshToken(
+async function newRefreshToken(
   { issuer }: Pick<PracticeServer, 'issuer'>,
   subject: string,
   scope = 'read write',
