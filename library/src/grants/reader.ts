@@ -88,8 +88,13 @@ export class Reader {
             renewals += 1
             break
           }
-          if (reading.row !== undefined && reading.row.expiresAt > clock.now())
+          if (reading.row !== undefined && reading.row.expiresAt > clock.now()) {
+            // Revoked while it was waited for, it is given to nobody; a store that is gone keeps nobody from it.
+            const after = await this.#read(id).catch(() => undefined)
+            const now = readingOf(after?.record ?? record, key, minTtl, clock.now())
+            if (now.kind === 'refuse') throw now.error
             return this.#served(record, reading.row, verified, true)
+          }
           // Its token ended while it waited: from here on it waits like a reader that came without one.
           if (error === 'late' && reading.row !== undefined) break
           throw error === 'late' ? await this.#unavailable(id) : error

@@ -3,6 +3,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { Keeper } from '../../src/grants/keeper.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { sqliteStore } from '../../src/stores/sqlite/store.ts'
+import { newStoreFile } from '../stores/sqlite-files.ts'
 import { practised } from './practised.ts'
 
 test('a login whose row was on its way to a reader when it was revoked is not served once that is said', async () => {
@@ -36,4 +38,33 @@ test('a login whose row was on its way to a reader when it was revoked is not se
   expect((await read).value).toBe(value)
   await run(revoking)
   expect(await failure(keeper.getToken('billing'))).toMatchObject({ code: 'grant_revoked' })
+})
+
+// It was given what it had read two seconds before.
+test('a reader who waits for a refresh in vain is not served a login that was revoked meanwhile', async () => {
+  const file = newStoreFile()
+  const { keeper, another, clock, run, failure, imported, answerWith } = await practised({
+    store: (time) => sqliteStore(file, { clock: time }),
+  })
+  await keeper.add('work', await imported())
+  await run(keeper.getToken('work'))
+  const other = await another()
+  await clock.advance(56 * 60_000)
+  const asked = Promise.withResolvers<void>()
+  const held = Promise.withResolvers<undefined>()
+  answerWith(({ path }) => {
+    if (path !== '/token') return undefined
+    asked.resolve()
+    return held.promise
+  })
+  const reading = keeper.getToken('work').catch((error: Error & { code?: string }) => error.code)
+  await asked.promise
+  const revoking = other.revoke('work')
+  await expect.poll(async () => (await keeper.store.read('work'))?.status.state).not.toBe('active')
+  await clock.advance(1_000)
+  await run(revoking)
+  await clock.advance(1_000)
+  expect(await reading).toBe('grant_revoked')
+  held.resolve(undefined)
+  expect(await failure(keeper.getToken('work'))).toMatchObject({ code: 'grant_revoked' })
 })
