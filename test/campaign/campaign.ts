@@ -97,7 +97,7 @@ class Run {
     const place: StorePlace =
       postgres === undefined
         ? { kind: 'sqlite', file: path.join(folder, 'store', 'tokens.db'), key: keyFile }
-        : { kind: 'postgres', url: postgres, key: keyFile }
+        : { kind: 'postgres', url: postgres, key: keyFile, lease: scale.timing.lease }
     const provider = await startProvider(options.class, scale, folder, options.seed, options.logins)
     const hosts = Array.from({ length: options.hosts }, (_, index) => String.fromCharCode(97 + index))
     const observer = await Observer.open(
