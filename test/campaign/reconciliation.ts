@@ -97,7 +97,7 @@ export function reconcile(records: Records): Findings {
     return { grant, state, verdict, history, noticedAfter }
   })
   const lost = logins.filter(({ verdict }) => verdict.state === 'lost')
-  const hardships = hardshipsOf(campaign, records.seen)
+  const hardships = { ...hardshipsOf(campaign, records.seen), absences: evidence.absences }
   const isAvoidable = ({ grant, history, verdict }: JudgedLogin): boolean => {
     if (verdict.state !== 'lost') return false
     // With a window everything is avoidable that was struck only once: the window is there to ask again.

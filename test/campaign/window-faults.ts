@@ -8,11 +8,16 @@ export interface Hardships {
   readonly deaths: ReadonlyMap<string, number>
   /** When a process stood still, for half a deadline or more. */
   readonly pauses: ReadonlyMap<string, readonly { readonly from: number; readonly until: number }[]>
+  /** When no process at all was at work, as when one was stopped in the middle of a transaction on a SQLite file. */
+  readonly absences: readonly { readonly from: number; readonly until: number }[]
   /** Who took the right to refresh a login, and when. */
   readonly claims: ReadonlyMap<string, readonly { readonly sender: string; readonly at: number }[]>
 }
 
-export function hardshipsOf(campaign: readonly CampaignEvent[], seen: readonly SeenEvent[]): Hardships {
+export function hardshipsOf(
+  campaign: readonly CampaignEvent[],
+  seen: readonly SeenEvent[],
+): Omit<Hardships, 'absences'> {
   const deaths = new Map<string, number>()
   const pauses = new Map<string, { from: number; until: number }[]>()
   const claims = new Map<string, { sender: string; at: number }[]>()
@@ -32,14 +37,14 @@ export function hardshipsOf(campaign: readonly CampaignEvent[], seen: readonly S
 
 /**
  * How many tries were struck within the reuse window in which a login was lost: their process died or stood still while it
- * held the claim, or the provider or the network spoilt the request. The protocol has room in a window for one try that
+ * held the claim, or the provider or the network spoilt the request; and how often nobody was there at all. The protocol has room in a window for one try that
  * fails and for one more (L + H <= window).
  */
 export function faultsInWindow(
   grant: string,
   history: LoginHistory,
   verdict: LoginVerdict,
-  { deaths, pauses, claims }: Hardships,
+  { deaths, pauses, claims, absences }: Hardships,
   { timing, reuseWindow }: Scale,
 ): number {
   const parent = parentOf(history, verdict)
@@ -49,7 +54,11 @@ export function faultsInWindow(
   const from = parent.consumedAt - reuseWindow * 1000
   const until = parent.consumedAt + reuseWindow * 1000
   const tries = (claims.get(grant) ?? []).filter(({ at }) => at >= from && at < until)
-  return tries.filter(({ sender, at }, index) => {
+  const gone = absences.filter(
+    (absence) =>
+      Math.min(absence.until, until) - Math.max(absence.from, from) >= timing.lease - timing.deadline,
+  )
+  const struck = tries.filter(({ sender, at }, index) => {
     const end = Math.min(at + timing.lease, tries[index + 1]?.at ?? Number.POSITIVE_INFINITY)
     const death = deaths.get(sender)
     const wasHit = death !== undefined && death >= at && death <= at + timing.lease
@@ -62,7 +71,8 @@ export function faultsInWindow(
         (send.delivery !== 'whole' || send.accessToken === undefined || isLate(send, timing.deadline)),
     )
     return wasHit || stood || spoilt
-  }).length
+  })
+  return struck.length + gone.length
 }
 
 const isLate = (
