@@ -55,7 +55,7 @@ async function herd(store: WorldOptions, processes: number, rounds: number): Pro
 }
 
 onBothStores((store) => {
-  test(`F9: ${sentence}`, () => herd(store, store.postgres === undefined ? 8 : 6, 4), 60_000)
+  test(`F9: ${sentence}`, () => herd(store, store.postgres === undefined ? 8 : 5, 3), 60_000)
 })
 
 describe.skipIf(missingPostgres)('on PostgreSQL behind a transaction pooler', () => {
@@ -69,7 +69,7 @@ describe.skipIf(missingPostgres)('on PostgreSQL behind a transaction pooler', ()
       url.port = String(pooler.port)
       return url.href
     }
-    await herd({ postgres: { createDatabase } }, 4, 4)
+    await herd({ postgres: { createDatabase } }, 4, 3)
     expect(pooler.handedOut).toBeGreaterThan(0)
   }, 60_000)
 })
