@@ -10,6 +10,8 @@ export interface Row {
   readonly seed: number
   readonly kills: number
   readonly stops: number
+  /** Times that a process died or stood still while it held a login; for the others, kills and stops. */
+  readonly struck: number
   /** Token requests that met a fault. */
   readonly faults: number
   readonly logins: number
@@ -55,6 +57,7 @@ export type RunFacts = Pick<
 
 export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
   ...facts,
+  struck: findings.struck > 0 ? findings.struck : facts.kills + facts.stops,
   logins: findings.logins.length,
   due: findings.requests.due,
   sent: findings.requests.sent,
@@ -75,9 +78,9 @@ export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
   unrevoked: findings.unrevoked.length,
 })
 
-/** Requests beyond those that were due, for each kill and each request that met a fault. */
-export const extraPerKill = ({ due, sent, quiet, kills, faults }: Row): number =>
-  (sent - quiet.sent - (due - quiet.due)) / Math.max(1, kills + faults)
+/** Requests beyond those that were due, for each blow: a login whose process died or stood still, a request that met a fault. */
+export const extraPerBlow = ({ due, sent, quiet, struck, faults }: Row): number =>
+  (sent - quiet.sent - (due - quiet.due)) / Math.max(1, struck + faults)
 
 /** What a run of ours must reach, refresh-protocol section 6; gives a sentence for each bar that was missed. */
 export function missedBars(row: Row): readonly string[] {
@@ -91,8 +94,8 @@ export function missedBars(row: Row): readonly string[] {
       `${row.quiet.sent} requests for ${row.quiet.due} refreshes without faults`,
     ],
     [
-      extraPerKill(row) <= (row.class === 'last_child_wins' ? 3 : 1),
-      `${extraPerKill(row).toFixed(2)} extra requests for each kill or fault`,
+      extraPerBlow(row) <= (row.class === 'last_child_wins' ? 3 : 1),
+      `${extraPerBlow(row).toFixed(2)} extra requests for each blow`,
     ],
     [row.familyKillsOfLiving === 0, `${row.familyKillsOfLiving} logins ended by us that lived`],
     // Without a probe the last replay before the token ends finds out what is lost.
@@ -131,13 +134,14 @@ const columns: readonly (readonly [string, (row: Row) => string | number])[] = [
   ['store', ({ store }) => store],
   ['seed', ({ seed }) => seed],
   ['kills', ({ kills }) => kills],
+  ['struck', ({ struck }) => struck],
   ['stops', ({ stops }) => stops],
   ['faults', ({ faults }) => faults],
   ['logins', ({ logins }) => logins],
   ['due', ({ due }) => due],
   ['sent', ({ sent }) => sent],
   ['sent/due, quiet', ({ quiet }) => (quiet.due === 0 ? '-' : (quiet.sent / quiet.due).toFixed(3))],
-  ['extra/kill', (row) => extraPerKill(row).toFixed(2)],
+  ['extra/blow', (row) => extraPerBlow(row).toFixed(2)],
   ['**lost avoidably**', ({ lostAvoidably }) => lostAvoidably],
   ['lost unavoidably', ({ lostUnavoidably }) => lostUnavoidably],
   ['false reauth.', ours(({ falseReauthorizations }) => falseReauthorizations)],

@@ -68,7 +68,8 @@ const trouble = (error: unknown): void => {
   console.error(error)
   events.write({ type: 'trouble', at: Date.now(), message: String(error) })
 }
-const worker = new Worker(keeper, { onError: trouble }).start()
+// Few at a time, so that one kill strikes few logins.
+const worker = new Worker(keeper, { onError: trouble, concurrency: 4 }).start()
 
 process.on('message', (message: ProcessMessage) => {
   if (message.order !== undefined) order = message.order

@@ -3,11 +3,12 @@
 import type { TruthEntry, TruthFact } from 'evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { CampaignEvent, SeenEvent } from './event-file.ts'
-import { extraPerKill, missedBars, rowOf } from './findings-table.ts'
+import { extraPerBlow, missedBars, rowOf } from './findings-table.ts'
 import type { HeldLogin } from './observer.ts'
 import { absencesOf, type Findings, type Records, reconcile } from './reconciliation.ts'
 import { scaled } from './scale.ts'
 import { timelineOf } from './timeline.ts'
+import { struckClaims } from './window-faults.ts'
 
 const scale = scaled()
 const { lease, deadline, quiescence } = scale.timing
@@ -345,10 +346,10 @@ describe('the bars', () => {
     ])
   })
 
-  test('count what was sent beyond what was due, the quiet time apart, by kills and faults', () => {
+  test('count what was sent beyond what was due, the quiet time apart, by blows', () => {
     const row = { ...good, due: 101, sent: 109, quiet: { due: 1, sent: 1 } }
-    expect(extraPerKill(row)).toBe(2)
-    expect(missedBars(row)).toEqual(['2.00 extra requests for each kill or fault'])
+    expect(extraPerBlow(row)).toBe(2)
+    expect(missedBars(row)).toEqual(['2.00 extra requests for each blow'])
     expect(missedBars({ ...row, class: 'last_child_wins' })).toEqual([])
     expect(missedBars({ ...good, quiet: { due: 10, sent: 11 } })).toEqual([
       '11 requests for 10 refreshes without faults',
@@ -369,6 +370,18 @@ describe('the bars', () => {
   ] as const)('are missed by one %s', (column, sentence) => {
     expect(missedBars({ ...good, [column]: 1 })).toEqual([sentence])
   })
+})
+
+test('a login is struck when its process dies or stands still while it holds it, and not before or after', () => {
+  const event = (at: number, type: 'claimed' | 'told', sender = 'a1.1'): SeenEvent =>
+    type === 'claimed' ? { type, at, grant: 'ann', sender } : { type, at, grant: 'ann', what: '', sender }
+  const killed: CampaignEvent = { type: 'killed', at: 500, sender: 'a1.1' }
+  expect(struckClaims([killed], [event(100, 'claimed'), event(200, 'told')])).toBe(0)
+  expect(struckClaims([killed], [event(100, 'claimed'), event(200, 'told'), event(300, 'claimed')])).toBe(1)
+  expect(struckClaims([killed], [event(300, 'claimed', 'b1.1')])).toBe(0)
+  const stopped: CampaignEvent = { type: 'stopped', at: 150, until: 400, sender: 'a1.1', point: 'pre_mark' }
+  expect(struckClaims([stopped], [event(100, 'claimed'), event(410, 'told')])).toBe(1)
+  expect(struckClaims([stopped], [event(160, 'claimed'), event(410, 'told')])).toBe(0)
 })
 
 test('the scaled times keep the order of the real ones', () => {

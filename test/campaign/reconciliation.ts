@@ -14,7 +14,7 @@ import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import type { HeldLogin } from './observer.ts'
 import { isWindowed, type ProviderClass, rotationOf } from './provider-class.ts'
 import type { Scale } from './scale.ts'
-import { faultsInWindow, hardshipsOf } from './window-faults.ts'
+import { faultsInWindow, hardshipsOf, struckClaims } from './window-faults.ts'
 
 /** Everything that is known of a run when it is over. */
 export interface Records {
@@ -56,6 +56,8 @@ export interface Findings {
   readonly requests: { readonly due: number; readonly sent: number }
   /** The same before the first fault. */
   readonly quiet: { readonly due: number; readonly sent: number }
+  /** Times that a process died or stood still while it held a login. */
+  readonly struck: number
   readonly served: {
     readonly reads: number
     readonly expired: readonly ServedToken[]
@@ -138,6 +140,7 @@ export function reconcile(records: Records): Findings {
     pairsInFlight: pairs.reduce((sum, login) => sum + login.pairs, 0),
     requests: requestsOf([...histories.values()]),
     quiet: requestsOf([...loginHistories(truth.filter(({ at }) => at < storm)).values()]),
+    struck: struckClaims(campaign, records.seen),
     served: servedOf(records, logins),
     stuck: alive.filter(({ grant, state }) => state !== 'active' || !isProven(records, grant)),
     unrevoked: logins.filter(({ state, verdict }) => state === 'revoked' && verdict.state === 'alive'),

@@ -8,6 +8,8 @@ export interface Hardships {
   readonly deaths: ReadonlyMap<string, number>
   /** When a process stood still, for half a deadline or more. */
   readonly pauses: ReadonlyMap<string, readonly { readonly from: number; readonly until: number }[]>
+  /** First send of each refresh token, which the provider may never have received. */
+  readonly sends: ReadonlyMap<string, number>
   /** When no process at all was at work, as when one was stopped in the middle of a transaction on a SQLite file. */
   readonly absences: readonly { readonly from: number; readonly until: number }[]
   /** Who took the right to refresh a login, and when. */
@@ -21,6 +23,7 @@ export function hardshipsOf(
   const deaths = new Map<string, number>()
   const pauses = new Map<string, { from: number; until: number }[]>()
   const claims = new Map<string, { sender: string; at: number }[]>()
+  const sends = new Map<string, number>()
   const add = <Value>(to: Map<string, Value[]>, key: string, value: Value) => {
     const values = to.get(key)
     if (values === undefined) to.set(key, [value])
@@ -32,7 +35,9 @@ export function hardshipsOf(
   for (const event of seen)
     if (event.type === 'stalled') add(pauses, event.sender, { from: event.from, until: event.at })
     else if (event.type === 'claimed') add(claims, event.grant, { sender: event.sender, at: event.at })
-  return { deaths, pauses, claims }
+    else if (event.type === 'send' && event.refreshToken !== undefined && !sends.has(event.refreshToken))
+      sends.set(event.refreshToken, event.at)
+  return { deaths, pauses, claims, sends }
 }
 
 /**
@@ -44,14 +49,15 @@ export function faultsInWindow(
   grant: string,
   history: LoginHistory,
   verdict: LoginVerdict,
-  { deaths, pauses, claims, absences }: Hardships,
+  { deaths, pauses, claims, sends: firstSends, absences }: Hardships,
   { timing, reuseWindow }: Scale,
 ): number {
   const parent = parentOf(history, verdict)
   if (parent?.consumedAt === undefined) return 0
   const sends = history.requests.filter(({ presented }) => presented === parent.fingerprint)
-  // The client's window runs from its first send, which the provider may never have received.
-  const from = parent.consumedAt - reuseWindow * 1000
+  // The client's window runs from its first send.
+  const from =
+    Math.min(parent.consumedAt, firstSends.get(parent.fingerprint) ?? parent.consumedAt) - timing.lease
   const until = parent.consumedAt + reuseWindow * 1000
   const tries = (claims.get(grant) ?? []).filter(({ at }) => at >= from && at < until)
   const gone = absences.filter(
@@ -85,4 +91,30 @@ function parentOf({ refreshTokens, requests }: LoginHistory, verdict: LoginVerdi
   const lost = verdict.state === 'lost' ? verdict.request?.presented : undefined
   const presented = lost ?? requests.findLast(({ presented: token }) => token !== undefined)?.presented
   return presented === undefined ? undefined : refreshTokens.get(presented)
+}
+
+/**
+ * How often a process died, or stood still for a lease, while it held a login: each may cost one request, since whoever
+ * comes next cannot know what became of the last.
+ */
+export function struckClaims(campaign: readonly CampaignEvent[], seen: readonly SeenEvent[]): number {
+  const { deaths } = hardshipsOf(campaign, seen)
+  const stops = campaign.filter((event) => event.type === 'stopped')
+  const open = new Map<string, number>()
+  let struck = 0
+  const isStopped = (sender: string, from: number, until: number): boolean =>
+    stops.some((stop) => stop.sender === sender && stop.at >= from && stop.at <= until)
+  for (const event of seen.toSorted((a, b) => a.at - b.at)) {
+    if (event.type !== 'claimed' && event.type !== 'told') continue
+    const key = `${event.sender} ${event.grant}`
+    const since = open.get(key)
+    if (since !== undefined && isStopped(event.sender, since, event.at)) struck += 1
+    if (event.type === 'claimed') open.set(key, event.at)
+    else open.delete(key)
+  }
+  for (const [key, since] of open) {
+    const death = deaths.get(key.slice(0, key.indexOf(' ')))
+    if (death !== undefined && death >= since) struck += 1
+  }
+  return struck
 }
