@@ -43,7 +43,9 @@ onBothStores((store) => {
       replayClass === 'last_child_wins' ||
       (replayClass === 'strict' && probe !== 'canary'),
   )
-  const classes = kinds.filter(([replayClass, probe]) => replayClass !== 'strict' || probe === 'introspection')
+  const classes = kinds.filter(
+    ([replayClass, probe]) => replayClass !== 'strict' || probe === 'introspection',
+  )
 
   /** A grant that is due, in a store of which this process and another know. */
   async function prepared([replayClass, probe]: Kind, options: WorldOptions = {}) {
