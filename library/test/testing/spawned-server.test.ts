@@ -130,7 +130,7 @@ describe('the process by its command line', () => {
         '--state',
         join(folder, 's'),
       )
-      await expect.poll(output, { timeout: 5_000 }).toMatch(/\n$/)
+      await expect.poll(output, { timeout: 15_000 }).toMatch(/\n$/)
       expect(JSON.parse(output())).toEqual({
         ready: true,
         issuer: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
@@ -144,7 +144,7 @@ describe('the process by its command line', () => {
 
   test('ends when the channel to its parent closes', async () => {
     const { process_, output, exited } = run('--options', '{"lifetimes":{"accessToken":5}}')
-    await expect.poll(output, { timeout: 5_000 }).toMatch(/\n$/)
+    await expect.poll(output, { timeout: 15_000 }).toMatch(/\n$/)
     const target = JSON.parse(output()) as { issuer: string }
     expect((await post(target, { grant_type: 'client_credentials' }, service)).json.expires_in).toBe(5)
     process_.disconnect()
@@ -154,7 +154,7 @@ describe('the process by its command line', () => {
   test('its flags end the old access token and write the truth to a file', async () => {
     const truth = join(folder, 'truth.jsonl')
     const { process_, output, closed } = run('--old-token-dies', '--truth', truth)
-    await expect.poll(output, { timeout: 5_000 }).toMatch(/\n$/)
+    await expect.poll(output, { timeout: 15_000 }).toMatch(/\n$/)
     const target = JSON.parse(output()) as { issuer: string }
     const first = await login(target)
     const second = tokensOf(await refresh(target, first.refresh))
