@@ -208,7 +208,7 @@ const onClock = (clockFile: string): string => `CREATE OR REPLACE FUNCTION evert
   SELECT (extract(epoch FROM clock_timestamp()) * 1000 + pg_read_file('${clockFile}')::float8)::bigint $$`
 
 /** Fingerprints, as the practice server has them, of the refresh tokens that are in the row of a grant. */
-async function heldBy({ store }: Keeper, id: string): Promise<readonly string[]> {
+export async function heldBy({ store }: Keeper, id: string): Promise<readonly string[]> {
   const record = await store.read(id)
   if (record === undefined) return []
   const all = [
