@@ -129,9 +129,11 @@ export function claim(
 
   const recovery = recoveryOf(record, by, moment)
   if (recovery.kind === 'wait') return postponed(record, unresolved, recovery, by, moment)
-  const closed = by.closedUntil?.(record)
-  if (closed !== undefined && closed > now)
-    return { result: { kind: 'backoff', until: closed }, ...dueNotBefore(record, why, now, closed) }
+  const before = recovery.kind === 'send' ? recovery.before : undefined
+  const closed = by.closedUntil?.(record) ?? now
+  // A breaker that opens too late for a reuse window keeps nobody from the last try in it: the answer may be there.
+  const until = before === undefined ? closed : Math.min(closed, lastTry(record, before, by.timing))
+  if (until > now) return { result: { kind: 'backoff', until }, ...dueNotBefore(record, why, now, until) }
 
   const claimed = leased(record, by, moment, unresolved)
   const next: GrantRecord = {
@@ -151,11 +153,15 @@ export function claim(
       record: next,
       probe: recovery.kind === 'probe',
       again: unresolved.length > 0,
-      before: recovery.kind === 'send' ? recovery.before : undefined,
+      before,
     },
     record: next,
   }
 }
+
+/** Store time of the last moment at which a window that closes at `before` has room for an answer. */
+export const lastTry = ({ facts }: Pick<GrantRecord, 'facts'>, before: number, timing: Timing): number =>
+  before - limitsOf(facts, timing).deadline
 
 /** The provider is told by whoever finds it due; no refresh token is spent, so no attempt is written. */
 function claimRevocation(record: GrantRecord, why: Why, by: Claimant, moment: Moment): Change<Claim> {

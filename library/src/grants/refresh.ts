@@ -7,7 +7,7 @@ import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
 import { type Answered, markSent, release, withoutLease } from './attempt.ts'
 import type { Circuits } from './circuits.ts'
-import { type Claim, type Claimant, type Claimed, claim, keyOf, type Why } from './claim.ts'
+import { type Claim, type Claimant, type Claimed, claim, keyOf, lastTry, type Why } from './claim.ts'
 import { commit } from './commit.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
 import { drain } from './drain.ts'
@@ -221,14 +221,17 @@ async function follow(
   if (why.kind === 'rejected') tellAge(spending)
 
   const interactive = why.kind !== 'due'
+  const tryBy =
+    claimed.before === undefined ? Number.POSITIVE_INFINITY : lastTry(record, claimed.before, timing)
   const permit = await circuits.permit(record.circuit, record.facts.refreshRate, {
     interactive,
     strict: effectiveClass(record.facts, timing) === 'strict',
-    knocks: why.kind === 'manual',
+    knocks: why.kind === 'manual' || store.time().at >= tryBy,
     // The wait comes out of what the lease holds beside the request itself.
     longest: Math.min(2_000, (limits.lease - limits.deadline) / 2),
   })
-  if (permit !== undefined) return released(spending, permit)
+  if (permit !== undefined)
+    return released(spending, tryBy > store.time().at ? Math.min(permit, tryBy) : permit)
   context.faultPoint?.('post_permit')
 
   // Another server may have been the first to hear of this claim; markSent finds what comes to light now.

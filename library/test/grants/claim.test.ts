@@ -155,6 +155,28 @@ describe('a claim', () => {
   })
 })
 
+// The breaker of a provider in trouble stayed closed for longer than the reuse window of what had been sent before.
+test('a breaker that opens too late for a reuse window lets the last try in it pass', () => {
+  const closedUntil = (until: number) => ({ closedUntil: () => until })
+  const sentAgo = (ago: number) => {
+    const sent = attempt({
+      id: 'attempt-0',
+      parent: 'print of refresh-1',
+      sentAt: storeNow - ago,
+      localDone: true,
+    })
+    return loginRecord('idempotent', { fence: 2, attempts: [sent] })
+  }
+  // A window of 60 s less its margin of 2 s, and 15 s for the answer.
+  const wait = claimed(sentAgo(10_000), due, moment(), closedUntil(storeNow + 300_000))
+  expect(wait.result).toEqual({ kind: 'backoff', until: storeNow - 10_000 + 43_000 })
+  expect(claimed(sentAgo(10_000), due, moment(), closedUntil(storeNow + 5_000)).result).toEqual({
+    kind: 'backoff',
+    until: storeNow + 5_000,
+  })
+  expect(claimed(sentAgo(43_000), due, moment(), closedUntil(storeNow + 300_000)).result.kind).toBe('claimed')
+})
+
 describe('a claim on a refresh token with a send of unknown end', () => {
   const sent = attempt({
     id: 'attempt-0',
