@@ -115,11 +115,11 @@ function judgeError(answer: ErrorAnswer, replayClass: ReplayClass): Outcome {
 }
 
 /**
- * A 503 with Retry-After was turned away at the door. Strict logins do not bet on that: a front end may say it after
- * the token was consumed behind it.
+ * A 503 with Retry-After was turned away at the door. Where a refresh token may be spent nobody bets on that: a front end may
+ * say it after the token was consumed behind it, and a reuse window that was opened unnoticed is missed.
  */
 function troubled(status: number, failure: Failure, replayClass: ReplayClass): Outcome {
-  const turnedAway = status === 503 && failure.retryAfter !== undefined && replayClass !== 'strict'
+  const turnedAway = status === 503 && failure.retryAfter !== undefined && replayClass === 'non_rotating'
   return { verdict: turnedAway ? 'refused' : 'ambiguous', failure }
 }
 

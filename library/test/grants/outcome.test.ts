@@ -132,6 +132,14 @@ describe('an answer means', () => {
       else expect(outcome.failure.code).toBe(code)
   })
 
+  // A window that such an answer had opened was counted from the next send, and missed.
+  test.each(['strict', 'idempotent', 'last_child_wins', 'fork'] as const)(
+    'that a token of class %s may be spent, when it is a 503 with Retry-After',
+    (replayClass) => {
+      expect(judge(unusable(503, 'empty', 3), replayClass).verdict).toBe('ambiguous')
+    },
+  )
+
   test('success, when there is an access token', () => {
     const response = { accessToken: new Secret('a'), tokenType: 'Bearer', whole: new Secret('{}') }
     expect(judge({ kind: 'tokens', status: 200, response }, 'strict')).toEqual({ verdict: 'ok', response })
