@@ -47,7 +47,7 @@ export interface Findings {
   readonly silent: readonly JudgedLogin[]
   /** The longest that a notice of a loss took, in milliseconds. */
   readonly slowestNotice: number
-  /** Used refresh tokens of ours that ended a login which lived, and ones that ended what was lost already. */
+  /** Used refresh tokens of ours that ended a login which lived, and ones that ended what was lost or could not be helped. */
   readonly familyKills: { readonly ofLiving: readonly string[]; readonly ofLost: readonly string[] }
   /** Logins with two requests in flight at once. */
   readonly inFlight: readonly string[]
@@ -129,11 +129,9 @@ export function reconcile(records: Records): Findings {
     ),
     slowestNotice: Math.max(0, ...delays),
     familyKills: {
-      ofLiving: logins
-        .filter(({ verdict }) => verdict.familyKill?.alreadyLost === false)
-        .map(({ grant }) => grant),
+      ofLiving: logins.filter(({ verdict }) => isGuilty(verdict)).map(({ grant }) => grant),
       ofLost: logins
-        .filter(({ verdict }) => verdict.familyKill?.alreadyLost === true)
+        .filter(({ verdict }) => verdict.familyKill !== undefined && !isGuilty(verdict))
         .map(({ grant }) => grant),
     },
     inFlight: pairs.filter((login) => login.pairs > 0).map(({ grant }) => grant),
@@ -146,6 +144,10 @@ export function reconcile(records: Records): Findings {
     unrevoked: logins.filter(({ state, verdict }) => state === 'revoked' && verdict.state === 'alive'),
   }
 }
+
+/** It ended a login that lived, and not because it was processed later than anybody waits. */
+const isGuilty = (verdict: LoginVerdict): boolean =>
+  verdict.familyKill?.alreadyLost === false && (verdict.state !== 'lost' || verdict.avoidable)
 
 /** A login is proved to live by a refresh that the provider carried out after the last fault. */
 function isProven({ campaign, logins }: Records, grant: string): boolean {
