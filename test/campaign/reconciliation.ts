@@ -94,7 +94,7 @@ export function reconcile(records: Records): Findings {
     const verdict = judgeLogin(history, { ...evidence, held: login.held, kept })
     const noticedAfter =
       verdict.state === 'lost'
-        ? noticeOf(history, verdict, notices.get(grant) ?? [], records.scale)
+        ? noticeOf(history, verdict, notices.get(grant) ?? [], records)
         : undefined
     return { grant, state, verdict, history, noticedAfter }
   })
@@ -233,10 +233,12 @@ function noticeOf(
   { requests }: LoginHistory,
   verdict: Extract<LoginVerdict, { state: 'lost' }>,
   notices: readonly Notice[],
-  { timing }: Scale,
+  { name, scale: { timing, reuseWindow } }: Pick<Records, 'name' | 'scale'>,
 ): number | undefined {
   const request = verdict.request ?? requests.at(-1)
-  const lostAt = request?.processedAt ?? request?.receivedAt ?? 0
+  // As long as its window is open nothing is lost.
+  const open = isWindowed(name) ? reuseWindow * 1000 : 0
+  const lostAt = (request?.processedAt ?? request?.receivedAt ?? 0) + open
   // A request that was held back is at risk before it is processed; what was said and taken back does not count.
   const told = notices.filter(({ kind, at }, index) => {
     if (kind !== 'at_risk' && kind !== 'reauthorization_required') return false

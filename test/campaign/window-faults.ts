@@ -8,6 +8,8 @@ export interface Hardships {
   readonly deaths: ReadonlyMap<string, number>
   /** When a process stood still, for half a deadline or more. */
   readonly pauses: ReadonlyMap<string, readonly { readonly from: number; readonly until: number }[]>
+  /** Who said, and when, what came of a refresh of that login. */
+  readonly told: ReadonlyMap<string, readonly { readonly sender: string; readonly at: number }[]>
   /** First send of each refresh token, which the provider may never have received. */
   readonly sends: ReadonlyMap<string, number>
   /** When no process at all was at work, as when one was stopped in the middle of a transaction on a SQLite file. */
@@ -23,6 +25,7 @@ export function hardshipsOf(
   const deaths = new Map<string, number>()
   const pauses = new Map<string, { from: number; until: number }[]>()
   const claims = new Map<string, { sender: string; at: number }[]>()
+  const told = new Map<string, { sender: string; at: number }[]>()
   const sends = new Map<string, number>()
   const add = <Value>(to: Map<string, Value[]>, key: string, value: Value) => {
     const values = to.get(key)
@@ -35,9 +38,10 @@ export function hardshipsOf(
   for (const event of seen)
     if (event.type === 'stalled') add(pauses, event.sender, { from: event.from, until: event.at })
     else if (event.type === 'claimed') add(claims, event.grant, { sender: event.sender, at: event.at })
+    else if (event.type === 'told') add(told, event.grant, { sender: event.sender, at: event.at })
     else if (event.type === 'send' && event.refreshToken !== undefined && !sends.has(event.refreshToken))
       sends.set(event.refreshToken, event.at)
-  return { deaths, pauses, claims, sends }
+  return { deaths, pauses, claims, told, sends }
 }
 
 /**
@@ -49,15 +53,15 @@ export function faultsInWindow(
   grant: string,
   history: LoginHistory,
   verdict: LoginVerdict,
-  { deaths, pauses, claims, sends: firstSends, absences }: Hardships,
+  { deaths, pauses, claims, told, sends: firstSends, absences }: Hardships,
   { timing, reuseWindow }: Scale,
 ): number {
   const parent = parentOf(history, verdict)
   if (parent?.consumedAt === undefined) return 0
   const sends = history.requests.filter(({ presented }) => presented === parent.fingerprint)
-  // The client's window runs from its first send.
+  // The client's window runs from its first send, or from the mark before it, of which nobody else knows.
   const from =
-    Math.min(parent.consumedAt, firstSends.get(parent.fingerprint) ?? parent.consumedAt) - timing.lease
+    Math.min(parent.consumedAt, firstSends.get(parent.fingerprint) ?? parent.consumedAt) - reuseWindow * 1000
   const until = parent.consumedAt + reuseWindow * 1000
   const tries = (claims.get(grant) ?? []).filter(({ at }) => at >= from && at < until)
   const gone = absences.filter(
@@ -65,9 +69,15 @@ export function faultsInWindow(
       Math.min(absence.until, until) - Math.max(absence.from, from) >= timing.lease - timing.deadline,
   )
   const struck = tries.filter(({ sender, at }, index) => {
-    const end = Math.min(at + timing.lease, tries[index + 1]?.at ?? Number.POSITIVE_INFINITY)
+    const said = (told.get(grant) ?? []).find((one) => one.sender === sender && one.at >= at)
+    const end = Math.min(
+      at + timing.lease,
+      tries[index + 1]?.at ?? Number.POSITIVE_INFINITY,
+      said?.at ?? Number.POSITIVE_INFINITY,
+    )
     const death = deaths.get(sender)
-    const wasHit = death !== undefined && death >= at && death <= at + timing.lease
+    const wasHit =
+      death !== undefined && death >= at && death <= at + timing.lease && (said?.at ?? death) >= death
     const stood = (pauses.get(sender) ?? []).some((pause) => pause.from < end && pause.until > at)
     const spoilt = sends.some(
       (send) =>
