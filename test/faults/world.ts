@@ -120,6 +120,8 @@ export async function newWorld({
   const start = async (
     options: {
       host?: string
+      /** Another store than that of everybody. */
+      store?: StorePlace
       stop?: Stop
       utcOffset?: number
       timing?: FaultTask['timing']
@@ -133,7 +135,7 @@ export async function newWorld({
         clockFile,
         utcOffset,
         stop,
-        store: place(host),
+        store: options.store ?? place(host),
         keyFile,
         timing: { ...timing, ...options.timing },
       },
