@@ -44,6 +44,8 @@ export function drain(context: DrainContext): Promise<void> {
 function begin(context: DrainContext, spool: Spool, turn: Turn): Promise<void> {
   const remains = spool.remains()
   const lost = context.store.regressions?.()
+  // It may fail while what the dead have left is being stored, when nobody waits for it yet: that would end the process.
+  lost?.catch(() => undefined)
   if (remains.length === 0 && lost === undefined) return done
   turn.running = (async () => {
     for (const { entries, discard } of remains) {
