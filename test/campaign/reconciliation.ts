@@ -93,9 +93,7 @@ export function reconcile(records: Records): Findings {
     const kept = [...login.kept, ...(spooled.get(grant) ?? []).map(({ refreshToken }) => refreshToken)]
     const verdict = judgeLogin(history, { ...evidence, held: login.held, kept })
     const noticedAfter =
-      verdict.state === 'lost'
-        ? noticeOf(history, verdict, notices.get(grant) ?? [], records)
-        : undefined
+      verdict.state === 'lost' ? noticeOf(history, verdict, notices.get(grant) ?? [], records) : undefined
     return { grant, state, verdict, history, noticedAfter }
   })
   const lost = logins.filter(({ verdict }) => verdict.state === 'lost')
