@@ -20,6 +20,7 @@
  *   SWAIT   another host waits until the attempt is locally done, or the mandatory window has begun
  *   CAND, PREV, PROVE  last_child_wins: keep the answers of siblings; fall back to the previous refresh token; a
  *           proving refresh after an overlap
+ *   AGAIN   last_child_wins: with two children of one parent neither is used, and the parent is sent once more
  *   WCHK    a second send only inside the reuse window
  *   STCHK   commit checks the state (revoked)
  *   REVAL   revoke waits for the caches of readers
@@ -28,8 +29,8 @@
  *   CRASHES, DROPS (lost messages), STEALS (the lease of a living holder runs out), REFUSE (429), GIVEUP (time-outs),
  *   ROUNDS (refreshes that fall due), NW (workers), SENDCAP (sends), HOST(worker)
  *   WCL      0 the reuse window stays open; 1 closes, but not while recovery is pending; 2 closes when it likes
- *   FAMKILL  windowed classes: reuse outside the window kills the login
- *   QUSE     1: a child is used only when the requests on its parent are over
+ *   FAMKILL  windowed classes: 1 reuse outside the window kills the login; 2 so does a child that a sibling has killed
+ *   QUSE     1: a child is used only when the requests on its parent are over; 2: and their answers at home
  *
  * Claims beyond P1, P2, P3 and P5, which are always asserted:
  *   CHKREUSE  reuse detection is never triggered (P6)
@@ -77,6 +78,9 @@
 #endif
 #ifndef PROVE
 #define PROVE 1
+#endif
+#ifndef AGAIN
+#define AGAIN 1
 #endif
 #ifndef WCHK
 #define WCHK 1
@@ -165,6 +169,7 @@ byte t = 0, k = 0, k2 = 0;   /* scratch, always 0 between steps */
 #define IS_UNRESOLVED(i)  (unresolved[i] && parent[i] == refreshToken)
 #define MAY_ARRIVE(i)  ((phase[i] == TRAVELLING || phase[i] == ARMED) && parent[i] == refreshToken)
 #define IN_FLIGHT(i)  (phase[i] == TRAVELLING || phase[i] == ARMED)
+#define IS_ANSWERED(i)  (phase[i] == ANSWERED)
 #define NOT_DONE(i)  (unresolved[i] && parent[i] == refreshToken && !localDone[i])
 #define IS_AWAITED(i)  (unresolved[i] && parent[i] == refreshToken && !localDone[i] && listening[i])
 #define UNRESOLVED   (INTENT && EACH(IS_UNRESOLVED,||))
@@ -178,7 +183,7 @@ byte t = 0, k = 0, k2 = 0;   /* scratch, always 0 between steps */
 #define MAY_SEND  (!UNRESOLVED || WINDOW || \
   ((!QUIET || !MAY_STILL_ARRIVE) && (!SWAIT || !NOT_LOCALLY_DONE || mandatory) && (PROBE || mandatory || !SWAIT)))
 #define DUE     (due > 0 || UNRESOLVED || proving)
-#define MAY_USE_CHILD   (!QUSE || !ANY_IN_FLIGHT)
+#define MAY_USE_CHILD   (!QUSE || UNRESOLVED || (!ANY_IN_FLIGHT && (QUSE == 1 || !(EACH(IS_ANSWERED,||) || SOME_WORKER(HAS_ANSWER)))))
 #define FREE    (lease == 0 || lease == DEAD_OWNER)
 #define SENDER_IS_DEAD(i)  (unresolved[i] && !localDone[i] && !listening[i] && HOST(attemptOwner[i]) == HOST(me))
 #if NW == 3
@@ -186,6 +191,7 @@ byte t = 0, k = 0, k2 = 0;   /* scratch, always 0 between steps */
 #else
 #define SOME_WORKER(M) (M(1) || M(2))
 #endif
+#define HAS_ANSWER(w) (spooled[w] || inHand[w])
 #define HAS_SPOOLED_AWAY(w) ((spooled[w] && HOST(w) != HOST(me)) || inHand[w])
 #define HAS_SPOOLED_AND_DIED(w) (spooled[w] && WRITER_IS_DEAD(w))
 #define HAS_SPOOLED_K(w) (spooled[w] && spooledAttempt[w] == k)
@@ -249,7 +255,12 @@ inline commit(p, c, i, mine) {
             refreshToken = c; status = ACTIVE
        :: CAND && c != refreshToken && status != REAUTHORIZATION_REQUIRED ->
             candidate[c] = 1;
-            if :: MODE == 1 && PROVE && status == ACTIVE -> proving = 1 :: else fi
+            if :: MODE == 1 && PROVE && status == ACTIVE -> proving = 1 :: else fi;
+            if
+            :: AGAIN && MODE == 1 && status == ACTIVE && p == previousToken && windowOpen && !UNRESOLVED ->
+                 candidate[refreshToken] = 1; refreshToken = p; previousToken = 0
+            :: else
+            fi
        :: else
        fi
   fi
@@ -289,7 +300,7 @@ inline process(i) {   /* the provider, by its class */
   :: MODE == 4 && !dead && used[t] && windowOpen -> valid[nextToken] = 1; answer[i] = nextToken; nextToken++
   :: else -> answer[i] = 0;
        if
-       :: used[t] && (MODE == 0 || FAMKILL) ->
+       :: (used[t] && (MODE == 0 || FAMKILL)) || (!valid[t] && FAMKILL == 2) ->
             dead = 1; k = 0; do :: k < TOKENS -> valid[k] = 0; k++ :: else -> break od; k = 0;
 #ifdef CHKREUSE
             assert(!dead)                                  /* P6 */

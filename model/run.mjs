@@ -11,6 +11,8 @@ import { promisify } from 'node:util'
 const strict = 'MODE=0 PROBE=1 CHKREUSE'
 /** Windowed classes: one crash, and no reauthorization at all. */
 const lastChildWins = 'MODE=1 CRASHES=1 STEALS=0 WCL=1 SENDCAP=5 CHKANY'
+/** Every answer arrives, in any order, and a child that its sibling has killed ends the login. */
+const reordered = 'MODE=1 CRASHES=0 DROPS=0 GIVEUP=0 WCL=1 FAMKILL=2 QUSE=2 SENDCAP=5 CHKANY'
 const idempotent = 'MODE=2 CRASHES=1 WCL=1 SENDCAP=5 CHKANY'
 /** The window closes when it likes, and reuse after that kills the login. */
 const closing = 'MODE=2 PROBE=1 CRASHES=1 STEALS=0 WCL=2 FAMKILL=1 QUSE=1 SENDCAP=5 CHKREUSE'
@@ -38,6 +40,7 @@ const configurations = [
   { name: 'G4', set: 'MODE=4 CRASHES=1 WCL=1 SENDCAP=4 CHKANY', expected: 'holds' },
   { name: 'B0', set: `${lastChildWins} CAND=0`, expected: 'holds' },
   { name: 'B4', set: `${lastChildWins} FAMKILL=1 QUSE=1`, expected: 'holds' },
+  { name: 'B7', set: `${reordered}`, expected: 'holds', small: true },
   { name: 'B6', set: closing, expected: 'holds' },
   { name: 'L0', set: 'MODE=0 PROBE=1', expected: 'holds', live: true, small: true },
   { name: 'L1', set: 'MODE=0', expected: 'holds', live: true },
@@ -61,6 +64,7 @@ const configurations = [
   { name: 'B1', set: `${lastChildWins} PREV=0`, expected: 'loss' },
   { name: 'B2', set: `${lastChildWins} PROVE=0`, expected: 'loss' },
   { name: 'B3', set: `${lastChildWins} FAMKILL=1`, expected: 'loss' },
+  { name: 'B8', set: `${reordered} AGAIN=0`, expected: 'loss', small: true },
   { name: 'B5', set: `${closing} WCHK=0`, expected: 'P6' },
 
   { name: 'W1', set: `${strict} CHKANY`, expected: 'loss', small: true },
