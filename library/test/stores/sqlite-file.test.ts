@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { claim } from '../../src/grants/claim.ts'
@@ -334,6 +335,22 @@ test('a commit is on the disk before it counts, and rows go with their grant', a
   const { database } = await storeWithHandle()
   const setting = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
   expect([setting('journal_mode'), setting('synchronous'), setting('foreign_keys')]).toEqual(['wal', 2, 1])
+})
+
+test('a change that waits for another process’s transaction keeps nothing else in its own process waiting', async () => {
+  const file = newStoreFile()
+  const store = await openedStore(file)
+  const other = new DatabaseSync(file)
+  other.exec('BEGIN IMMEDIATE')
+  const changes = put(store, newRecord(store, 'a'))
+  await sleep(100)
+  const more = put(store, newRecord(store, 'b'))
+  // Who is here although nobody has committed was not held up.
+  expect(await Promise.race([changes.then(() => 'done'), sleep(100, 'waiting')])).toBe('waiting')
+  other.exec('COMMIT')
+  other.close()
+  await Promise.all([changes, more])
+  expect((await store.list()).map(({ id }) => id)).toEqual(['a', 'b'])
 })
 
 test('goes on after a change that the database refused', async () => {

@@ -7,7 +7,7 @@ import { migrate, refuseForeign } from './migrations.ts'
 import { storeError } from './store-error.ts'
 
 /** How long one process waits for another's transaction; each takes a few milliseconds. */
-const busyTimeout = 5_000
+export const busyTimeout = 5_000
 
 /**
  * Opens the database and hands it to `use`. Processes that start together may find the file locked in moments in which
@@ -24,7 +24,7 @@ export async function openDatabase<T>(
       return openOnce(file, bootId, use)
     } catch (error) {
       if (!isBusy(error) || performance.now() > givesUp) throw storeError(error, file)
-      await new Promise((resolve) => setTimeout(resolve, 5 + 20 * Math.random()))
+      await shortPause()
     }
   }
 }
@@ -57,4 +57,9 @@ function make(file: string): void {
   }
 }
 
-const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 5
+/** So random that processes which wait for each other do not come together again. */
+export const shortPause = (): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, 5 + 20 * Math.random()))
+
+/** Another process holds the lock. */
+export const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 5

@@ -16,7 +16,7 @@ import type {
 } from '../../grants/store.ts'
 import type { FaultPoint, HostSpool } from '../spool/spool.ts'
 import { AttachedSpool } from './attached-spool.ts'
-import { openDatabase } from './database.ts'
+import { busyTimeout, isBusy, openDatabase, shortPause } from './database.ts'
 import { dueGrants, holders, namedOwners, nextDue, releaseFrom } from './due-grants.ts'
 import { type KeyPlace, loadKeys } from './master-keys.ts'
 import * as registers from './registers.ts'
@@ -72,6 +72,9 @@ const openSqlite = (file: string, options: SqliteStoreOptions): Promise<GrantSto
   })
 }
 
+/** Milliseconds: what a transaction of another process usually takes. */
+const shortWait = 10
+
 /** A decision that throws concerns one caller, a write that fails all who share the transaction. */
 interface Decided<R> {
   readonly result: R
@@ -94,7 +97,7 @@ class SqliteStore implements GrantStore {
   readonly #faultPoint: FaultPoint | undefined
   readonly #anchor: { readonly boot: string; readonly offset: number }
   readonly #attached: AttachedSpool
-  #queue: Queued[] = []
+  readonly #queue: Queued[] = []
   /**
    * Grants that this process has claimed, as it wrote them: between claim and commit their rows are read two times more.
    * Good until another process writes; empty after a transaction that came to nothing.
@@ -192,23 +195,22 @@ class SqliteStore implements GrantStore {
     limit: number,
     decide: (record: GrantRecord, moment: Moment) => Change<R>,
   ): Promise<readonly R[]> {
-    return this.#guarded(() => {
-      const dead = this.#dead()
-      // Most of the time nothing is: then nobody is kept waiting.
-      if (dead.length === 0 && dueGrants(this.#statements, this.time().at, 1).length === 0) return []
-      const results = this.#transaction(() => {
-        const moment = this.#moment()
-        const { at } = moment.time
-        for (const owner of dead) releaseFrom(this.#statements, owner, at)
-        return dueGrants(this.#statements, at, limit).map((id) => {
-          const { result, write } = this.#decided(id, (record) => decide(record as GrantRecord, moment))
-          write?.()
-          return result
-        })
+    const dead = this.#guarded(() => this.#dead())
+    // Most of the time nothing is: then nobody is kept waiting.
+    const due = (at: number, most: number) => this.#guarded(() => dueGrants(this.#statements, at, most))
+    if (dead.length === 0 && due(this.time().at, 1).length === 0) return []
+    const results = await this.#written(() => {
+      const moment = this.#moment()
+      const { at } = moment.time
+      for (const owner of dead) releaseFrom(this.#statements, owner, at)
+      return due(at, limit).map((id) => {
+        const { result, write } = this.#decided(id, (record) => decide(record as GrantRecord, moment))
+        write?.()
+        return result
       })
-      if (dead.length > 0) this.#attached.get().sweep(namedOwners(this.#statements))
-      return results
     })
+    if (dead.length > 0) this.#guarded(() => this.#attached.get().sweep(namedOwners(this.#statements)))
+    return results
   }
 
   async nextDue(): Promise<number | undefined> {
@@ -246,19 +248,19 @@ class SqliteStore implements GrantStore {
   }
 
   async retireSpool(id: string, utc: number): Promise<boolean> {
-    return this.#transaction(() => registers.retireSpool(this.#statements, id, utc))
+    return this.#written(() => registers.retireSpool(this.#statements, id, utc))
   }
 
   async putConsent(consent: Consent): Promise<void> {
-    this.#transaction(() => registers.putConsent(this.#statements, consent, this.#clock.now()))
+    await this.#written(() => registers.putConsent(this.#statements, consent, this.#clock.now()))
   }
 
   async takeConsent(stateHash: string) {
-    return this.#transaction(() => registers.takeConsent(this.#statements, stateHash))
+    return this.#written(() => registers.takeConsent(this.#statements, stateHash))
   }
 
   async putApiKey(key: ApiKey): Promise<void> {
-    this.#transaction(() => registers.putApiKey(this.#statements, key))
+    await this.#written(() => registers.putApiKey(this.#statements, key))
   }
 
   async findApiKey(id: string) {
@@ -314,22 +316,23 @@ class SqliteStore implements GrantStore {
         return () => resolve(decided.result)
       }
       this.#queue.push({ run, reject })
-      if (this.#queue.length === 1) setImmediate(() => this.#flush())
+      if (this.#queue.length === 1) setImmediate(() => void this.#flush())
     })
   }
 
-  #flush(): void {
-    const batch = this.#queue
-    this.#queue = []
+  async #flush(): Promise<void> {
+    let batch: Queued[] = []
+    const takeAll = (): Queued[] => this.#queue.splice(0)
     let done: (() => void)[]
     try {
-      this.#attached.tryGet()
-      done = this.#transaction(() => {
+      this.#guarded(() => this.#attached.tryGet())
+      done = await this.#written(() => {
+        batch = takeAll()
         const moment = this.#moment()
         return batch.map(({ run }) => run(moment))
       })
     } catch (error) {
-      for (const { reject } of batch) reject(error)
+      for (const { reject } of [...batch, ...takeAll()]) reject(error)
       return
     }
     for (const settle of done) settle()
@@ -356,10 +359,28 @@ class SqliteStore implements GrantStore {
     return spool === undefined ? [] : owners.filter((owner) => spool.isGone(owner))
   }
 
-  #transaction<T>(work: () => T): T {
+  /**
+   * A transaction for which others are waited for without holding up this process: while one of them takes its time, or is
+   * stopped, answers still arrive, and are in the spool before anything else.
+   */
+  async #written<T>(work: () => T): Promise<T> {
+    const givesUp = performance.now() + busyTimeout
+    for (;;) {
+      try {
+        return this.#transaction(work, shortWait)
+      } catch (error) {
+        const { cause = error } = error as { cause?: unknown }
+        if (!isBusy(cause) || performance.now() > givesUp) throw error
+      }
+      await shortPause()
+    }
+  }
+
+  /** @param patience milliseconds for which SQLite itself waits, and nothing else in this process goes on. */
+  #transaction<T>(work: () => T, patience = busyTimeout): T {
     return this.#guarded(() => {
       this.#faultPoint?.('pre_transaction')
-      this.#database.exec('BEGIN IMMEDIATE')
+      this.#begin(patience)
       try {
         // Others may have written since, and cannot any more.
         this.version()
@@ -377,6 +398,18 @@ class SqliteStore implements GrantStore {
         throw error
       }
     })
+  }
+
+  #begin(patience: number): void {
+    const wait = (ms: number): void => {
+      if (patience !== busyTimeout) this.#database.exec(`PRAGMA busy_timeout = ${ms}`)
+    }
+    wait(patience)
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+    } finally {
+      wait(busyTimeout)
+    }
   }
 
   #guarded<T>(work: () => T): T {
