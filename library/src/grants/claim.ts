@@ -1,3 +1,4 @@
+import { withChild } from './candidate.ts'
 import {
   type Attempt,
   findToken,
@@ -106,14 +107,10 @@ function closedDoor(record: GrantRecord, why: Why, utc: number, now: number): Cl
  * T1: takes the right to refresh, and writes the intent. Nothing may be sent on the strength of it alone where a
  * second send could end the login: see {@link markSent}.
  */
-export function claim(
-  record: GrantRecord | undefined,
-  why: Why,
-  by: Claimant,
-  moment: Moment,
-): Change<Claim> {
-  if (record === undefined) return { result: { kind: 'dead' } }
-  if (record.status.state === 'revoking') return claimRevocation(record, why, by, moment)
+export function claim(held: GrantRecord | undefined, why: Why, by: Claimant, moment: Moment): Change<Claim> {
+  if (held === undefined) return { result: { kind: 'dead' } }
+  if (held.status.state === 'revoking') return claimRevocation(held, why, by, moment)
+  const record = withChild(held, by.timing, moment)
   if (!refreshes(record.status)) return { result: { kind: 'dead' } }
   const now = moment.time.at
   // Whoever claimed before and never marked the send can no longer do so: the fence below passes it.

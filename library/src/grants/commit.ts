@@ -1,5 +1,5 @@
 import { type Answered, withoutLease } from './attempt.ts'
-import { withCandidate } from './candidate.ts'
+import { withCandidate, withPrevious } from './candidate.ts'
 import { ageNotices, refreshTokenEnd } from './due.ts'
 import {
   type Attempt,
@@ -14,7 +14,7 @@ import {
   type TokenRow,
 } from './grant.ts'
 import { notify } from './notice.ts'
-import { unresolvedOf } from './recovery.ts'
+import { mandatoryAt, previousHelpsUntil, unresolvedOf } from './recovery.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 
@@ -98,8 +98,9 @@ function taken(
   attempt: Pick<Attempt, 'id' | 'fence' | 'parent'>,
   answered: Answered,
   { utc, timing }: Committer,
-  { time }: Moment,
+  moment: Moment,
 ): Change<Committed> {
+  const { time } = moment
   const { token: brought, refreshToken } = answered
   const paused = record.status.state === 'paused'
   const onParent = record.attempts.filter(
@@ -124,16 +125,7 @@ function taken(
     attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
   }
   const next = noticed(record, renewed, answered, utc)
-  // Another send on the same parent may have killed this child since: it proves itself while its parent can still help.
-  const overlapped = onParent.some((open) => open.id !== attempt.id)
-  const proving = overlapped && effectiveClass(record.facts, timing) === 'last_child_wins'
-  const normal = brought === undefined ? time.at + restAfter(record) : dueAt(next, utc, time.at, record)
-  const due = proving
-    ? Math.min(
-        normal ?? Number.POSITIVE_INFINITY,
-        provingAt(record, next.previousRefreshToken, timing, time.at),
-      )
-    : normal
+  const due = brought === undefined ? time.at + restAfter(record) : dueAt(next, utc, time.at, record)
   const committed: GrantRecord = {
     ...next,
     schedule: {
@@ -145,7 +137,42 @@ function taken(
         : { failures: 0, lastError: undefined, lastSuccessAt: utc }),
     },
   }
-  return { result: committed, record: committed }
+  const others = onParent.filter((open) => open.id !== attempt.id)
+  const isChild = refreshToken !== undefined && effectiveClass(record.facts, timing) === 'last_child_wins'
+  const isInDoubt = isChild && others.length > 0 && !paused
+  const result = isInDoubt ? inDoubt(committed, attempt, others, { utc, timing }, moment) : committed
+  return { result, record: result }
+}
+
+/**
+ * last_child_wins: other sends on the same parent have no verdict, and each may have killed this child. While the parent can
+ * still help, a child whose send was the last proves itself; one whose send was not makes room for the parent, which brings
+ * a living child whatever became of the others. When it cannot help any more, the answer to a later send is waited for:
+ * some providers end the login over the use of a child that is dead.
+ */
+function inDoubt(
+  committed: GrantRecord,
+  attempt: Pick<Attempt, 'fence'>,
+  others: readonly Attempt[],
+  { utc, timing }: Committer,
+  moment: Moment,
+): GrantRecord {
+  const { time } = moment
+  const { dueAt: due } = committed.schedule
+  const waiting = (at: number): GrantRecord => ({
+    ...committed,
+    schedule: { ...committed.schedule, dueAt: Math.max(at, time.at + shortestRest) },
+  })
+  if (others.every(({ fence }) => fence < attempt.fence)) {
+    const proveAt = provingAt(committed, timing, time)
+    return proveAt === undefined ? committed : waiting(Math.min(due ?? proveAt, proveAt))
+  }
+  const attempts = [...committed.attempts, ...others]
+  const again = withPrevious({ ...committed, attempts }, timing, moment)
+  if (again !== undefined) return again
+  const { quiescence } = limitsOf(committed.facts, timing)
+  const patience = Math.min(time.at + quiescence, mandatoryAt(committed, utc, time.at))
+  return due === null ? committed : waiting(Math.max(due, patience))
 }
 
 /** A refresh token without an access token is proved at once; a provider that never gives one is asked ever less often. */
@@ -185,17 +212,15 @@ const withToken = (
 
 /**
  * Store time at which a child proves itself: not before the requests on its parent are over, since a provider may take
- * the use of a child as the end of the window, and early enough for a refusal and a repetition with the parent.
+ * the use of a child as the end of the window, and early enough for a refusal and a repetition with the parent. Undefined
+ * when the parent can bring nothing any more.
  */
-function provingAt(
-  { facts }: GrantRecord,
-  parent: HeldRefreshToken | undefined,
-  timing: Timing,
-  now: number,
-): number {
-  const { deadline, quiescence } = limitsOf(facts, timing)
-  const first = parent?.spent?.at ?? now
-  return Math.max(now, Math.min(now + quiescence, first + facts.reuseWindow - 2 * deadline))
+function provingAt(record: GrantRecord, timing: Timing, time: Moment['time']): number | undefined {
+  const helps = previousHelpsUntil(record, timing, time)
+  if (helps === undefined || time.at >= helps) return undefined
+  const { deadline, quiescence, replay } = limitsOf(record.facts, timing)
+  const last = helps - replay + record.facts.reuseWindow - 2 * deadline
+  return Math.max(time.at, Math.min(time.at + quiescence, last))
 }
 
 /** What the success ends or brings that a person must know. */
@@ -225,23 +250,23 @@ function asCandidate(
   { id, fence, parent }: Pick<Attempt, 'id' | 'fence' | 'parent'>,
   { refreshToken, token }: Answered,
   { timing }: Committer,
-  { time }: Moment,
+  moment: Moment,
 ): GrantRecord | undefined {
   if (refreshToken === undefined || refreshToken.receivedAt < (record.loginAt ?? 0)) return undefined
   const candidate: Candidate = { id, fence, parent, refreshToken, token }
   const mine = record.fence === fence
   const proving =
     record.status.state === 'active' && effectiveClass(record.facts, timing) === 'last_child_wins'
-  const { previousRefreshToken: previous } = record
-  const sibling = previous?.fingerprint === parent ? previous : undefined
-  const proveAt = provingAt(record, sibling, timing, time.at)
-  const { dueAt: due } = record.schedule
-  return {
-    ...(proving && sibling !== undefined ? newestPresent(record, candidate) : withSibling(record, candidate)),
-    lease: mine ? undefined : record.lease,
-    attempts: record.attempts.filter((open) => open.id !== id),
-    schedule: proving ? { ...record.schedule, dueAt: Math.min(due ?? proveAt, proveAt) } : record.schedule,
+  const kept = withSibling(record, candidate)
+  const free: GrantRecord = {
+    ...kept,
+    lease: mine ? undefined : kept.lease,
+    attempts: kept.attempts.filter((open) => open.id !== id),
   }
+  if (!proving || record.previousRefreshToken?.fingerprint !== parent) return free
+  if (record.attempts.some((open) => open.parent === parentOf(record))) return free
+  // Which of two children lives is for the provider to say: their parent brings a third, and that one does.
+  return withPrevious(free, timing, moment) ?? newestPresent(free, candidate)
 }
 
 const withSibling = (record: GrantRecord, candidate: Candidate): GrantRecord => ({
@@ -251,20 +276,16 @@ const withSibling = (record: GrantRecord, candidate: Candidate): GrantRecord => 
 })
 
 /**
- * Of two children of one parent the last that was asked for is the one that lives, in whichever order the answers come. Some
- * providers end the login when the other is used, so it is the last that proves itself; unless the present one is out already.
+ * Of two children of one parent, which can bring no third any more, the last that was asked for is most likely the one that
+ * lives. Some providers end the login when the other is used, so it is the last that proves itself.
  */
 function newestPresent(record: GrantRecord, candidate: Candidate): GrantRecord {
-  const { refreshToken, attempts, candidates } = record
+  const { refreshToken } = record
   const fence = findToken(record, ownToken)?.fence
-  const isOut = attempts.some((open) => open.parent === parentOf(record))
-  if (refreshToken === undefined || fence === undefined || fence >= candidate.fence || isOut)
-    return withSibling(record, candidate)
+  if (refreshToken === undefined || fence === undefined || fence >= candidate.fence) return record
   const { id, parent } = candidate
-  return {
-    ...withCandidate(record, candidate),
-    candidates: [...candidates, { id, fence, parent, refreshToken }],
-  }
+  const next = withCandidate(record, candidate)
+  return { ...next, candidates: [...next.candidates, { id, fence, parent, refreshToken }] }
 }
 
 /** During a quarantine the child of the present refresh token is a candidate too: when that was spent is not forgotten. */

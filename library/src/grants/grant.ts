@@ -51,9 +51,9 @@ export interface HeldRefreshToken {
 
 /** An answer that was bought with a refresh token which the grant no longer held. Never dropped: it may be the live one. */
 export interface Candidate {
-  /** The attempt that brought it. */
+  /** The attempt that brought it; the fingerprint of the refresh token where that was the present one before. */
   readonly id: string
-  /** Fence of that attempt. */
+  /** Fence of that attempt, or of the record when it ceased to be the present one. */
   readonly fence: number
   /** Fingerprint of the refresh token it was bought with. */
   readonly parent: string

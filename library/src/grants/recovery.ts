@@ -42,6 +42,16 @@ export function replayUntil(
   return Math.min(...sends.map(({ at }) => at)) + replay
 }
 
+/** Store time until which the refresh token before, which is spent, brings a child; undefined where nobody knows. */
+export function previousHelpsUntil(
+  { facts, previousRefreshToken }: GrantRecord,
+  timing: Timing,
+  { boot }: Moment['time'],
+): number | undefined {
+  const spent = previousRefreshToken?.spent
+  return spent === undefined || spent.boot !== boot ? undefined : spent.at + limitsOf(facts, timing).replay
+}
+
 const wait = (until: number, atRisk = true): Recovery => ({ kind: 'wait', until, atRisk })
 
 /** Store time at which the mandatory window of the grant's own token begins; past for one without a token. */

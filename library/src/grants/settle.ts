@@ -1,11 +1,10 @@
 import { withoutLease } from './attempt.ts'
-import { withCandidate } from './candidate.ts'
+import { withCandidate, withPrevious } from './candidate.ts'
 import {
   type Attempt,
   dueAt,
   type GrantRecord,
   type GrantStatus,
-  type HeldRefreshToken,
   type LastError,
   noRefreshToken,
   ownFreshness,
@@ -15,7 +14,7 @@ import {
 } from './grant.ts'
 import { notify } from './notice.ts'
 import type { FailedOutcome, Failure } from './outcome.ts'
-import { recoveryOf, replayUntil, unresolvedOf } from './recovery.ts'
+import { previousHelpsUntil, recoveryOf, replayUntil, unresolvedOf } from './recovery.ts'
 import { backoff } from './schedule.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
@@ -141,9 +140,8 @@ function whileWindowLasts(record: GrantRecord, { timing }: Settler, { time }: Mo
   const until = unresolvedOf(record).length === 0 ? undefined : replayUntil(record, timing, time)
   if (until !== undefined && sooner(until - deadline))
     return { ...record, schedule: { ...record.schedule, dueAt: until - deadline } }
-  const parent = record.previousRefreshToken
-  if (parent === undefined || effectiveClass(record.facts, timing) !== 'last_child_wins') return record
-  const helps = parentHelpsUntil(record, parent, timing, time)
+  if (effectiveClass(record.facts, timing) !== 'last_child_wins') return record
+  const helps = previousHelpsUntil(record, timing, time)
   if (helps === undefined || !sooner(helps - 2 * deadline)) return record
   const chance = helps - 2 * deadline
   return {
@@ -173,7 +171,7 @@ function rejected(
   const judged: GrantRecord = { ...failed, attempts }
   // Where an earlier send has no verdict it may be spent: using another one then could end the login.
   if (!outcome.person && judged.attempts.length === failed.attempts.length) {
-    const next = earlier(judged, attempt, by, moment) ?? sibling(judged, moment)
+    const next = withPrevious(judged, by.timing, moment) ?? sibling(judged, moment)
     if (next !== undefined) return next
   }
   const { status, next: again } = afterRejection(
@@ -188,13 +186,16 @@ function rejected(
     // Before a person is asked there is nothing left to lose by using another one.
     const last = outcome.person
       ? undefined
-      : (sibling(judged, moment) ?? earlier(judged, attempt, by, moment))
+      : (sibling(judged, moment) ?? withPrevious(judged, by.timing, moment))
     if (last !== undefined) return last
     return notify({ ...judged, status, schedule }, 'reauthorization_required', status.reason, by.utc)
   }
   // A refusal that is not believed says nothing of earlier sends either: without them the token would be sent again outside
   // of its window, where the provider ends the login.
-  return whileWindowLasts({ ...failed, status, schedule }, by, moment)
+  const doubted: GrantRecord = { ...failed, status, schedule }
+  const words = `${outcome.failure.message}; it is asked again before a person is`
+  const told = judged.status.state === 'active' ? notify(doubted, 'at_risk', words, by.utc) : doubted
+  return whileWindowLasts(told, by, moment)
 }
 
 /** A candidate takes the place of the present refresh token. */
@@ -212,54 +213,6 @@ function sibling(record: GrantRecord, { time }: Moment): GrantRecord | undefined
     schedule: { ...schedule, dueAt: time.at, backoffUntil: 0 },
   }
 }
-
-/**
- * Inside its window the refresh token before takes the place of the present one, which stays a candidate: one refusal is
- * not believed.
- */
-function earlier(
-  record: GrantRecord,
-  attempt: Pick<Attempt, 'id' | 'fence' | 'owner' | 'spool'>,
-  by: Pick<Settler, 'timing'>,
-  { time }: Moment,
-): GrantRecord | undefined {
-  const { previousRefreshToken: previous, refreshToken, candidates } = record
-  if (previous === undefined) return undefined
-  const helps = parentHelpsUntil(record, previous, by.timing, time)
-  if (helps === undefined || time.at >= helps) return undefined
-  const { id, fence, owner, spool } = attempt
-  const parent = previous.fingerprint
-  // It was sent before: the attempt says so, and keeps it from being sent again outside of its window.
-  const spent = previous.spent as NonNullable<HeldRefreshToken['spent']>
-  const sent: Attempt = {
-    id,
-    fence,
-    owner,
-    spool,
-    parent,
-    sentAt: spent.at,
-    boot: spent.boot,
-    localDone: true,
-  }
-  return {
-    ...record,
-    refreshToken: previous,
-    previousRefreshToken: undefined,
-    candidates:
-      refreshToken === undefined ? candidates : [...candidates, { id, fence, parent, refreshToken }],
-    attempts: [...record.attempts, sent],
-    schedule: { ...record.schedule, dueAt: time.at, backoffUntil: 0 },
-  }
-}
-
-/** Store time until which the refresh token before, which is spent, brings a child; undefined where nobody knows. */
-const parentHelpsUntil = (
-  { facts }: GrantRecord,
-  { spent }: HeldRefreshToken,
-  timing: Timing,
-  { boot }: Moment['time'],
-): number | undefined =>
-  spent === undefined || spent.boot !== boot ? undefined : spent.at + limitsOf(facts, timing).replay
 
 /** A refusal becomes certainty only when it is repeated: providers have had hours in which they refused everybody. */
 function afterRejection(
@@ -303,7 +256,7 @@ export function lost(
     lease: undefined,
     attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
   }
-  const next = sibling(judged, moment) ?? earlier(judged, attempt, by, moment)
+  const next = sibling(judged, moment) ?? withPrevious(judged, by.timing, moment)
   if (next !== undefined) return written(next)
   const reason =
     'lost_rotation: the provider has replaced the refresh token, and the answer that held the new one was lost'

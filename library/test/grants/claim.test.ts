@@ -7,6 +7,7 @@ import { defaultTiming as timing } from '../../src/grants/timing.ts'
 import { claimed, due, manual, rejected, wanted } from './claims.ts'
 import {
   attempt,
+  candidate,
   facts,
   grantRecord,
   held,
@@ -55,6 +56,31 @@ describe('a claim', () => {
     expect(short(8999)?.attempts[0]?.sentAt).toBeUndefined()
     expect(short(9000)?.attempts[0]?.sentAt).toBe(storeNow)
     expect(short(9000)?.lease?.until).toBe(storeNow + 7000)
+  })
+
+  describe('of last_child_wins, where the parent stands before its children to bring another,', () => {
+    const asked = (ago: number) =>
+      loginRecord('last_child_wins', {
+        refreshToken: held('refresh-1'),
+        candidates: [
+          candidate('2', { parent: 'print of refresh-1' }),
+          candidate('2b', { parent: 'print of refresh-1' }),
+        ],
+        attempts: [attempt({ parent: 'print of refresh-1', sentAt: storeNow - ago, localDone: true })],
+      })
+
+    test('is of the parent while its window is open', () => {
+      const { result, record } = claimed(asked(57_999), due)
+      expect(result).toMatchObject({ kind: 'claimed', before: storeNow + 1 })
+      expect(record?.refreshToken?.fingerprint).toBe('print of refresh-1')
+    })
+
+    test('is of the youngest child when it is over', () => {
+      const { record } = claimed(asked(58_000), due)
+      expect(record?.refreshToken).toEqual(candidate('2b').refreshToken)
+      expect(record?.previousRefreshToken?.fingerprint).toBe('print of refresh-1')
+      expect(record?.attempts).toMatchObject([{ parent: record?.refreshToken?.fingerprint }])
+    })
   })
 
   test('is dead for a grant that is gone or whose state does not refresh', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Answered } from '../../src/grants/attempt.ts'
 import { commit } from '../../src/grants/commit.ts'
-import { type Attempt, type GrantRecord, resume } from '../../src/grants/grant.ts'
+import { type Attempt, findToken, type GrantRecord, ownToken, resume } from '../../src/grants/grant.ts'
 import { replayClasses } from '../../src/grants/lifetime-facts.ts'
+import { unresolvedOf } from '../../src/grants/recovery.ts'
 import type { Change } from '../../src/grants/store.ts'
 import { defaultTiming as timing } from '../../src/grants/timing.ts'
 import {
@@ -309,6 +310,7 @@ describe('an answer to a refresh token that the grant no longer holds', () => {
 describe('after two sends on one parent, a child', () => {
   const sibling = attempt({
     id: 'attempt-0',
+    fence: 1,
     parent: 'print of refresh-1',
     sentAt: storeNow - 1000,
     localDone: true,
@@ -327,30 +329,75 @@ describe('after two sends on one parent, a child', () => {
     )
   })
 
-  test('of last_child_wins proves itself as well when the answer of its sibling comes after it', () => {
+  const fingerprints = (record: GrantRecord | null | undefined) => [
+    record?.refreshToken?.fingerprint,
+    ...(record?.candidates ?? []).map(({ refreshToken }) => refreshToken.fingerprint),
+  ]
+  const later = attempt({ id: 'attempt-3', fence: 4, parent: 'print of refresh-1', sentAt: storeNow - 50 })
+  const younger = { ...answer, refreshToken: held('refresh-2b') }
+
+  // Which of the two is dead only the order tells in which they were processed, and some providers end the login over it.
+  test.each([
+    ['before', sibling],
+    ['after', later],
+  ])('of last_child_wins makes room for their parent when that of a send %s is here too', (_, other) => {
     const record = committed(sent({ facts: facts('last_child_wins') }))
-    const late = commits(record, { ...answer, refreshToken: held('refresh-2b') }, sibling)
-    expect(late.record?.schedule.dueAt).toBe(storeNow - 200 + 30_000)
-    expect(late.record?.candidates.map(({ refreshToken }) => refreshToken.fingerprint)).toEqual([
-      'print of refresh-2b',
+    const { record: next } = commits(record, younger, other)
+    expect(fingerprints(next)).toEqual(['print of refresh-1', 'print of refresh-2b', 'print of refresh-2'])
+    expect(next?.schedule.dueAt).toBe(storeNow)
+    expect(next?.attempts).toMatchObject([
+      { parent: 'print of refresh-1', sentAt: storeNow - 200, localDone: true },
     ])
   })
 
-  // Some providers end the login when the dead one of two children is used.
-  test('of last_child_wins gives way to one that was asked for later, although its answer came first', () => {
-    const record = committed(sent({ facts: facts('last_child_wins') }))
-    const later = attempt({ id: 'attempt-3', fence: 4, parent: 'print of refresh-1', sentAt: storeNow - 50 })
-    const younger = { ...answer, refreshToken: held('refresh-2b') }
-    const { record: next } = commits(record, younger, later)
-    expect(next?.refreshToken?.fingerprint).toBe('print of refresh-2b')
-    expect(next?.candidates).toMatchObject([
-      { parent: 'print of refresh-1', refreshToken: { fingerprint: 'print of refresh-2' } },
-    ])
-    // It is used: which of them lives is no longer to be chosen.
+  describe('of last_child_wins, whose parent has no time left to bring a third,', () => {
+    const spentLongAgo = (record: GrantRecord): GrantRecord => ({
+      ...record,
+      previousRefreshToken: held('refresh-1', { spent: { at: storeNow - 58_000, boot: 'boot-1' } }),
+    })
+    const record = spentLongAgo(committed(sent({ facts: facts('last_child_wins') })))
+
+    test('is used when it is due', () => {
+      const { record: next } = commits(record, younger, sibling)
+      expect(fingerprints(next)).toEqual(['print of refresh-2', 'print of refresh-2b'])
+      expect(next?.schedule).toEqual(record.schedule)
+    })
+
+    test('gives way to one that was asked for later, although its answer came first', () => {
+      const { record: next } = commits(record, younger, later)
+      expect(fingerprints(next)).toEqual(['print of refresh-2b', 'print of refresh-2'])
+    })
+  })
+
+  test('of last_child_wins stays when it is used already', () => {
     const using = attempt({ id: 'attempt-9', fence: 9, parent: 'print of refresh-2' })
-    const used = commits({ ...record, attempts: [using] }, younger, later).record
-    expect(used?.refreshToken?.fingerprint).toBe('print of refresh-2')
-    expect(used?.candidates).toMatchObject([{ refreshToken: { fingerprint: 'print of refresh-2b' } }])
+    const record = committed(sent({ facts: facts('last_child_wins') }))
+    const { record: next } = commits({ ...record, attempts: [using] }, younger, later)
+    expect(fingerprints(next)).toEqual(['print of refresh-2', 'print of refresh-2b'])
+    expect(next?.schedule).toEqual(record.schedule)
+  })
+
+  describe('of last_child_wins, while a later send on its parent has no verdict,', () => {
+    const facts_ = facts('last_child_wins')
+
+    test('makes room for their parent, and whoever may hear that answer is waited for', () => {
+      const record = committed(sent({ attempts: [own, later], facts: facts_ }))
+      expect(fingerprints(record)).toEqual(['print of refresh-1', 'print of refresh-2'])
+      expect(record.schedule.dueAt).toBe(storeNow)
+      expect(unresolvedOf(record).map(({ id, sentAt }) => [id, sentAt])).toEqual([
+        ['attempt-3', storeNow - 50],
+        ['print of refresh-1', storeNow - 200],
+      ])
+      expect(findToken(record, ownToken)?.sealed).toEqual(bytes('access-2'))
+    })
+
+    test('is not used before that answer has had its time, when their parent helps no more', () => {
+      const early = { ...own, sentAt: storeNow - 58_000 }
+      const record = committed(sent({ attempts: [early, later], facts: facts_, tokens: [] }))
+      expect(fingerprints(record)).toEqual(['print of refresh-2'])
+      const due = record.schedule.dueAt
+      expect(due).toBeGreaterThanOrEqual(storeNow + 120_000)
+    })
   })
 
   test.each(['idempotent', 'fork', 'strict', 'non_rotating'] as const)(

@@ -49,6 +49,16 @@ export class ProviderModel {
     return this.#tokens.get(number)?.usedAt !== undefined
   }
 
+  /** It was used, and sent again now it would bring another child, which lives. */
+  isForgiven(number: number, now: number): boolean {
+    const token = this.#tokens.get(number)
+    if (token?.usedAt === undefined || this.#ended.has(loginOf(number))) return false
+    const isChildUsed = this.#tokens.get(token.child ?? 0)?.usedAt !== undefined
+    return (
+      now < token.usedAt + this.#reuseWindow && this.lastRotated(loginOf(number)) === number && !isChildUsed
+    )
+  }
+
   /** The refresh token of a login that was exchanged last. */
   lastRotated(login: number): number | undefined {
     return this.#lastRotated.get(login)
@@ -73,7 +83,7 @@ export class ProviderModel {
         break
       case 'last_child_wins': {
         const child = this.#tokens.get(token.child ?? 0)
-        if (inWindow && isLast && child?.usedAt === undefined) {
+        if (this.isForgiven(number, now)) {
           if (child !== undefined) child.valid = false
           return this.#child(number, token)
         }
