@@ -24,7 +24,6 @@ test('kills and faults cost no login that could have been kept, and no secret', 
     hosts: 2,
     perHost: 2,
     folder,
-    compiled: path.join(folder, 'compiled'),
     progress: () => undefined,
   })
   const { lostAvoidably, falseReauthorizations, stuck } = findings

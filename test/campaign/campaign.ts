@@ -10,6 +10,7 @@ import { type CampaignEvent, EventWriter, readEvents, type SeenEvent } from './e
 import { drawFault } from './fault-plan.ts'
 import { type Row, rowOf } from './findings-table.ts'
 import { Fleet } from './fleet.ts'
+import { buildKeeperProgram } from './keeper-program.ts'
 import { type HeldLogin, Observer } from './observer.ts'
 import { logIn, type Provider, startProvider } from './provider.ts'
 import { lifetimeOptions, type ProviderClass } from './provider-class.ts'
@@ -27,8 +28,6 @@ export interface CampaignOptions {
   readonly logins: number
   readonly hosts: number
   readonly perHost: number
-  /** Where compiled sources are kept, so that processes start fast. */
-  readonly compiled: string
   /** An empty folder: everything that a run leaves stands there. */
   readonly folder: string
   /** An empty database; undefined for a SQLite file in the folder. */
@@ -98,6 +97,7 @@ class Run {
       postgres === undefined
         ? { kind: 'sqlite', file: path.join(folder, 'store', 'tokens.db'), key: keyFile }
         : { kind: 'postgres', url: postgres, key: keyFile, lease: scale.timing.lease }
+    const program = await buildKeeperProgram(path.join(folder, 'program'))
     const provider = await startProvider(options.class, scale, folder, options.seed, options.logins)
     const hosts = Array.from({ length: options.hosts }, (_, index) => String.fromCharCode(97 + index))
     const observer = await Observer.open(
@@ -114,7 +114,7 @@ class Run {
           perHost: options.perHost,
           place,
           folder,
-          compiled: options.compiled,
+          program,
           scale,
           seed: options.seed,
           record: (event) => run().#record(event),
@@ -148,6 +148,7 @@ class Run {
     // A quarter of the requests at most meets a fault: half of a token's life passes from one refresh to the next.
     const everyMs = (scale.refreshBefore * 1000) / this.#options.logins / 0.25
     let nextRevocation = 0
+    let nextReading = 0
     for (let told = 0; this.#fleet.kills < kills || this.#posted < faults; ) {
       await sleep(25)
       const gone = Date.now() - began
@@ -158,7 +159,10 @@ class Run {
         this.#revokeOne(dice)
         nextRevocation = gone + scale.timing.lease * 5
       }
-      await this.#readNotices()
+      if (gone > nextReading) {
+        await this.#readNotices()
+        nextReading = gone + 250
+      }
       while (this.#living.size < this.#options.logins) await this.#addLogin()
       if (gone - told < 5_000) continue
       told = gone
@@ -286,8 +290,9 @@ class Run {
     }
   }
 
-  #lookIntoSpool(host: string): void {
-    for (const { grant, refreshToken: token } of this.#observer.spooled(host))
+  async #lookIntoSpool(host: string): Promise<void> {
+    const spooled = await patiently(async () => this.#observer.spooled(host))
+    for (const { grant, refreshToken: token } of spooled)
       this.#record({ type: 'spooled', at: Date.now(), grant, refreshToken: token })
   }
 

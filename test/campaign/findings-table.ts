@@ -20,6 +20,8 @@ export interface Row {
   readonly quiet: { readonly due: number; readonly sent: number }
   readonly lostAvoidably: number
   readonly lostUnavoidably: number
+  /** Of all that were lost, those that `judgeLogin` alone calls avoidable. */
+  readonly avoidableByChecker: number
   readonly causes: Readonly<Record<string, number>>
   readonly falseReauthorizations: number
   readonly familyKillsOfLiving: number
@@ -64,6 +66,7 @@ export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
   quiet: findings.quiet,
   lostAvoidably: findings.lostAvoidably.length,
   lostUnavoidably: findings.lostUnavoidably.length,
+  avoidableByChecker: findings.avoidableByChecker.length,
   causes: Object.fromEntries(findings.causes),
   falseReauthorizations: findings.falseReauthorizations.length,
   familyKillsOfLiving: findings.familyKills.ofLiving.length,
@@ -143,6 +146,7 @@ const columns: readonly (readonly [string, (row: Row) => string | number])[] = [
   ['sent/due, quiet', ({ quiet }) => (quiet.due === 0 ? '-' : (quiet.sent / quiet.due).toFixed(3))],
   ['extra/blow', (row) => extraPerBlow(row).toFixed(2)],
   ['**lost avoidably**', ({ lostAvoidably }) => lostAvoidably],
+  ['by the bare checker', ({ avoidableByChecker }) => avoidableByChecker],
   ['lost unavoidably', ({ lostUnavoidably }) => lostUnavoidably],
   ['false reauth.', ours(({ falseReauthorizations }) => falseReauthorizations)],
   ['silent', ours(({ silent }) => silent)],

@@ -13,13 +13,13 @@ export interface FleetOptions {
   readonly perHost: number
   readonly place: StorePlace
   readonly folder: string
-  /** Where compiled sources are kept. */
-  readonly compiled: string
+  /** keeper-process.ts as one file. */
+  readonly program: string
   readonly scale: Scale
   readonly seed: number
   readonly record: (event: CampaignEvent) => void
   /** Told of a death before the process is started again. */
-  readonly onDeath: (host: string) => void
+  readonly onDeath: (host: string) => Promise<void>
 }
 
 interface Slot {
@@ -117,7 +117,7 @@ export class Fleet {
   }
 
   async #live(slot: Slot): Promise<void> {
-    const { place, folder, compiled, scale, onDeath } = this.#options
+    const { place, folder, program, scale, onDeath } = this.#options
     while (this.#isRunning) {
       slot.lives += 1
       const process = new HostProcess({
@@ -127,8 +127,8 @@ export class Fleet {
         timing: scale.timing,
         events: path.join(folder, `events-${slot.name}.jsonl`),
         output: path.join(folder, 'output', `${slot.name}.log`),
-        compiled,
-        readPause: 40,
+        program,
+        readPause: 120,
       })
       slot.process = process
       await process.ready
@@ -138,7 +138,7 @@ export class Fleet {
       if (signal === 'SIGKILL') this.#killed(process)
       if (signal !== 'SIGKILL' && (this.#isRunning || code !== 0))
         this.crashes.push(`${process.name} ended by ${signal ?? code}`)
-      onDeath(slot.host)
+      await onDeath(slot.host)
     }
   }
 
@@ -178,8 +178,7 @@ export class Fleet {
   async #freeze(process: HostProcess, point: string): Promise<void> {
     if (point === 'outside') process.signal('SIGSTOP')
     const at = Date.now()
-    await sleep(2 * this.#options.scale.timing.lease)
-    process.signal('SIGCONT')
+    await process.goOnAfter(2 * this.#options.scale.timing.lease)
     this.stops += 1
     this.#options.record({ type: 'stopped', at, until: Date.now(), sender: process.name, point })
   }

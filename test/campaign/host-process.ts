@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import path from 'node:path'
 import type { Timing } from 'evertoken'
 import type { StorePlace } from './store-place.ts'
 
@@ -16,8 +16,8 @@ export interface ProcessOptions {
   readonly events: string
   /** Where everything goes that it prints. */
   readonly output: string
-  /** Where Node keeps what it has compiled: most of a start is that. */
-  readonly compiled: string
+  /** keeper-process.ts as one file; Node keeps what it has compiled of it beside it. */
+  readonly program: string
   /** Milliseconds between two reads. */
   readonly readPause: number
 }
@@ -51,18 +51,14 @@ export class HostProcess {
   constructor(options: ProcessOptions) {
     this.name = options.name
     const output = openSync(options.output, 'a', 0o600)
-    this.#child = spawn(
-      process.execPath,
-      ['--conditions=evertoken:source', fileURLToPath(import.meta.resolve('./keeper-process.ts'))],
-      {
-        stdio: ['ignore', output, output, 'ipc'],
-        env: {
-          ...process.env,
-          NODE_COMPILE_CACHE: options.compiled,
-          CAMPAIGN_PROCESS: JSON.stringify(options),
-        },
+    this.#child = spawn(process.execPath, [options.program], {
+      stdio: ['ignore', output, output, 'ipc'],
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: path.join(path.dirname(options.program), 'compiled'),
+        CAMPAIGN_PROCESS: JSON.stringify(options),
       },
-    )
+    })
     closeSync(output)
     this.gone = once(this.#child, 'exit').then(([code, signal]) => {
       this.#isGone = true
@@ -86,6 +82,15 @@ export class HostProcess {
 
   send(message: ProcessMessage): void {
     if (this.#child.connected) this.#child.send(message, () => undefined)
+  }
+
+  /**
+   * Lets it go on after so many milliseconds. A process of its own does that: this one may itself be waiting for the lock
+   * on a SQLite file that the stopped one holds.
+   */
+  async goOnAfter(ms: number): Promise<void> {
+    const alarm = spawn('sh', ['-c', `sleep ${ms / 1000}; kill -CONT ${this.pid}`], { stdio: 'ignore' })
+    await once(alarm, 'exit')
   }
 
   signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void {

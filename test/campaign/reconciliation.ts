@@ -40,6 +40,8 @@ export interface Findings {
   readonly logins: readonly JudgedLogin[]
   readonly lostAvoidably: readonly JudgedLogin[]
   readonly lostUnavoidably: readonly JudgedLogin[]
+  /** Those that `judgeLogin` calls avoidable, which knows nothing of tries that were struck one after the other. */
+  readonly avoidableByChecker: readonly JudgedLogin[]
   readonly causes: ReadonlyMap<LossCause, number>
   /** Logins that a person was asked to renew, and that were alive. */
   readonly falseReauthorizations: readonly JudgedLogin[]
@@ -118,6 +120,7 @@ export function reconcile(records: Records): Findings {
     logins,
     lostAvoidably: lost.filter(isAvoidable),
     lostUnavoidably: lost.filter((login) => !isAvoidable(login)),
+    avoidableByChecker: lost.filter(({ verdict }) => verdict.state === 'lost' && verdict.avoidable),
     causes,
     falseReauthorizations: alive.filter(
       ({ grant, state }) => state === 'reauthorization_required' || asked(grant),

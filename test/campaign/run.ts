@@ -78,7 +78,6 @@ async function trial(
       logins,
       hosts: 2,
       perHost: 4,
-      compiled: path.join(root, 'compiled'),
       postgres: await postgres?.createDatabase(),
     })
   } finally {

@@ -53,7 +53,7 @@ export function scaled(stretch = 1): Scale {
     mandatory: ms(3_000),
     reuseWindow: 1.2 * stretch,
     notice: ms(1_800),
-    handover: ms(250),
+    handover: ms(500),
     life: 1_000,
     patience: 4_000,
     calm: 120_000 + ms(12_000),
