@@ -118,28 +118,35 @@ function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: M
   const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? moment.time.at, localDone }
   const kept: GrantRecord = { ...failed, attempts: [...failed.attempts, open] }
   const recovery = recoveryOf(kept, by, moment)
-  const next =
-    recovery.kind === 'wait' && refreshes(kept.status)
-      ? { ...kept, schedule: { ...kept.schedule, dueAt: recovery.until } }
-      : whileWindowLasts(kept, by, moment)
-  if (recovery.kind !== 'wait' || !recovery.atRisk) return next
-  const words = `a refresh was sent and nobody knows what became of it (${failed.schedule.lastError?.message ?? ''})`
-  return notify(next, 'at_risk', words, by.utc)
+  if (recovery.kind !== 'wait') return whileWindowLasts(kept, by, moment)
+  const next = refreshes(kept.status)
+    ? { ...kept, schedule: { ...kept.schedule, dueAt: recovery.until } }
+    : kept
+  return recovery.atRisk ? atRisk(next, by) : next
+}
+
+function atRisk(record: GrantRecord, { utc }: Settler): GrantRecord {
+  const { message = '' } = record.schedule.lastError ?? {}
+  const words = `a refresh was sent and nobody knows what became of it (${message})`
+  return notify(record, 'at_risk', words, utc)
 }
 
 /**
  * However long it is to be backed off: an earlier send is repeated while its window has room for an answer, and a child that
  * a late sibling may have killed is tried while its parent can still bring another.
  */
-function whileWindowLasts(record: GrantRecord, { timing }: Settler, { time }: Moment): GrantRecord {
+function whileWindowLasts(record: GrantRecord, by: Settler, { time }: Moment): GrantRecord {
   const { dueAt, backoffUntil } = record.schedule
   if (dueAt === null) return record
+  const { timing } = by
   const { deadline } = limitsOf(record.facts, timing)
   // Past it there is room for no answer: nobody is asked again and again until the window ends.
   const sooner = (chance: number): boolean => chance > time.at && chance < dueAt
   const until = unresolvedOf(record).length === 0 ? undefined : replayUntil(record, timing, time)
   if (until !== undefined && sooner(until - deadline))
     return { ...record, schedule: { ...record.schedule, dueAt: until - deadline } }
+  // Nobody asks again before the window is over.
+  if (until !== undefined && dueAt >= until) return atRisk(record, by)
   if (effectiveClass(record.facts, timing) !== 'last_child_wins') return record
   const helps = previousHelpsUntil(record, timing, time)
   if (helps === undefined || !sooner(helps - 2 * deadline)) return record

@@ -230,6 +230,24 @@ describe('an end that nobody knows', () => {
     expect(asked.schedule.dueAt).toBe(storeNow - 100 + 43_000)
   })
 
+  // The next to ask came seven seconds after the window was over, and only then a person was told.
+  test('that leaves no time for another try in its window is told at once', () => {
+    const schedule = { dueAt: storeNow, backoffUntil: 0, failures: 12 }
+    const first = attempt({ id: 'attempt-0', parent: 'print of refresh-1', localDone: true })
+    const asked = (ago: number) =>
+      settled(
+        sent('idempotent', {
+          tokens: [tokenRow()],
+          schedule,
+          attempts: [{ ...first, sentAt: storeNow - ago }, own],
+        }),
+        failed('ambiguous'),
+        { random: 1 },
+      )
+    expect(kinds(asked(42_999))).toEqual([])
+    expect(kinds(asked(43_000))).toEqual(['at_risk'])
+  })
+
   test('puts a login at risk, and says so once, where sending again could end it', () => {
     expect(kinds(settled(sent('strict'), failed('ambiguous')))).toEqual(['at_risk'])
     for (const replayClass of ['last_child_wins', 'idempotent', 'fork', 'non_rotating'] as const)
