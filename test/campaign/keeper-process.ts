@@ -1,6 +1,7 @@
 // One process of a host: keeper, worker and readers on the store that all share. It kills or stops itself at the named
 // point that it is told, and writes down what it saw.
 
+import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Keeper, loggedTransport, nodeTransport, type Transport, Worker } from 'evertoken'
 import { fingerprint } from 'evertoken/testing'
@@ -88,6 +89,8 @@ const pulse = setInterval(() => {
   if (at - awake > timing.deadline / 2) events.write({ type: 'stalled', at, from: awake })
   awake = at
 }, timing.deadline / 10)
+// Who is killed leaves nothing compiled for the next.
+if (name.endsWith('.1')) flushCompileCache()
 events.write({ type: 'ready', at: Date.now() })
 process.send?.({ ready: true })
 
