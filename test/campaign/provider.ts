@@ -21,8 +21,8 @@ export interface Provider {
 }
 
 /**
- * A client for every few logins: what many logins of one client suffer is taken for trouble of the provider (breaker,
- * incident), and in a campaign many suffer.
+ * More clients than logins: what several logins of one client suffer within minutes is taken for trouble of the provider
+ * (breaker, incident), and in a campaign many suffer, each for itself.
  */
 export async function startProvider(
   name: ProviderClass,
@@ -31,7 +31,7 @@ export async function startProvider(
   seed: number,
   logins: number,
 ): Promise<Provider> {
-  const clients = Array.from({ length: Math.ceil(logins / 4) }, (_, index) => ({
+  const clients = Array.from({ length: 4 * logins }, (_, index) => ({
     clientId: `campaign-${index}`,
     clientSecret: `canary_secret_${randomBytes(24).toString('base64url')}`,
   }))
