@@ -152,7 +152,7 @@ function taken(
  */
 function inDoubt(
   committed: GrantRecord,
-  attempt: Pick<Attempt, 'fence'>,
+  attempt: Pick<Attempt, 'fence' | 'parent'>,
   others: readonly Attempt[],
   { utc, timing }: Committer,
   moment: Moment,
@@ -170,6 +170,9 @@ function inDoubt(
   const attempts = [...committed.attempts, ...others]
   const again = withPrevious({ ...committed, attempts }, timing, moment)
   if (again !== undefined) return again
+  const { parent, fence } = attempt
+  const younger = committed.candidates.findLast((other) => other.parent === parent && other.fence > fence)
+  if (younger !== undefined) return withYounger(committed, younger, fence)
   const { quiescence } = limitsOf(committed.facts, timing)
   const patience = Math.min(time.at + quiescence, mandatoryAt(committed, utc, time.at))
   return due === null ? committed : waiting(Math.max(due, patience))
@@ -280,12 +283,17 @@ const withSibling = (record: GrantRecord, candidate: Candidate): GrantRecord => 
  * lives. Some providers end the login when the other is used, so it is the last that proves itself.
  */
 function newestPresent(record: GrantRecord, candidate: Candidate): GrantRecord {
-  const { refreshToken } = record
   const fence = findToken(record, ownToken)?.fence
-  if (refreshToken === undefined || fence === undefined || fence >= candidate.fence) return record
-  const { id, parent } = candidate
+  return fence === undefined || fence >= candidate.fence ? record : withYounger(record, candidate, fence)
+}
+
+/** @param fence of the attempt that brought the present refresh token, which becomes a candidate. */
+function withYounger(record: GrantRecord, candidate: Candidate, fence: number): GrantRecord {
+  const { refreshToken } = record
+  if (refreshToken === undefined) return record
   const next = withCandidate(record, candidate)
-  return { ...next, candidates: [...next.candidates, { id, fence, parent, refreshToken }] }
+  const elder = { id: refreshToken.fingerprint, fence, parent: candidate.parent, refreshToken }
+  return { ...next, candidates: [...next.candidates, elder] }
 }
 
 /** During a quarantine the child of the present refresh token is a candidate too: when that was spent is not forgotten. */

@@ -3,11 +3,13 @@ import { withCandidate, withPrevious } from './candidate.ts'
 import {
   type Attempt,
   dueAt,
+  findToken,
   type GrantRecord,
   type GrantStatus,
   type LastError,
   noRefreshToken,
   ownFreshness,
+  ownToken,
   parentOf,
   refreshes,
   type TokenKey,
@@ -178,7 +180,7 @@ function rejected(
   const judged: GrantRecord = { ...failed, attempts }
   // Where an earlier send has no verdict it may be spent: using another one then could end the login.
   if (!outcome.person && judged.attempts.length === failed.attempts.length) {
-    const next = withPrevious(judged, by.timing, moment) ?? sibling(judged, moment)
+    const next = withPrevious(judged, by.timing, moment) ?? sibling(judged, by.timing, moment, 'younger')
     if (next !== undefined) return next
   }
   const { status, next: again } = afterRejection(
@@ -193,7 +195,7 @@ function rejected(
     // Before a person is asked there is nothing left to lose by using another one.
     const last = outcome.person
       ? undefined
-      : (sibling(judged, moment) ?? withPrevious(judged, by.timing, moment))
+      : (sibling(judged, by.timing, moment) ?? withPrevious(judged, by.timing, moment))
     if (last !== undefined) return last
     return notify({ ...judged, status, schedule }, 'reauthorization_required', status.reason, by.utc)
   }
@@ -205,14 +207,27 @@ function rejected(
   return whileWindowLasts(told, by, moment)
 }
 
-/** A candidate takes the place of the present refresh token. */
-function sibling(record: GrantRecord, { time }: Moment): GrantRecord | undefined {
+/**
+ * A candidate takes the place of the present refresh token. `younger`: of last_child_wins only one that was asked for later:
+ * an older one is dead, and one refusal is not worth showing it.
+ */
+function sibling(
+  record: GrantRecord,
+  timing: Timing,
+  { time }: Moment,
+  which: 'any' | 'younger' = 'any',
+): GrantRecord | undefined {
   const { candidates, previousRefreshToken, facts, schedule } = record
   const killsSiblings = facts.replayClass === 'last_child_wins' || facts.replayClass === 'strict'
+  const oldest =
+    which === 'younger' && effectiveClass(facts, timing) === 'last_child_wins'
+      ? (findToken(record, ownToken)?.fence ?? 0)
+      : 0
   // Once a sibling has been used with success the others are dead, and a provider takes them for a thief's.
   const candidate = candidates.findLast(
-    ({ parent }) =>
-      !killsSiblings || parent === previousRefreshToken?.fingerprint || parent === parentOf(record),
+    ({ parent, fence }) =>
+      fence > oldest &&
+      (!killsSiblings || parent === previousRefreshToken?.fingerprint || parent === parentOf(record)),
   )
   if (candidate === undefined) return undefined
   return {
@@ -263,7 +278,7 @@ export function lost(
     lease: undefined,
     attempts: record.attempts.filter((open) => open.parent !== attempt.parent),
   }
-  const next = sibling(judged, moment) ?? withPrevious(judged, by.timing, moment)
+  const next = sibling(judged, by.timing, moment) ?? withPrevious(judged, by.timing, moment)
   if (next !== undefined) return written(next)
   const reason =
     'lost_rotation: the provider has replaced the refresh token, and the answer that held the new one was lost'

@@ -391,6 +391,15 @@ describe('after two sends on one parent, a child', () => {
       expect(findToken(record, ownToken)?.sealed).toEqual(bytes('access-2'))
     })
 
+    // It was used when it was due, and the provider ended the login over it.
+    test('gives way to a child of a later send that is here already, when their parent helps no more', () => {
+      const early = { ...own, sentAt: storeNow - 58_000 }
+      const here = candidate('2b', { fence: 3, parent: 'print of refresh-1' })
+      const asked = attempt({ id: 'again', fence: 3, parent: 'print of refresh-1', sentAt: early.sentAt })
+      const record = committed(sent({ attempts: [early, asked], candidates: [here], facts: facts_ }))
+      expect(fingerprints(record)).toEqual([here.refreshToken.fingerprint, 'print of refresh-2'])
+    })
+
     test('is not used before that answer has had its time, when their parent helps no more', () => {
       const early = { ...own, sentAt: storeNow - 58_000 }
       const record = committed(sent({ attempts: [early, later], facts: facts_, tokens: [] }))

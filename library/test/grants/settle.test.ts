@@ -441,6 +441,26 @@ describe('a refused refresh token', () => {
     expect(tried('fork').refreshToken?.fingerprint).toBe('print of refresh-8')
   })
 
+  // A provider that refused everybody for a moment made a login show the elder of two children, which was dead.
+  test('gives way to an elder child of the same parent only before a person is asked', () => {
+    const elder = candidate('refresh-9', { parent: 'print of refresh-0', fence: 1 })
+    const change = {
+      candidates: [elder],
+      tokens: [tokenRow({ fence: 2 })],
+      previousRefreshToken: previous(58_000),
+    }
+    const first = settled(sent('last_child_wins', change), refusal())
+    expect(first).toMatchObject({ status: { state: 'suspect' }, candidates: [elder] })
+    const status = { state: 'suspect', refusals: 2, countsFrom: storeNow } as const
+    const last = settled(sent('last_child_wins', { ...change, status }), refusal())
+    expect(last.refreshToken?.fingerprint).toBe('print of refresh-9')
+    const younger = { ...elder, fence: 3 }
+    expect(settled(sent('last_child_wins', { ...change, candidates: [younger] }), refusal())).toMatchObject({
+      status: { state: 'active' },
+      refreshToken: { fingerprint: 'print of refresh-9' },
+    })
+  })
+
   test('that may have been spent gives way to nothing', () => {
     const unresolved = attempt({ id: 'attempt-0', parent: 'print of refresh-1', sentAt: storeNow - 900 })
     const record = sent('last_child_wins', {
