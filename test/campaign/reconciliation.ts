@@ -33,6 +33,8 @@ export interface JudgedLogin {
   readonly history: LoginHistory
   /** Of a loss: milliseconds until somebody was told; undefined when nobody was. */
   readonly noticedAfter?: number | undefined
+  /** Of a loss: nobody was told within 60 s, in proportion to the lease, from when it could be known. */
+  readonly isSilent?: boolean | undefined
 }
 
 /** What the ground truth says of a run. */
@@ -94,9 +96,11 @@ export function reconcile(records: Records): Findings {
     if (history === undefined) throw new Error(`the provider knows no login of ${grant}`)
     const kept = [...login.kept, ...(spooled.get(grant) ?? []).map(({ refreshToken }) => refreshToken)]
     const verdict = judgeLogin(history, { ...evidence, held: login.held, kept })
-    const noticedAfter =
-      verdict.state === 'lost' ? noticeOf(history, verdict, notices.get(grant) ?? [], records) : undefined
-    return { grant, state, verdict, history, noticedAfter }
+    if (verdict.state !== 'lost') return { grant, state, verdict, history }
+    const at = lostAt(history, verdict, records)
+    const noticedAfter = noticeOf(at, notices.get(grant) ?? [], records.scale)
+    const late = (noticedAfter ?? Number.POSITIVE_INFINITY) - knowableAfter(history, at, evidence)
+    return { grant, state, verdict, history, noticedAfter, isSilent: late > records.scale.notice }
   })
   const lost = logins.filter(({ verdict }) => verdict.state === 'lost')
   const hardships = { ...hardshipsOf(campaign, records.seen), absences: evidence.absences }
@@ -125,9 +129,7 @@ export function reconcile(records: Records): Findings {
     falseReauthorizations: alive.filter(
       ({ grant, state }) => state === 'reauthorization_required' || asked(grant),
     ),
-    silent: lost.filter(
-      ({ noticedAfter }) => noticedAfter === undefined || noticedAfter > records.scale.notice,
-    ),
+    silent: lost.filter(({ isSilent }) => isSilent),
     slowestNotice: Math.max(0, ...delays),
     familyKills: {
       ofLiving: logins.filter(({ verdict }) => isGuilty(verdict)).map(({ grant }) => grant),
@@ -228,29 +230,50 @@ export function absencesOf(
 }
 
 type Notice = Extract<CampaignEvent, { type: 'notice' }>
+type Lost = Extract<LoginVerdict, { state: 'lost' }>
+type Evidence = ReturnType<typeof evidenceOf>
 
-/** Milliseconds from a loss to the first notice that tells of it; negative where it was told before it was certain. */
-function noticeOf(
+/** UTC ms at which it was certain. */
+function lostAt(
   { requests }: LoginHistory,
-  verdict: Extract<LoginVerdict, { state: 'lost' }>,
-  notices: readonly Notice[],
-  { name, scale: { timing, reuseWindow } }: Pick<Records, 'name' | 'scale'>,
-): number | undefined {
+  verdict: Lost,
+  { name, scale }: Pick<Records, 'name' | 'scale'>,
+): number {
   const request = verdict.request ?? requests.at(-1)
   // As long as its window is open nothing is lost.
-  const open = isWindowed(name) ? reuseWindow * 1000 : 0
-  const lostAt = (request?.processedAt ?? request?.receivedAt ?? 0) + open
+  const open = isWindowed(name) ? scale.reuseWindow * 1000 : 0
+  return (request?.processedAt ?? request?.receivedAt ?? 0) + open
+}
+
+/**
+ * Milliseconds from a loss until it could be known: until a request after it was answered, and whoever asked lived. Only the
+ * answer to another request tells that one which came late has ended the login.
+ */
+function knowableAfter({ requests }: LoginHistory, from: number, { kills, timing }: Evidence): number {
+  const heard = requests.find(
+    ({ sender, receivedAt, answeredAt = Number.POSITIVE_INFINITY, delivery }) =>
+      receivedAt >= from &&
+      delivery === 'whole' &&
+      !kills.some(
+        (kill) => kill.sender === sender && kill.at >= receivedAt && kill.at <= answeredAt + timing.handover,
+      ),
+  )
+  return heard === undefined ? 0 : heard.receivedAt - from
+}
+
+/** Milliseconds from a loss to the first notice that tells of it; negative where it was told before it was certain. */
+function noticeOf(lost: number, notices: readonly Notice[], { timing }: Scale): number | undefined {
   // A request that was held back is at risk before it is processed; what was said and taken back does not count.
   const told = notices.filter(({ kind, at }, index) => {
     if (kind !== 'at_risk' && kind !== 'reauthorization_required') return false
-    if (at >= lostAt) return true
+    if (at >= lost) return true
     const takenBack = notices
       .slice(index + 1)
-      .some((later) => later.kind === 'recovered' && later.at <= lostAt + timing.lease)
+      .some((later) => later.kind === 'recovered' && later.at <= lost + timing.lease)
     return !takenBack
   })
   const earliest = told[0]?.at
-  return earliest === undefined ? undefined : earliest - lostAt
+  return earliest === undefined ? undefined : earliest - lost
 }
 
 /** Tokens that a reader was given when they were over. */
