@@ -175,7 +175,12 @@ function inDoubt(
   if (younger !== undefined) return withYounger(committed, younger, fence)
   const { quiescence } = limitsOf(committed.facts, timing)
   const patience = Math.min(time.at + quiescence, mandatoryAt(committed, utc, time.at))
-  return due === null ? committed : waiting(Math.max(due, patience))
+  const waits = due === null ? committed : waiting(Math.max(due, patience))
+  // It does not go on before that is known: what was at risk is still.
+  const notices = waits.notices.filter(({ kind, at }) => kind !== 'recovered' || at !== utc)
+  const words =
+    'a later refresh was sent with the same refresh token, and its answer may have replaced this one'
+  return notify({ ...waits, notices }, 'at_risk', words, utc)
 }
 
 /** A refresh token without an access token is proved at once; a provider that never gives one is asked ever less often. */

@@ -406,6 +406,10 @@ describe('after two sends on one parent, a child', () => {
       expect(fingerprints(record)).toEqual(['print of refresh-2'])
       const due = record.schedule.dueAt
       expect(due).toBeGreaterThanOrEqual(storeNow + 120_000)
+      expect(record.notices.map(({ kind }) => kind)).toEqual(['at_risk'])
+      const risk = { kind: 'at_risk', epoch: 1, at: 1, message: 'm' } as const
+      const told = sent({ attempts: [early, later], facts: facts_, notices: [risk] })
+      expect(committed(told).notices).toEqual([risk])
     })
   })
 
