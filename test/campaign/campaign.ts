@@ -195,8 +195,10 @@ class Run {
     this.#record({ type: 'phase', at: Date.now(), phase: 'end' })
     const logins = await patiently(() => this.#observer.logins())
     writeFileSync(path.join(folder, 'logins.json'), JSON.stringify(logins))
+    const store = postgres === undefined ? 'sqlite' : 'postgres'
     const records: Records = {
       name: this.#options.class,
+      store,
       scale,
       truth: readTruthFile(this.#provider.truthFile),
       campaign: this.#events,
@@ -208,7 +210,7 @@ class Run {
       {
         contender: 'evertoken',
         class: this.#options.class,
-        store: postgres === undefined ? 'sqlite' : 'postgres',
+        store,
         seed,
         kills: this.#fleet.kills,
         stops: this.#fleet.stops,

@@ -246,6 +246,7 @@ class PeerRun {
     this.#events.push({ type: 'phase', at: Date.now(), phase: 'end' })
     const findings = reconcile({
       name: this.#options.class,
+      store: 'file',
       scale: this.#options.scale,
       truth: readTruthFile(this.#provider.truthFile),
       campaign: this.#events,

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import { extraPerBlow, missedBars, rowOf } from './findings-table.ts'
 import type { HeldLogin } from './observer.ts'
-import { absencesOf, type Findings, type Records, reconcile } from './reconciliation.ts'
+import { absencesOf, type Findings, locksOf, type Records, reconcile } from './reconciliation.ts'
 import { scaled } from './scale.ts'
 import { timelineOf } from './timeline.ts'
 import { struckClaims } from './window-faults.ts'
@@ -98,6 +98,7 @@ const notice = (at: number, kind: 'at_risk' | 'reauthorization_required' | 'reco
 function reckon(truth: Truth, login: HeldLogin, more: Partial<Records> = {}): Findings {
   return reconcile({
     name: 'strict',
+    store: 'sqlite',
     scale,
     truth: truth.entries,
     seen: [],
@@ -285,6 +286,22 @@ test('nobody is at work between the last death or stall and the next start', () 
   ]
   const campaign: CampaignEvent[] = [{ type: 'killed', at: 500, sender: 'a1.1' }]
   expect(absencesOf(campaign, seen)).toEqual([{ from: 600, until: 900 }])
+})
+
+test('a process that is stopped keeps others away where nobody could claim anything meanwhile', () => {
+  const stop = (at: number, point: string): CampaignEvent => ({
+    type: 'stopped',
+    at,
+    until: at + 1_200,
+    sender: 'a1.1',
+    point,
+  })
+  const seen: SeenEvent[] = [
+    { type: 'claimed', at: 1_030, grant: 'ann', sender: 'b1.1' },
+    { type: 'claimed', at: 5_600, grant: 'ann', sender: 'b1.1' },
+  ]
+  const campaign = [stop(1_000, 'pre_store_commit'), stop(3_000, 'pre_send'), stop(5_000, 'outside')]
+  expect(locksOf(campaign, seen)).toEqual([{ from: 1_050, until: 2_150 }])
 })
 
 test('the timeline of a login is that of the provider, its senders and the campaign, and of no other', () => {

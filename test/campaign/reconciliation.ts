@@ -14,11 +14,13 @@ import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import type { HeldLogin } from './observer.ts'
 import { isWindowed, type ProviderClass, rotationOf } from './provider-class.ts'
 import type { Scale } from './scale.ts'
+import type { StoreKind } from './store-place.ts'
 import { faultsInWindow, hardshipsOf, struckClaims } from './window-faults.ts'
 
 /** Everything that is known of a run when it is over. */
 export interface Records {
   readonly name: ProviderClass
+  readonly store: StoreKind | 'file'
   readonly scale: Scale
   readonly truth: readonly TruthEntry[]
   readonly campaign: readonly CampaignEvent[]
@@ -165,14 +167,14 @@ const requestsOf = (histories: readonly LoginHistory[]) => ({
 })
 
 /** What the server's log cannot know, from what we did to the processes. */
-function evidenceOf({ name, scale, campaign, seen, truth }: Omit<Records, 'logins'>) {
+function evidenceOf({ name, store, scale, campaign, seen, truth }: Omit<Records, 'logins'>) {
   const { deadline, lease, quiescence } = scale.timing
   return {
     rotation: rotationOf(name),
     reuseWindow: isWindowed(name) ? scale.reuseWindow : undefined,
     kills: killsOf(campaign, seen, truth, scale.handover),
     stops: of(campaign, 'stopped').map(({ sender, at, until }) => ({ sender, from: at, until })),
-    absences: absencesOf(campaign, seen),
+    absences: [...absencesOf(campaign, seen), ...(store === 'sqlite' ? locksOf(campaign, seen) : [])],
     timing: { deadline, lease, quiescence, mandatory: scale.mandatory, handover: scale.handover },
   }
 }
@@ -228,6 +230,24 @@ export function absencesOf(
   }
   return absences
 }
+
+/**
+ * Spans in which a process that stood still in the middle of a transaction kept all others from a SQLite file: it may have,
+ * where it was stopped, and nobody at all claimed anything meanwhile.
+ */
+export function locksOf(
+  campaign: readonly CampaignEvent[],
+  seen: readonly SeenEvent[],
+): { from: number; until: number }[] {
+  const claims = of(seen, 'claimed')
+  return of(campaign, 'stopped')
+    .filter(({ point }) => point === 'pre_store_commit' || point === 'outside')
+    .map(({ at, until }) => ({ from: at + stopping, until: until - stopping }))
+    .filter(({ from, until }) => from < until && !claims.some(({ at }) => at > from && at < until))
+}
+
+/** Milliseconds from the stop of a process until somebody else notices: what it let go of just before is still under way. */
+const stopping = 50
 
 type Notice = Extract<CampaignEvent, { type: 'notice' }>
 type Lost = Extract<LoginVerdict, { state: 'lost' }>

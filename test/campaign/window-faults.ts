@@ -8,8 +8,11 @@ export interface Hardships {
   readonly deaths: ReadonlyMap<string, number>
   /** When a process stood still, for half a deadline or more. */
   readonly pauses: ReadonlyMap<string, readonly { readonly from: number; readonly until: number }[]>
-  /** Who said, and when, what came of a refresh of that login. */
-  readonly told: ReadonlyMap<string, readonly { readonly sender: string; readonly at: number }[]>
+  /** Who said, and when, what came of a refresh of that login. `late`: that it came too late to its send to begin it. */
+  readonly told: ReadonlyMap<
+    string,
+    readonly { readonly sender: string; readonly at: number; readonly late: boolean }[]
+  >
   /** First send of each refresh token, which the provider may never have received. */
   readonly sends: ReadonlyMap<string, number>
   /** When no process at all was at work, as when one was stopped in the middle of a transaction on a SQLite file. */
@@ -25,7 +28,7 @@ export function hardshipsOf(
   const deaths = new Map<string, number>()
   const pauses = new Map<string, { from: number; until: number }[]>()
   const claims = new Map<string, { sender: string; at: number }[]>()
-  const told = new Map<string, { sender: string; at: number }[]>()
+  const told = new Map<string, { sender: string; at: number; late: boolean }[]>()
   const sends = new Map<string, number>()
   const add = <Value>(to: Map<string, Value[]>, key: string, value: Value) => {
     const values = to.get(key)
@@ -38,15 +41,18 @@ export function hardshipsOf(
   for (const event of seen)
     if (event.type === 'stalled') add(pauses, event.sender, { from: event.from, until: event.at })
     else if (event.type === 'claimed') add(claims, event.grant, { sender: event.sender, at: event.at })
-    else if (event.type === 'told') add(told, event.grant, { sender: event.sender, at: event.at })
-    else if (event.type === 'send' && event.refreshToken !== undefined && !sends.has(event.refreshToken))
+    else if (event.type === 'told') {
+      const { sender, at, what } = event
+      add(told, event.grant, { sender, at, late: what.includes('stopped before the send') })
+    } else if (event.type === 'send' && event.refreshToken !== undefined && !sends.has(event.refreshToken))
       sends.set(event.refreshToken, event.at)
   return { deaths, pauses, claims, told, sends }
 }
 
 /**
  * How many tries were struck within the reuse window in which a login was lost: their process died or stood still while it
- * held the claim, or the provider or the network spoilt the request; and how often nobody was there at all. The protocol has room in a window for one try that
+ * held the claim, or had so little of the processor that it could not send in time, or the provider or the network spoilt
+ * the request; and how often nobody was there at all. The protocol has room in a window for one try that
  * fails and for one more (L + H <= window).
  */
 export function faultsInWindow(
@@ -86,7 +92,7 @@ export function faultsInWindow(
         send.receivedAt <= at + timing.lease &&
         (send.delivery !== 'whole' || send.accessToken === undefined || isLate(send, timing.deadline)),
     )
-    return wasHit || stood || spoilt
+    return wasHit || stood || spoilt || said?.late === true
   })
   return struck.length + gone.length
 }
