@@ -27,6 +27,8 @@ export interface Seal {
   seal(text: string, place: Place): Uint8Array
   /** Throws `store_damaged` when the ciphertext was cut, changed or moved, `wrong_encryption_key` for an unknown key. */
   open(box: Uint8Array, place: Omit<Place, 'fence'>): string
+  /** The fence a box says it was written under, unproven: only `open` tells whether that is true. */
+  fenceOf(box: Uint8Array): number
   /** Keyed hash of a secret, 32 hexadecimal digits: equal for equal secrets, useless without the key. */
   fingerprint(text: string): string
 }
@@ -162,6 +164,12 @@ export function aesSeal(storeId: string, keys: readonly MasterKey[]): Seal {
       }
     },
 
+    fenceOf(box) {
+      const header = Buffer.from(box.buffer, box.byteOffset, box.byteLength)
+      const at = 2 + (header[1] ?? 0)
+      return header.length < at + fenceBytes ? 0 : Number(header.readBigUInt64BE(at))
+    },
+
     fingerprint: (text) => createHmac('sha256', fingerprintKey).update(text).digest('hex').slice(0, 32),
   }
 }
@@ -179,6 +187,7 @@ export function memorySeal(): Seal {
   return {
     seal: (text) => Buffer.from(text),
     open: (box) => Buffer.from(box).toString('utf8'),
+    fenceOf: () => Number.MAX_SAFE_INTEGER,
     fingerprint: (text) => createHmac('sha256', key).update(text).digest('hex').slice(0, 32),
   }
 }

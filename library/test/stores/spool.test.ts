@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { answer } from './spool-answers.ts'
+import type { Seal } from '../../src/grants/seal.ts'
+import { answer, spoolOptions } from './spool-answers.ts'
 import { filesIn, left, leftBehind, openedSpool } from './spools.ts'
 import { temporaryFolder } from './sqlite-files.ts'
 
@@ -237,6 +238,36 @@ describe('answers that are kept', () => {
       ['a', '2', 5],
       ['b', '3', 3],
     ])
+  })
+
+  // A host that had refreshed sixty thousand grants in a day opened all their answers at its start.
+  test('stay closed unless they are wanted', async () => {
+    const folder = newFolder()
+    const first = openedSpool(folder, { keep })
+    for (const [id, grant, fence] of [
+      ['1', 'a', 1],
+      ['2', 'a', 5],
+      ['3', 'b', 3],
+    ] as const) {
+      await first.append(answer(first.owner, id, { grant, fence }))
+      first.settle(id)
+    }
+    await first.close()
+    const opened: string[] = []
+    const { seal } = spoolOptions(folder)
+    const counting: Seal = {
+      ...seal,
+      open: (box, place) => {
+        opened.push(place.grant)
+        return seal.open(box, place)
+      },
+    }
+    const spool = openedSpool(folder, { keep, seal: counting })
+    expect([...spool.keptGrants()].sort()).toEqual(['a', 'b'])
+    expect(opened).toEqual([])
+    const kept = spool.kept((grant, fence) => grant === 'a' && fence >= 5)
+    expect(kept.map(({ attempt }) => attempt.id)).toEqual(['2'])
+    expect(opened.filter((grant) => grant !== '')).toEqual(['a'])
   })
 
   test('of the dead are kept too once they are drained, and go when they are old', async () => {

@@ -211,14 +211,10 @@ export class PostgresGrants implements GrantStore {
       // It may be a standby that has taken over, which other hosts then know by us, or another store altogether.
       if (this.#comparedServer !== undefined) this.#copy = (await this.#options.identify()).foreign
       if (this.#copy !== undefined) return []
-      const kept = this.#spool.kept()
-      const { rows } = await this.#query(
-        'fences',
-        kept.map(({ grant }) => grant),
-      )
+      const { rows } = await this.#query('fences', this.#spool.keptGrants())
       const fences = new Map(rows.map(([id, fence]) => [String(id), Number(fence)]))
-      const behind = kept.filter(
-        ({ grant, attempt }) => (fences.get(grant) ?? Number.POSITIVE_INFINITY) <= attempt.fence,
+      const behind = this.#spool.kept(
+        (grant, fence) => fence >= (fences.get(grant) ?? Number.POSITIVE_INFINITY),
       )
       const records = await this.#reads.load(behind.map(({ grant }) => grant))
       const lost: SpoolEntry[] = []

@@ -35,13 +35,28 @@ export interface Scanned {
   readonly locked: number
 }
 
-/** Reads what can be read; after bytes that are no frame it goes on at the next that looks like one. */
-export function scanFrames(bytes: Buffer, seal: Seal): Scanned {
+/** Which answers are of interest, by what their frame and their seal say of them without being opened. */
+export type Wanted = (grant: string, fence: number) => boolean
+
+/**
+ * Reads what can be read; after bytes that are no frame it goes on at the next that looks like one.
+ *
+ * @param wanted answers that are not stay unopened and are left out.
+ */
+export function scanFrames(bytes: Buffer, seal: Seal, wanted: Wanted = () => true): Scanned {
   const messages: SpoolMessage[] = []
   const damaged: Uint8Array[] = []
   let locked = 0
   for (let at = 0; at < bytes.length; ) {
     const frame = frameAt(bytes, at)
+    if (
+      typeof frame === 'object' &&
+      frame.grant !== noGrant &&
+      !wanted(frame.grant, seal.fenceOf(frame.box))
+    ) {
+      at = frame.end
+      continue
+    }
     const opened = typeof frame === 'string' ? frame : open(frame, seal)
     if (typeof frame === 'object' && opened !== 'damaged') {
       if (opened === 'locked') locked += 1
@@ -84,8 +99,13 @@ function open({ grant, box }: Frame, seal: Seal): SpoolMessage | 'locked' | 'dam
   }
 }
 
+/** Of which grants there are answers. Opens nothing. */
+export const grantsIn = (bytes: Buffer): readonly string[] => [...newestByGrant(bytes).keys()]
+
 /** The newest frame of each grant, for what is kept only to be looked up again. Opens nothing. */
-export function newestFrames(bytes: Buffer): Buffer {
+export const newestFrames = (bytes: Buffer): Buffer => Buffer.concat([...newestByGrant(bytes).values()])
+
+function newestByGrant(bytes: Buffer): Map<string, Buffer> {
   const newest = new Map<string, Buffer>()
   for (let at = 0; at < bytes.length; ) {
     const frame = frameAt(bytes, at)
@@ -99,5 +119,5 @@ export function newestFrames(bytes: Buffer): Buffer {
     }
   }
   newest.delete(noGrant)
-  return Buffer.concat([...newest.values()])
+  return newest
 }

@@ -4,7 +4,7 @@ import { EvertokenError } from '../../errors.ts'
 import type { Seal } from '../../grants/seal.ts'
 import type { SpoolEntry, SpoolRemains } from '../../grants/spool.ts'
 import { isEntry, type SpoolMessage } from './entry.ts'
-import { newestFrames, type Scanned, scanFrames } from './frame.ts'
+import { grantsIn, newestFrames, type Scanned, scanFrames, type Wanted } from './frame.ts'
 import { hasLock, isDead, sweepLocks } from './owner.ts'
 import { spoolError } from './spool-error.ts'
 
@@ -70,12 +70,12 @@ export class Leftovers {
 
   /**
    * Newest of each grant, of all that was settled not long ago: what is under way in another process is that one's to tell.
-   * `live`: what is under way in this one.
+   * `live`: what is under way in this one. Only what is `wanted` is opened.
    */
-  kept(own: string | undefined, live: ReadonlySet<string>): readonly SpoolEntry[] {
+  kept(own: string | undefined, live: ReadonlySet<string>, wanted?: Wanted): readonly SpoolEntry[] {
     const newest = new Map<string, SpoolEntry>()
-    for (const name of [...this.#names('spool'), ...this.#names('kept')]) {
-      const { messages } = scanFrames(this.#bytes(name), this.#options.seal)
+    for (const name of this.#keptNames()) {
+      const { messages } = scanFrames(this.#bytes(name), this.#options.seal, wanted)
       const open = name.endsWith('.kept') ? none : ownerOf(name) === own ? live : idsOf(unsettled(messages))
       for (const message of messages) {
         if (!isEntry(message) || open.has(message.attempt.id)) continue
@@ -85,6 +85,15 @@ export class Leftovers {
       }
     }
     return [...newest.values()]
+  }
+
+  /** Of which grants there may be something in `kept`. Opens nothing. */
+  keptGrants(): readonly string[] {
+    return [...new Set(this.#keptNames().flatMap((name) => grantsIn(this.#bytes(name))))]
+  }
+
+  #keptNames(): readonly string[] {
+    return [...this.#names('spool'), ...this.#names('kept')]
   }
 
   /** Removes what nobody needs: locks of the dead whom no row names, and what was kept long enough. */

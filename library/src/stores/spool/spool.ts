@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { EvertokenError } from '../../errors.ts'
 import type { Seal } from '../../grants/seal.ts'
 import type { Spool, SpoolEntry, SpoolRemains } from '../../grants/spool.ts'
+import type { Wanted } from './frame.ts'
 import { Leftovers } from './leftovers.ts'
 import { createMarker, type Marker, readMarker, replaceMarker } from './marker.ts'
 import { type Owner, takeOwner } from './owner.ts'
@@ -124,10 +125,18 @@ export class HostSpool implements Spool {
     return this.#foreign === undefined && owner !== this.#owner?.id && this.#leftovers.isGone(owner)
   }
 
-  /** The newest answer of each grant that the store has had, with the fence it was sent under. */
-  kept(): readonly SpoolEntry[] {
+  /**
+   * The newest answer of each grant that the store has had, with the fence it was sent under. `wanted`: only of those, and
+   * the others are not even opened; there may be as many as grants were refreshed within a day.
+   */
+  kept(wanted?: Wanted): readonly SpoolEntry[] {
     if (this.#foreign !== undefined) return []
-    return this.#leftovers.kept(this.#owner?.id, this.#file?.live ?? new Set())
+    return this.#leftovers.kept(this.#owner?.id, this.#file?.live ?? new Set(), wanted)
+  }
+
+  /** Of which grants there may be something in `kept`. */
+  keptGrants(): readonly string[] {
+    return this.#foreign === undefined ? this.#leftovers.keptGrants() : []
   }
 
   /** Removes files of the dead that are not among `named`, the owners that rows of the store still name. */
