@@ -47,7 +47,7 @@ export const defaultTiming: Timing = Object.freeze({
   mandatoryWait: 2_000,
   patience: 15_000,
   confirmations: Object.freeze([60_000, 600_000]),
-  scan: 1_000,
+  scan: 500,
   assumedLifetime: 55 * 60_000,
   consent: 10 * 60_000,
 })
