@@ -388,7 +388,8 @@ idle:
     fi }
   atomic {   /* T1b: markSent, durable before any byte leaves */
     if
-    :: FENCE && (fenceOwner != me || refreshToken != r) -> r = 0; g = 0; goto idle
+    :: FENCE && (fenceOwner != me || refreshToken != r) ->
+         if :: fenceOwner == me -> lease = 0 :: else fi; r = 0; g = 0; goto idle
     :: !(FENCE && (fenceOwner != me || refreshToken != r)) && g && UNRESOLVED && !WINDOW ->   /* it closed since */
          if :: fenceOwner == me -> lease = 0 :: else fi; r = 0; g = 0; goto idle
     :: sends >= SENDCAP -> if :: fenceOwner == me -> lease = 0 :: else fi; r = 0; g = 0; goto idle
