@@ -53,8 +53,9 @@ export function drawFault(dice: Dice, name: ProviderClass, scale: Scale): Practi
       return { kind, grantType, ms: dice.whole(50, Math.round((confirmations[0] ?? 0) / 6)) }
     case 'drop_request':
     case 'drop_answer':
-    case 'process_when_client_gone':
       return { kind, grantType }
+    case 'process_when_client_gone':
+      return { kind, grantType, ms: Math.round(longestHold(name, scale)) }
     case 'date_offset':
       return { kind, grantType, seconds: 0 }
     default:

@@ -38,7 +38,7 @@ export async function underFault(
       await process()
       return 'close'
     case 'process_when_client_gone':
-      if (!gone.aborted) await once(gone, 'abort', { signal: stopped })
+      if (!gone.aborted) await clientGone(connection, fault.ms)
       await process()
       return 'close'
     case 'cut_answer':
@@ -67,6 +67,12 @@ export async function underFault(
     default:
       return fault satisfies never
   }
+}
+
+async function clientGone({ gone, stopped }: FaultyConnection, ms: number | undefined): Promise<void> {
+  const limit = ms === undefined ? [] : [AbortSignal.timeout(ms)]
+  const over = AbortSignal.any([gone, ...limit])
+  if (!over.aborted) await once(over, 'abort', { signal: stopped })
 }
 
 /** Faults under which a request is processed and something else than its answer is sent. */

@@ -8,8 +8,8 @@ export type FaultKind =
   | { readonly kind: 'drop_request' }
   /** Processes and ends the connection: the answer is lost. */
   | { readonly kind: 'drop_answer' }
-  /** Waits until the client has gone, and processes then. */
-  | { readonly kind: 'process_when_client_gone' }
+  /** Waits until the client has gone, though no longer than `ms`, and processes then. Default: as long as that takes. */
+  | { readonly kind: 'process_when_client_gone'; readonly ms?: number | undefined }
   /** Processes, and ends the connection after so many bytes of the answer's body. */
   | { readonly kind: 'cut_answer'; readonly bytes: number }
   /** Answers with this status, 500 to 599, without processing. `retryAfter` is sent as it is. */
@@ -131,7 +131,9 @@ export function checkFault(fault: PracticeFault): void {
       return
     case 'drop_request':
     case 'drop_answer':
+      return
     case 'process_when_client_gone':
+      if (fault.ms !== undefined) inRange(fault.kind, 'ms', fault.ms, 0, 2 ** 31 - 1)
       return
     default:
       throw new TypeError(`unknown fault ${JSON.stringify(Object(fault satisfies never).kind)}`)

@@ -97,6 +97,13 @@ describe('a fault after the processing has spent the token', () => {
     await expect.poll(() => truthOfLast().at(-1)).toMatchObject({ delivery: 'whole' })
   })
 
+  test('process_when_client_gone does not wait longer than it is told', async () => {
+    server.fault({ kind: 'process_when_client_gone', ms: 20 })
+    await expect(refresh(server, tokens.refresh)).rejects.toThrow()
+    await expect.poll(typesOfLast).toEqual(['received', 'consumed', 'issued', 'processed', 'answered'])
+    expect(() => server.fault({ kind: 'process_when_client_gone', ms: -1 })).toThrow(/ms must be/)
+  })
+
   test('process_when_client_gone', async () => {
     server.fault({ kind: 'process_when_client_gone' })
     const leaving = new AbortController()
