@@ -2,7 +2,8 @@
  * Something a person must know.
  *
  * - `connected`: a consent was finished.
- * - `at_risk`: a refresh was sent, nobody knows what became of it, and sending it again could end the login.
+ * - `at_risk`: a refresh was sent, nobody knows what became of it, and sending it again could end the login; or the
+ *   provider refused the refresh token, and is asked again before that is believed.
  * - `reauthorization_required`: a person has to consent again.
  * - `recovered`: a login that was given up, or at risk, goes on.
  * - `refresh_token_expires_30d`, `_7d`, `_1d`: the refresh token dies by age within that time.
