@@ -75,7 +75,7 @@ export function settle(
           : rejected(failed, attempt, outcome, by, moment),
       )
     case 'ambiguous':
-      return written(ambiguous(failed, row, by, moment))
+      return written(ambiguous(failed, row, outcome, by, moment))
     default:
       return outcome satisfies never
   }
@@ -112,7 +112,13 @@ function withFailure(
 }
 
 /** Nobody knows whether the refresh token is spent: the attempt stays, and its class says when the grant is due again. */
-function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: Moment): GrantRecord {
+function ambiguous(
+  failed: GrantRecord,
+  attempt: Attempt,
+  { failure }: FailedOutcome,
+  by: Settler,
+  moment: Moment,
+): GrantRecord {
   const { facts } = failed
   const replayClass = effectiveClass(facts, by.timing)
   if (replayClass === 'non_rotating') return failed
@@ -120,7 +126,8 @@ function ambiguous(failed: GrantRecord, attempt: Attempt, by: Settler, moment: M
   const open: Attempt = { ...attempt, sentAt: attempt.sentAt ?? moment.time.at, localDone }
   const kept: GrantRecord = { ...failed, attempts: [...failed.attempts, open] }
   const recovery = recoveryOf(kept, by, moment)
-  if (recovery.kind !== 'wait') return whileWindowLasts(kept, by, moment)
+  if (recovery.kind !== 'wait')
+    return whileWindowLasts(kept, by, moment, failure.retryAfter === undefined ? 'several' : 'one')
   const next = refreshes(kept.status)
     ? { ...kept, schedule: { ...kept.schedule, dueAt: recovery.until } }
     : kept
@@ -135,9 +142,15 @@ function atRisk(record: GrantRecord, { utc }: Settler): GrantRecord {
 
 /**
  * However long it is to be backed off: an earlier send is repeated while its window has room for an answer, and a child that
- * a late sibling may have killed is tried while its parent can still bring another.
+ * a late sibling may have killed is tried while its parent can still bring another. `several`: not only at the last moment,
+ * at which whoever would try may be dead.
  */
-function whileWindowLasts(record: GrantRecord, by: Settler, { time }: Moment): GrantRecord {
+function whileWindowLasts(
+  record: GrantRecord,
+  by: Settler,
+  { time }: Moment,
+  tries: 'one' | 'several' = 'one',
+): GrantRecord {
   const { dueAt, backoffUntil } = record.schedule
   if (dueAt === null) return record
   const { timing } = by
@@ -145,10 +158,14 @@ function whileWindowLasts(record: GrantRecord, by: Settler, { time }: Moment): G
   // Past it there is room for no answer: nobody is asked again and again until the window ends.
   const sooner = (chance: number): boolean => chance > time.at && chance < dueAt
   const until = unresolvedOf(record).length === 0 ? undefined : replayUntil(record, timing, time)
-  if (until !== undefined && sooner(until - deadline))
-    return { ...record, schedule: { ...record.schedule, dueAt: until - deadline } }
-  // Nobody asks again before the window is over.
-  if (until !== undefined && dueAt >= until) return atRisk(record, by)
+  if (until !== undefined) {
+    const left = until - deadline - time.at
+    const several = tries === 'several' && left > deadline
+    const chance = several ? Math.ceil(time.at + left / 2) : until - deadline
+    if (sooner(chance)) return { ...record, schedule: { ...record.schedule, dueAt: chance } }
+    // Nobody asks again before the window is over.
+    if (dueAt >= until) return atRisk(record, by)
+  }
   if (effectiveClass(record.facts, timing) !== 'last_child_wins') return record
   const helps = previousHelpsUntil(record, timing, time)
   if (helps === undefined || !sooner(helps - 2 * deadline)) return record

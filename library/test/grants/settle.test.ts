@@ -223,8 +223,8 @@ describe('an end that nobody knows', () => {
     const record = settled(sent('idempotent', { tokens: [tokenRow()], schedule }), failed('ambiguous'), {
       random: 1,
     })
-    // First send, window of a minute less two seconds, less a patience of 15 s.
-    expect(record.schedule.dueAt).toBe(storeNow - 100 + 43_000)
+    // First send, window of a minute less two seconds, less a patience of 15 s: not only at that moment, but half of the way.
+    expect(record.schedule.dueAt).toBe(storeNow + 42_900 / 2)
     expect(record.schedule.backoffUntil).toBe(storeNow + 300_000)
     const asked = settled(sent('idempotent'), failed('ambiguous', { retryAfter: 600 }))
     expect(asked.schedule.dueAt).toBe(storeNow - 100 + 43_000)
