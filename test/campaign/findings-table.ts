@@ -81,9 +81,9 @@ export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
   unrevoked: findings.unrevoked.length,
 })
 
-/** Requests beyond those that were due, for each blow: a login whose process died or stood still, a request that met a fault. */
-export const extraPerBlow = ({ due, sent, quiet, struck, faults }: Row): number =>
-  (sent - quiet.sent - (due - quiet.due)) / Math.max(1, struck + faults)
+/** Requests beyond those that were due, for each blow: a kill, a stop, a request that met a fault. */
+export const extraPerBlow = ({ due, sent, quiet, kills, stops, faults }: Row): number =>
+  (sent - quiet.sent - (due - quiet.due)) / Math.max(1, kills + stops + faults)
 
 /** What a run of ours must reach, refresh-protocol section 6; gives a sentence for each bar that was missed. */
 export function missedBars(row: Row): readonly string[] {
