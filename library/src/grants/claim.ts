@@ -1,4 +1,3 @@
-import { withChild } from './candidate.ts'
 import {
   type Attempt,
   findToken,
@@ -12,6 +11,7 @@ import {
 } from './grant.ts'
 import { type Notice, notify } from './notice.ts'
 import { type Recovery, recoveryOf, unresolvedOf } from './recovery.ts'
+import { withChild } from './siblings.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 

@@ -1,5 +1,5 @@
 import { type Answered, withoutLease } from './attempt.ts'
-import { withCandidate, withPrevious } from './candidate.ts'
+import { withCandidate } from './candidate.ts'
 import { ageNotices, refreshTokenEnd } from './due.ts'
 import {
   type Attempt,
@@ -9,17 +9,17 @@ import {
   type GrantRecord,
   type HeldRefreshToken,
   noRefreshToken,
-  ownToken,
   parentOf,
   type TokenRow,
 } from './grant.ts'
 import { notify } from './notice.ts'
-import { mandatoryAt, previousHelpsUntil, unresolvedOf } from './recovery.ts'
+import { unresolvedOf } from './recovery.ts'
+import { shortestRest } from './schedule.ts'
+import { inDoubt, newestPresent, withPrevious } from './siblings.ts'
 import type { Change, Moment } from './store.ts'
-import { effectiveClass, limitsOf, type Timing } from './timing.ts'
+import { effectiveClass, type Timing } from './timing.ts'
 
-/** Milliseconds between two successes: a provider whose tokens come expired is not asked without pause. */
-const shortestRest = 250
+/** Milliseconds; a provider that never gives an access token is asked no less often. */
 const longestRest = 300_000
 /** Milliseconds for which every refresh token that was received is kept. */
 const candidateAge = 86_400_000
@@ -144,45 +144,6 @@ function taken(
   return { result, record: result }
 }
 
-/**
- * last_child_wins: other sends on the same parent have no verdict, and each may have killed this child. While the parent can
- * still help, a child whose send was the last proves itself; one whose send was not makes room for the parent, which brings
- * a living child whatever became of the others. When it cannot help any more, the answer to a later send is waited for:
- * some providers end the login over the use of a child that is dead.
- */
-function inDoubt(
-  committed: GrantRecord,
-  attempt: Pick<Attempt, 'fence' | 'parent'>,
-  others: readonly Attempt[],
-  { utc, timing }: Committer,
-  moment: Moment,
-): GrantRecord {
-  const { time } = moment
-  const { dueAt: due } = committed.schedule
-  const waiting = (at: number): GrantRecord => ({
-    ...committed,
-    schedule: { ...committed.schedule, dueAt: Math.max(at, time.at + shortestRest) },
-  })
-  if (others.every(({ fence }) => fence < attempt.fence)) {
-    const proveAt = provingAt(committed, timing, time)
-    return proveAt === undefined ? committed : waiting(Math.min(due ?? proveAt, proveAt))
-  }
-  const attempts = [...committed.attempts, ...others]
-  const again = withPrevious({ ...committed, attempts }, timing, moment)
-  if (again !== undefined) return again
-  const { parent, fence } = attempt
-  const younger = committed.candidates.findLast((other) => other.parent === parent && other.fence > fence)
-  if (younger !== undefined) return withYounger(committed, younger, fence)
-  const { quiescence } = limitsOf(committed.facts, timing)
-  const patience = Math.min(time.at + quiescence, mandatoryAt(committed, utc, time.at))
-  const waits = due === null ? committed : waiting(Math.max(due, patience))
-  // It does not go on before that is known: what was at risk is still.
-  const notices = waits.notices.filter(({ kind, at }) => kind !== 'recovered' || at !== utc)
-  const words =
-    'a later refresh was sent with the same refresh token, and its answer may have replaced this one'
-  return notify({ ...waits, notices }, 'at_risk', words, utc)
-}
-
 /** A refresh token without an access token is proved at once; a provider that never gives one is asked ever less often. */
 const restAfter = ({ schedule }: GrantRecord): number =>
   Math.min(shortestRest * 2 ** Math.min(schedule.failures, 12), longestRest)
@@ -216,19 +177,6 @@ const withToken = (
   )
   const token: TokenRow = { ...brought, generation: (present?.generation ?? 0) + 1, fence }
   return [...tokens.filter((other) => other !== present), token]
-}
-
-/**
- * Store time at which a child proves itself: not before the requests on its parent are over, since a provider may take
- * the use of a child as the end of the window, and early enough for a refusal and a repetition with the parent. Undefined
- * when the parent can bring nothing any more.
- */
-function provingAt(record: GrantRecord, timing: Timing, time: Moment['time']): number | undefined {
-  const helps = previousHelpsUntil(record, timing, time)
-  if (helps === undefined || time.at >= helps) return undefined
-  const { deadline, quiescence, replay } = limitsOf(record.facts, timing)
-  const last = helps - replay + record.facts.reuseWindow - 2 * deadline
-  return Math.max(time.at, Math.min(time.at + quiescence, last))
 }
 
 /** What the success ends or brings that a person must know. */
@@ -282,24 +230,6 @@ const withSibling = (record: GrantRecord, candidate: Candidate): GrantRecord => 
   refreshToken: spentFor(record, candidate.parent),
   candidates: [...record.candidates, candidate],
 })
-
-/**
- * Of two children of one parent, which can bring no third any more, the last that was asked for is most likely the one that
- * lives. Some providers end the login when the other is used, so it is the last that proves itself.
- */
-function newestPresent(record: GrantRecord, candidate: Candidate): GrantRecord {
-  const fence = findToken(record, ownToken)?.fence
-  return fence === undefined || fence >= candidate.fence ? record : withYounger(record, candidate, fence)
-}
-
-/** @param fence of the attempt that brought the present refresh token, which becomes a candidate. */
-function withYounger(record: GrantRecord, candidate: Candidate, fence: number): GrantRecord {
-  const { refreshToken } = record
-  if (refreshToken === undefined) return record
-  const next = withCandidate(record, candidate)
-  const elder = { id: refreshToken.fingerprint, fence, parent: candidate.parent, refreshToken }
-  return { ...next, candidates: [...next.candidates, elder] }
-}
 
 /** During a quarantine the child of the present refresh token is a candidate too: when that was spent is not forgotten. */
 function spentFor(record: GrantRecord, parent: string): HeldRefreshToken | undefined {

@@ -23,6 +23,9 @@ export function windows(lifetime: number, refreshBefore?: number, oldTokenDies =
   return { advisory, mandatory: Math.min(mandatory, advisory) }
 }
 
+/** Milliseconds between two successes: a provider whose tokens come expired is not asked without pause. */
+export const shortestRest = 250
+
 /**
  * 0 up to 1, the same for the same id: grants added together do not come due together. FNV-1a, and the last step of
  * MurmurHash3, without which names that end in a number lie close together.

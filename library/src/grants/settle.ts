@@ -1,15 +1,12 @@
 import { withoutLease } from './attempt.ts'
-import { withCandidate, withPrevious } from './candidate.ts'
 import {
   type Attempt,
   dueAt,
-  findToken,
   type GrantRecord,
   type GrantStatus,
   type LastError,
   noRefreshToken,
   ownFreshness,
-  ownToken,
   parentOf,
   refreshes,
   type TokenKey,
@@ -18,6 +15,7 @@ import { notify } from './notice.ts'
 import type { FailedOutcome, Failure } from './outcome.ts'
 import { previousHelpsUntil, recoveryOf, replayUntil, unresolvedOf } from './recovery.ts'
 import { backoff } from './schedule.ts'
+import { sibling, withPrevious } from './siblings.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
 
@@ -222,35 +220,6 @@ function rejected(
   const words = `${outcome.failure.message}; it is asked again before a person is`
   const told = judged.status.state === 'active' ? notify(doubted, 'at_risk', words, by.utc) : doubted
   return whileWindowLasts(told, by, moment)
-}
-
-/**
- * A candidate takes the place of the present refresh token. `younger`: of last_child_wins only one that was asked for later:
- * an older one is dead, and one refusal is not worth showing it.
- */
-function sibling(
-  record: GrantRecord,
-  timing: Timing,
-  { time }: Moment,
-  which: 'any' | 'younger' = 'any',
-): GrantRecord | undefined {
-  const { candidates, previousRefreshToken, facts, schedule } = record
-  const killsSiblings = facts.replayClass === 'last_child_wins' || facts.replayClass === 'strict'
-  const oldest =
-    which === 'younger' && effectiveClass(facts, timing) === 'last_child_wins'
-      ? (findToken(record, ownToken)?.fence ?? 0)
-      : 0
-  // Once a sibling has been used with success the others are dead, and a provider takes them for a thief's.
-  const candidate = candidates.findLast(
-    ({ parent, fence }) =>
-      fence > oldest &&
-      (!killsSiblings || parent === previousRefreshToken?.fingerprint || parent === parentOf(record)),
-  )
-  if (candidate === undefined) return undefined
-  return {
-    ...withCandidate(record, candidate),
-    schedule: { ...schedule, dueAt: time.at, backoffUntil: 0 },
-  }
 }
 
 /** A refusal becomes certainty only when it is repeated: providers have had hours in which they refused everybody. */
