@@ -31,7 +31,7 @@ export async function startProvider(
   seed: number,
   logins: number,
 ): Promise<Provider> {
-  const clients = Array.from({ length: 2 * logins }, (_, index) => ({
+  const clients = Array.from({ length: 8 * logins }, (_, index) => ({
     clientId: `campaign-${index}`,
     clientSecret: `canary_secret_${randomBytes(24).toString('base64url')}`,
   }))

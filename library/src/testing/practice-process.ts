@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { EvertokenError } from '../errors.ts'
 import type { PracticeServerOptions } from './practice-options.ts'
 import { startPracticeServer } from './practice-server.ts'
-import { optionsVariable } from './spawned-server.ts'
+import { optionsVariable, sentByParent } from './spawned-server.ts'
 
 /*
  * A practice server as a process: `node practice-process.ts --port 8080 --state practice.jsonl --rotation strict`.
@@ -13,7 +14,7 @@ const usage = `usage: practice-process [--port N] [--host ADDRESS] [--issuer ORI
   [--reuse-window S] [--old-token-dies] [--state FILE] [--truth FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
 Options as JSON (those of startPracticeServer) are also taken from ${optionsVariable}; single flags win.`
 
-function readOptions(): PracticeServerOptions {
+async function readOptions(): Promise<PracticeServerOptions> {
   const { values } = parseArgs({
     options: {
       port: { type: 'string' },
@@ -30,7 +31,9 @@ function readOptions(): PracticeServerOptions {
       options: { type: 'string' },
     },
   })
-  const base = JSON.parse(values.options ?? process.env[optionsVariable] ?? '{}') as PracticeServerOptions
+  const text = values.options ?? process.env[optionsVariable] ?? '{}'
+  const base: PracticeServerOptions =
+    text === sentByParent ? (await once(process, 'message'))[0] : JSON.parse(text)
   const { host, issuer, rotation, state: stateFile, truth: truthFile } = values
   const reuseWindow = values['reuse-window']
   const accessToken = values['access-token-lifetime']
@@ -56,7 +59,7 @@ function readOptions(): PracticeServerOptions {
 }
 
 async function main(): Promise<void> {
-  const server = await startPracticeServer(readOptions())
+  const server = await startPracticeServer(await readOptions())
   const end = (): void => {
     void server.stop().then(() => process.exit(0))
   }

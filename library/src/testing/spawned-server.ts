@@ -38,6 +38,9 @@ export interface PracticeProcess extends AsyncDisposable {
 /** The variable with the options as JSON: secrets in it are not seen in a process list, unlike arguments. */
 export const optionsVariable = 'EVERTOKEN_PRACTICE_OPTIONS'
 
+/** In place of them: the parent sends them, since an environment has no room for a thousand clients. */
+export const sentByParent = 'sent'
+
 const patienceMs = 5_000
 
 /**
@@ -52,8 +55,10 @@ export async function spawnPracticeServer(options: PracticeProcessOptions = {}):
   )
   const child = spawn(process.execPath, [...conditions(process.execArgv), fileURLToPath(entry)], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, [optionsVariable]: JSON.stringify(options) },
+    env: { ...process.env, [optionsVariable]: sentByParent },
   })
+  // One that does not start says so itself.
+  child.send(options, () => undefined)
   const { issuer, port, pid } = await ready(child)
   const gone = once(child, 'exit').then(peersNotice)
   const end = (signal: NodeJS.Signals): Promise<void> => {
