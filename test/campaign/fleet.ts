@@ -28,6 +28,8 @@ interface Slot {
   readonly dice: Dice
   process: HostProcess | undefined
   lives: number
+  /** Told of a stop that has begun; resolves when the process goes on. */
+  onStop: (over: Promise<void>) => void
 }
 
 /** The processes of all hosts: whoever dies is started again at once, on the same host. */
@@ -56,6 +58,7 @@ export class Fleet {
         dice: new Dice(options.seed, 'kills', host, index),
         process: undefined,
         lives: 0,
+        onStop: () => undefined,
       })),
     )
   }
@@ -131,6 +134,8 @@ export class Fleet {
         readPause: 120,
       })
       slot.process = process
+      // Whenever it comes: one that had stopped after its order was given up stood still until its death.
+      process.onStopping = (point) => slot.onStop(this.#freeze(process, point))
       await process.ready
       process.send({ grants: this.#grants })
       await this.#struggle(slot, process)
@@ -143,19 +148,20 @@ export class Fleet {
   }
 
   /** One process meets its fates until it is dead. */
-  async #struggle({ dice }: Slot, process: HostProcess): Promise<void> {
+  async #struggle(slot: Slot, process: HostProcess): Promise<void> {
     const { scale } = this.#options
+    const { dice } = slot
     while (!process.isGone) {
       if (!this.#isStorm) {
         await Promise.race([sleep(100), process.gone])
         continue
       }
       await Promise.race([sleep(dice.whole(0, scale.life / 2)), process.gone])
-      if (!process.isGone && this.#isStorm) await this.#meet(process, drawFate(dice, scale.life))
+      if (!process.isGone && this.#isStorm) await this.#meet(slot, process, drawFate(dice, scale.life))
     }
   }
 
-  async #meet(process: HostProcess, fate: Fate): Promise<void> {
+  async #meet(slot: Slot, process: HostProcess, fate: Fate): Promise<void> {
     const { scale } = this.#options
     if (fate.kind === 'outside') {
       await Promise.race([sleep(fate.after), process.gone])
@@ -165,13 +171,12 @@ export class Fleet {
       await process.gone
       return
     }
-    const { order } = fate
-    const stopping = new Promise<'stopping'>((resolve) => {
-      process.onStopping = () => resolve('stopping')
+    const stopped = new Promise<void>((resolve) => {
+      slot.onStop = resolve
     })
-    process.send({ order })
-    const first = await Promise.race([stopping, process.gone, sleep(scale.patience, 'late' as const)])
-    if (first === 'stopping') return this.#freeze(process, order.at)
+    process.send({ order: fate.order })
+    const late = sleep(scale.patience, 'late' as const)
+    if ((await Promise.race([stopped, process.gone, late])) === 'late') process.send({ order: noOrder })
   }
 
   /** For two leases: so long that others take over what it held. */

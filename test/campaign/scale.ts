@@ -54,7 +54,7 @@ export function scaled(stretch = 1): Scale {
     reuseWindow: 1.2 * stretch,
     notice: ms(1_800),
     handover: ms(500),
-    life: 2_200,
+    life: 1_500,
     patience: 4_000,
     calm: 120_000 + ms(12_000),
   }
