@@ -78,7 +78,7 @@ export interface TokenRow {
   readonly expiresAt: number
   /** Milliseconds. */
   readonly lifetime: number
-  readonly lifetimeFrom: 'stated' | 'jwt' | 'assumed'
+  readonly lifetimeFrom: 'stated' | 'jwt' | 'introspection' | 'assumed'
   /** What was granted. */
   readonly grantedScope: readonly string[]
   /** Fence of its writer. */

@@ -4,6 +4,7 @@ import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { type Transport, WireError } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
+import { askedLifetime } from './asked-lifetime.ts'
 import { markSent, withoutLease } from './attempt.ts'
 import { type Claimed, keyOf, lastTry, type Why } from './claim.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
@@ -143,7 +144,7 @@ async function follow(
     context.listening(record.id, heard)
     return settled(spending, outcome as FailedOutcome, { listening: true })
   }
-  return judged(spending, outcome, sealing)
+  return askedLifetime(spending, server, definition, await judged(spending, outcome, sealing))
 }
 
 async function judged(spending: Spending, outcome: Outcome, sealing: AnswerContext): Promise<Refreshed> {

@@ -30,7 +30,7 @@ export interface GrantSummary {
   /** What was granted. */
   readonly scope: readonly string[]
   /** How the lifetime is known. */
-  readonly lifetimeFrom?: 'stated' | 'jwt' | 'assumed' | undefined
+  readonly lifetimeFrom?: 'stated' | 'jwt' | 'introspection' | 'assumed' | undefined
   readonly lastRefreshAt?: number | undefined
   readonly lastAttemptAt?: number | undefined
   /** Failures in a row. */

@@ -89,7 +89,11 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     replaces: spent?.replaces && fingerprintOf(spent.replaces),
     endsEarlier,
   })
-  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime }, exchange)
+  return tokenAnswer(
+    { login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime },
+    exchange,
+    practice,
+  )
 }
 
 /** The answer that the refresh token got when it was used, again: no event, for nothing changes. */
@@ -111,7 +115,7 @@ export function repeatAnswer(
     accessToken: fingerprint(accessToken),
     refreshToken: fingerprint(refreshToken),
   })
-  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn }, exchange)
+  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn }, exchange, practice)
 }
 
 interface GivenTokens {
@@ -124,7 +128,7 @@ interface GivenTokens {
 }
 
 /** RFC 6749 section 5.1. */
-function tokenAnswer(given: GivenTokens, { record }: Exchange): Answer {
+function tokenAnswer(given: GivenTokens, { record }: Exchange, { options }: Practice): Answer {
   const { login, scope, accessToken, refreshToken } = given
   record.clientId ??= login.clientId
   record.login = login.id
@@ -134,7 +138,7 @@ function tokenAnswer(given: GivenTokens, { record }: Exchange): Answer {
   return jsonAnswer(200, {
     access_token: accessToken,
     token_type: 'Bearer',
-    expires_in: given.expiresIn,
+    expires_in: options.statesLifetime ? given.expiresIn : undefined,
     refresh_token: refreshToken,
     scope: scope.length === 0 ? undefined : scope.join(' '),
   })

@@ -62,6 +62,8 @@ export interface PracticeServerOptions {
   readonly reuseKillsFamily?: boolean | undefined
   /** Whether a new access token ends the earlier ones of its login at once, as some providers do. Default false. */
   readonly oldTokenDies?: boolean | undefined
+  /** Whether an answer says how long its access token lives (`expires_in`); introspection does so anyway. Default true. */
+  readonly statesLifetime?: boolean | undefined
   readonly lifetimes?: PracticeLifetimes | undefined
   /** Default: the clients documented at `startPracticeServer`. */
   readonly clients?: readonly PracticeClient[] | undefined
@@ -110,6 +112,7 @@ export interface ResolvedPracticeOptions {
   readonly reuseWindow: number
   readonly reuseKillsFamily: boolean
   readonly oldTokenDies: boolean
+  readonly statesLifetime: boolean
   /** Seconds. */
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
@@ -134,6 +137,7 @@ const known = {
   reuseWindow: true,
   reuseKillsFamily: true,
   oldTokenDies: true,
+  statesLifetime: true,
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
@@ -172,6 +176,7 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     reuseWindow,
     reuseKillsFamily: options.reuseKillsFamily ?? true,
     oldTokenDies: options.oldTokenDies ?? false,
+    statesLifetime: options.statesLifetime ?? true,
     accessTokenLifetime,
     refreshTokenLifetime: seconds('refreshToken', lifetimes.refreshToken ?? 2_592_000),
     codeLifetime: seconds('code', lifetimes.code ?? 60),

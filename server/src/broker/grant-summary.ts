@@ -40,7 +40,7 @@ export const summarySchema = Type.Object(
     lifetime_from: Type.Optional(
       Type.Unsafe<NonNullable<GrantSummary['lifetimeFrom']>>({
         type: 'string',
-        enum: ['stated', 'jwt', 'assumed'],
+        enum: ['stated', 'jwt', 'introspection', 'assumed'],
         description: 'How the lifetime is known.',
       }),
     ),

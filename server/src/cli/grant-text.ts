@@ -128,6 +128,7 @@ export class GrantText {
 const lifetimes = {
   stated: undefined,
   jwt: 'read from the token, which is a JWT: the provider does not state it',
+  introspection: 'asked of the provider (introspection): its answers do not state it',
   assumed: 'assumed: the provider does not state it',
 } as const
 
