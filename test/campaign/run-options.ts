@@ -40,6 +40,7 @@ export const usage = `usage: npm run campaign -- [options]
   --per-login N    processes of a peer that share each of its 8 logins; default 2
   --timings NAME   scaled (300 ms to answer, leases of 600 ms), real (15 s and 20 s); default scaled
   --stretch X      scaled times longer by that; default 1
+  --life MS        kills come about so long after a process's start, at the latest; default 2200
   --json           rows as JSON
   --folder DIR     where the records of the runs stay
   --table FILE     prints the rows of earlier --json runs as one table; several: again
@@ -61,6 +62,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
         'per-login': { type: 'string', default: '2' },
         timings: { type: 'string', default: 'scaled' },
         stretch: { type: 'string', default: '1' },
+        life: { type: 'string', default: '2200' },
         json: { type: 'boolean', default: false },
         folder: { type: 'string' },
         explain: { type: 'string' },
@@ -79,7 +81,7 @@ export function readOptions(args: readonly string[]): RunOptions | string {
       scale:
         oneOf('timings', values.timings, ['scaled', 'real'] as const) === 'real'
           ? real
-          : scaled(whole('stretch', values.stretch)),
+          : scaled(whole('stretch', values.stretch), whole('life', values.life)),
       json: values.json,
       folder: values.folder,
       explain: values.explain,

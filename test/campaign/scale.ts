@@ -27,9 +27,9 @@ export interface Scale {
 
 /**
  * The times of refresh-protocol section 6, all times `stretch`: a machine that has other things to do needs more, or its
- * processes are late for everything at once, as no machine is with the real times.
+ * processes are late for everything at once, as no machine is with the real times. `life`: see {@link Scale}.
  */
-export function scaled(stretch = 1): Scale {
+export function scaled(stretch = 1, life = 2_200): Scale {
   const ms = (value: number): number => Math.round(value * stretch)
   return {
     name: stretch === 1 ? 'scaled' : `scaled x${stretch}`,
@@ -54,7 +54,7 @@ export function scaled(stretch = 1): Scale {
     reuseWindow: 1.2 * stretch,
     notice: ms(1_800),
     handover: ms(500),
-    life: 1_500,
+    life,
     patience: 4_000,
     calm: 120_000 + ms(12_000),
   }
