@@ -98,7 +98,10 @@ export interface GrantStore {
   version(): number | undefined
   read(id: string): Promise<GrantRecord | undefined>
   update<R>(id: string, decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>): Promise<R>
-  /** Runs `decide` on grants that are due, longest due first, at most `limit`, all in one transaction. */
+  /**
+   * Runs `decide` on grants that are due, at most `limit`, all in one transaction: first those with an attempt that has no
+   * verdict, since its reuse window may be closing; then, and among them, longest due first.
+   */
   updateDue<R>(
     limit: number,
     decide: (record: GrantRecord, moment: Moment) => Change<R>,

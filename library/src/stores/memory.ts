@@ -139,7 +139,11 @@ function openMemory(
     updateDue: (limit, decide) =>
       inTurn(async () => {
         const now = moment()
-        const due = waiting().filter((record) => (record.schedule.dueAt ?? 0) <= now.time.at)
+        const all = waiting().filter((record) => (record.schedule.dueAt ?? 0) <= now.time.at)
+        const due = [
+          ...all.filter(({ attempts }) => attempts.length > 0),
+          ...all.filter(({ attempts }) => attempts.length === 0),
+        ]
         // All decisions come first: when one throws, nothing is changed.
         const changes = due.slice(0, limit).map((record) => ({ id: record.id, change: decide(record, now) }))
         const results = []

@@ -3,6 +3,8 @@ import type { GrantStore } from '../grants/store.ts'
 import { due, hour, newRecord, put, rejection, twoConnections } from './store-records.ts'
 import type { Rule } from './store-rule.ts'
 
+const unsettled = { fence: 1, parent: 'none', owner: 'owner', spool: '', localDone: true } as const
+
 /** Who is given what is due. */
 export const dueRules: readonly Rule[] = [
   {
@@ -23,6 +25,28 @@ export const dueRules: readonly Rule[] = [
       assert.deepEqual(await due(store, 2), ['b', 'e'])
       assert.deepEqual(await due(store, 0), [])
       assert.equal(await store.nextDue(), at - hour)
+    },
+  },
+  {
+    name: 'updateDue is given first what has an attempt without a verdict: its reuse window may be closing',
+    async check(subject) {
+      const store = await subject.open()
+      const { at, boot } = store.time()
+      const add = async (id: string, dueAt: number, isSent: boolean) => {
+        const attempts = isSent ? [{ ...unsettled, id: `attempt of ${id}`, boot, sentAt: at - hour }] : []
+        await put(
+          store,
+          newRecord(store, id, { attempts, schedule: { dueAt, backoffUntil: 0, failures: 0 } }),
+        )
+      }
+      await add('a', at - hour, false)
+      await add('b', at - 10, true)
+      await add('c', at - 1000, true)
+      await add('d', at + hour, true)
+      await add('e', at - 2000, false)
+      assert.deepEqual(await due(store, 10), ['c', 'b', 'a', 'e'])
+      assert.deepEqual(await due(store, 1), ['c'])
+      assert.deepEqual(await due(store, 3), ['c', 'b', 'a'])
     },
   },
   {

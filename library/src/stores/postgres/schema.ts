@@ -65,7 +65,7 @@ CREATE TABLE $.schedule (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX schedule_due ON $.schedule (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_owner ON $.schedule (owner) WHERE owner IS NOT NULL;
-CREATE INDEX schedule_unsettled ON $.schedule (grant_id) WHERE unsettled;
+CREATE INDEX schedule_unsettled ON $.schedule (due_at) WHERE unsettled;
 
 CREATE TABLE $.tokens (
   grant_id text COLLATE "C" NOT NULL REFERENCES $.grants (id) ON DELETE CASCADE,

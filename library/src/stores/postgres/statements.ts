@@ -26,10 +26,18 @@ export function statementsFor(schema: string) {
      * did both would see the locked row as it is and all others as they were when it began.
      */
     lock: sql('SELECT grant_id FROM $.schedule WHERE grant_id = ANY($1) ORDER BY grant_id FOR UPDATE'),
-    /** What is due and nobody holds, longest due first. The time is a subquery, or the index could not be used for it. */
+    /**
+     * What is due and nobody holds: first where an attempt has no verdict, since a window may be closing; then, and among
+     * them, longest due first. The time is a subquery, or the index could not be used for it.
+     */
     lockDue: sql(`
-SELECT grant_id FROM $.schedule WHERE due_at <= (SELECT $.et_now()) ORDER BY due_at LIMIT $1
-FOR UPDATE SKIP LOCKED`),
+WITH unsettled AS (
+  SELECT grant_id FROM $.schedule WHERE unsettled AND due_at <= (SELECT $.et_now()) ORDER BY due_at LIMIT $1
+  FOR UPDATE SKIP LOCKED
+), others AS (
+  SELECT grant_id FROM $.schedule WHERE NOT unsettled AND due_at <= (SELECT $.et_now()) ORDER BY due_at
+  LIMIT greatest(0, $1 - (SELECT count(*) FROM unsettled)) FOR UPDATE SKIP LOCKED
+) SELECT grant_id FROM unsettled UNION ALL SELECT grant_id FROM others`),
     /**
      * The time and which server says so, and a row for each token of each grant: one statement, so that a reader sees one
      * moment.

@@ -60,7 +60,7 @@ export class Updates {
   }
 
   /**
-   * Runs `decide` on what is due and free, longest due first, at most `limit`. On nothing where another server speaks than
+   * Runs `decide` on what is due and free, in the order of the port, at most `limit`. On nothing where another server speaks than
    * before: its rows may hold refresh tokens that are spent, and whoever drains the spool next finds that out.
    */
   async updateDue<R>(

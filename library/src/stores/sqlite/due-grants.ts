@@ -2,12 +2,16 @@ import type { Statements } from './statements.ts'
 
 /* What the worker asks of the narrow rows of `schedule`, and who holds them. */
 
-/** Ids, longest due first. */
-export const dueGrants = (statements: Statements, at: number, limit: number): string[] =>
-  statements
-    .sql('SELECT grant_id FROM schedule WHERE due_at <= ? ORDER BY due_at LIMIT ?')
-    .all(at, limit)
-    .map((row) => String(row.grant_id))
+/** Ids: first those of which an attempt has no verdict; then, and among them, longest due first. */
+export function dueGrants(statements: Statements, at: number, limit: number): string[] {
+  const due = (attempts: 'IS NOT NULL' | 'IS NULL', most: number): string[] =>
+    statements
+      .sql(`SELECT grant_id FROM schedule WHERE attempts ${attempts} AND due_at <= ? ORDER BY due_at LIMIT ?`)
+      .all(at, most)
+      .map((row) => String(row.grant_id))
+  const unsettled = due('IS NOT NULL', limit)
+  return unsettled.length < limit ? [...unsettled, ...due('IS NULL', limit - unsettled.length)] : unsettled
+}
 
 /** Store time. */
 export function nextDue(statements: Statements): number | undefined {

@@ -49,7 +49,7 @@ CREATE TABLE schedule (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX schedule_due ON schedule (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_owner ON schedule (owner) WHERE owner IS NOT NULL;
-CREATE INDEX schedule_unsettled ON schedule (grant_id) WHERE attempts IS NOT NULL;
+CREATE INDEX schedule_unsettled ON schedule (due_at) WHERE attempts IS NOT NULL;
 
 CREATE TABLE tokens (
   grant_id TEXT NOT NULL REFERENCES grants (id) ON DELETE CASCADE,

@@ -74,6 +74,8 @@ const openSqlite = (file: string, options: SqliteStoreOptions): Promise<GrantSto
 
 /** Milliseconds: what a transaction of another process usually takes. */
 const shortWait = 10
+/** A process that gets little of the processor has not waited for long because the time is over. */
+const fewestTries = 100
 
 /** A decision that throws concerns one caller, a write that fails all who share the transaction. */
 interface Decided<R> {
@@ -365,12 +367,12 @@ class SqliteStore implements GrantStore {
    */
   async #written<T>(work: () => T): Promise<T> {
     const givesUp = performance.now() + busyTimeout
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       try {
         return this.#transaction(work, shortWait)
       } catch (error) {
         const { cause = error } = error as { cause?: unknown }
-        if (!isBusy(cause) || performance.now() > givesUp) throw error
+        if (!isBusy(cause) || (performance.now() > givesUp && tries >= fewestTries)) throw error
       }
       await shortPause()
     }
