@@ -17,6 +17,8 @@ export interface Row {
   readonly logins: number
   readonly due: number
   readonly sent: number
+  /** Of those, for logins that were lost already. */
+  readonly sentToLost: number
   readonly quiet: { readonly due: number; readonly sent: number }
   readonly lostAvoidably: number
   readonly lostUnavoidably: number
@@ -63,6 +65,7 @@ export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
   logins: findings.logins.length,
   due: findings.requests.due,
   sent: findings.requests.sent,
+  sentToLost: findings.sentToLost,
   quiet: findings.quiet,
   lostAvoidably: findings.lostAvoidably.length,
   lostUnavoidably: findings.lostUnavoidably.length,
@@ -81,9 +84,12 @@ export const rowOf = (facts: RunFacts, findings: Findings): Row => ({
   unrevoked: findings.unrevoked.length,
 })
 
-/** Requests beyond those that were due, for each blow: a kill, a stop, a request that met a fault. */
-export const extraPerBlow = ({ due, sent, quiet, kills, stops, faults }: Row): number =>
-  (sent - quiet.sent - (due - quiet.due)) / Math.max(1, kills + stops + faults)
+/**
+ * Requests beyond those that were due, for each blow: a kill, a stop, a request that met a fault. Not those for a login that was
+ * lost already: a refusal is believed after three.
+ */
+export const extraPerBlow = ({ due, sent, sentToLost, quiet, kills, stops, faults }: Row): number =>
+  (sent - sentToLost - quiet.sent - (due - quiet.due)) / Math.max(1, kills + stops + faults)
 
 /** What a run of ours must reach, refresh-protocol section 6; gives a sentence for each bar that was missed. */
 export function missedBars(row: Row): readonly string[] {
@@ -143,6 +149,7 @@ const columns: readonly (readonly [string, (row: Row) => string | number])[] = [
   ['logins', ({ logins }) => logins],
   ['due', ({ due }) => due],
   ['sent', ({ sent }) => sent],
+  ['of these to lost', ({ sentToLost }) => sentToLost],
   ['sent/due, quiet', ({ quiet }) => (quiet.due === 0 ? '-' : (quiet.sent / quiet.due).toFixed(3))],
   ['extra/blow', (row) => extraPerBlow(row).toFixed(2)],
   ['**lost avoidably**', ({ lostAvoidably }) => lostAvoidably],

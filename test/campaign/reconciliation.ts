@@ -60,6 +60,8 @@ export interface Findings {
   /** Pairs of those requests. */
   readonly pairsInFlight: number
   readonly requests: { readonly due: number; readonly sent: number }
+  /** Of those sent, the ones for logins that were lost already: to find that out, and to be sure of it. */
+  readonly sentToLost: number
   /** The same before the first fault. */
   readonly quiet: { readonly due: number; readonly sent: number }
   /** Times that a process died or stood still while it held a login. */
@@ -142,6 +144,7 @@ export function reconcile(records: Records): Findings {
     inFlight: pairs.filter((login) => login.pairs > 0).map(({ grant }) => grant),
     pairsInFlight: pairs.reduce((sum, login) => sum + login.pairs, 0),
     requests: requestsOf([...histories.values()]),
+    sentToLost: lost.reduce((sum, login) => sum + requestsAfterLoss(login), 0),
     quiet: requestsOf([...loginHistories(truth.filter(({ at }) => at < storm)).values()]),
     struck: struckClaims(campaign, records.seen),
     served: servedOf(records, logins),
@@ -165,6 +168,13 @@ const requestsOf = (histories: readonly LoginHistory[]) => ({
   due: histories.reduce((sum, history) => sum + refreshesDone(history), 0),
   sent: histories.reduce((sum, history) => sum + refreshRequests(history).length, 0),
 })
+
+function requestsAfterLoss({ history, verdict }: JudgedLogin): number {
+  if (verdict.state !== 'lost') return 0
+  const last = verdict.request ?? history.requests.at(-1)
+  const at = last?.processedAt ?? last?.receivedAt ?? 0
+  return refreshRequests(history).filter((request) => request !== last && request.receivedAt > at).length
+}
 
 /** What the server's log cannot know, from what we did to the processes. */
 function evidenceOf({ name, store, scale, campaign, seen, truth }: Omit<Records, 'logins'>) {
