@@ -3,6 +3,7 @@ import type {
   AssertionAlgorithm,
   ClientAuthentication,
   ClientRegistration,
+  ClientSecrets,
   ProviderAddress,
   SigningKey,
 } from '../oauth/client.ts'
@@ -35,7 +36,11 @@ export interface ClientOptions extends LifetimeOptions {
   /** RFC 7662; in place of what an issuer names. */
   introspectionUrl?: string | undefined
   clientId?: string | undefined
-  clientSecret?: string | Secret | undefined
+  /**
+   * The client secret, or a list of two while one takes the other's place: the first is used, and the second where the
+   * provider answers `invalid_client` (RFC 6749 section 5.2). Which of them worked last is remembered in the process.
+   */
+  clientSecret?: string | Secret | readonly (string | Secret)[] | undefined
   /** Default: `private_key_jwt` with `signingKey`, `client_secret_basic` with a secret, else `none`. */
   clientAuthentication?: ClientAuthenticationMethod | undefined
   /** For `private_key_jwt`. */
@@ -142,6 +147,25 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
   }
 }
 
+/** No provider keeps more secrets of one client at a time, and each more would be one more refusal. */
+const mostSecrets = 2
+
+function checkedSecrets(given: NonNullable<ClientOptions['clientSecret']>): ClientSecrets {
+  if (!Array.isArray(given)) return { secret: checkedSecret(given as string | Secret, 'clientSecret') }
+  if (given.length === 0 || given.length > mostSecrets)
+    throw invalid(
+      `clientSecret is a list of ${given.length}, not of one or two`,
+      'Keep the secret in use, and the one that takes its place.',
+    )
+  const [secret, second] = given.map((one, index) => checkedSecret(one, `clientSecret[${index}]`)) as [
+    Secret,
+    Secret?,
+  ]
+  // One secret in two places is a rotation that has not begun or is over.
+  const secondSecret = second?.reveal() === secret.reveal() ? undefined : second
+  return { secret, ...(secondSecret === undefined ? {} : { secondSecret }) }
+}
+
 function resolveAuthentication(options: ClientOptions): ClientAuthentication {
   const { clientSecret, signingKey: key, clientAssertionAudience: audience } = options
   const method: ClientAuthenticationMethod =
@@ -154,8 +178,8 @@ function resolveAuthentication(options: ClientOptions): ClientAuthentication {
     case 'client_secret_post':
     case 'client_secret_jwt': {
       if (clientSecret === undefined) throw invalid(`${method} needs a clientSecret`)
-      const held = checkedSecret(clientSecret, 'clientSecret')
-      return method === 'client_secret_jwt' ? { method, secret: held, audience } : { method, secret: held }
+      const held = checkedSecrets(clientSecret)
+      return method === 'client_secret_jwt' ? { method, ...held, audience } : { method, ...held }
     }
     case 'private_key_jwt':
       if (key === undefined) throw invalid('private_key_jwt needs a signingKey')

@@ -14,12 +14,19 @@ export interface SigningKey {
   readonly keyId?: string | undefined
 }
 
+/** What a client shares with the provider. */
+export interface ClientSecrets {
+  readonly secret: Secret
+  /** Tried where the provider refuses the first, while one takes the other's place. */
+  readonly secondSecret?: Secret | undefined
+}
+
 /** How a client proves who it is at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2). */
 export type ClientAuthentication =
   | { readonly method: 'none' }
-  | { readonly method: 'client_secret_basic'; readonly secret: Secret }
-  | { readonly method: 'client_secret_post'; readonly secret: Secret }
-  | { readonly method: 'client_secret_jwt'; readonly secret: Secret; readonly audience?: string | undefined }
+  | ({ readonly method: 'client_secret_basic' } & ClientSecrets)
+  | ({ readonly method: 'client_secret_post' } & ClientSecrets)
+  | ({ readonly method: 'client_secret_jwt'; readonly audience?: string | undefined } & ClientSecrets)
   | { readonly method: 'private_key_jwt'; readonly key: SigningKey; readonly audience?: string | undefined }
 
 /** A provider's endpoints, as RFC 8414 names them. */

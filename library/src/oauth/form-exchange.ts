@@ -3,6 +3,7 @@ import type { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
+import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
 
@@ -67,11 +68,20 @@ export interface FormRequest {
   }
 }
 
+/** Composes one message and hands it to oauth4webapi. */
+type Send = (request: FormRequest) => Promise<unknown>
+
 /**
  * One form to an endpoint of the provider, from a client that proves itself (RFC 6749 section 2.3), within one deadline.
  *
+ * A client that has two secrets, and is refused with the one, sends the same form once more with the other. This is safe
+ * whatever the provider does with a refresh token that comes twice: it authenticates the client before it looks at what
+ * the client brought (RFC 6749 section 6; section 5.2 for `invalid_client`), and a 401 says that the request was not
+ * applied (RFC 9110 section 15.5.2), so nothing was spent and no other answer is under way. For whoever called it was one
+ * request: only its last answer is told.
+ *
  * @param send gives the request to the function of oauth4webapi that composes this message.
- * @param late takes what comes after the deadline.
+ * @param late takes what comes after the deadline; a refusal among that is not followed by anything.
  * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
  * @throws TypeError when the endpoint is no http address, or has user information.
  */
@@ -80,12 +90,37 @@ export async function exchangeForm(
   server: ServerMetadata,
   client: ClientRegistration,
   wire: Wire,
-  send: (request: FormRequest) => Promise<unknown>,
+  send: Send,
   late?: Late<FormAnswer>,
 ): Promise<FormAnswer> {
   const url = webAddress(endpoint)
   if (url === undefined) throw new TypeError('the endpoint must be an http address without user information')
   if (!mayCarrySecrets(url, client.insecureHttp)) return insecure(url)
+  const [first, other] = bySecret(client)
+  const began = wire.now()
+  const answer = await exchangeOnce(url, server, first, wire, send, late)
+  if (other === undefined || !isRefusal(answer)) return answer
+
+  beginWith(other)
+  const left = wire.deadline - Math.max(wire.now() - began, 0)
+  // A refusal is certain. A request without the time for its answer would put the refresh token in doubt: the next one
+  // begins with the other secret all the same.
+  if (left < wire.deadline / 2) return answer
+  const again = await exchangeOnce(url, server, other, { ...wire, deadline: left }, send, late)
+  if (isRefusal(again)) beginAnew(client)
+  return again.kind === 'silence' && !again.sent ? answer : again
+}
+
+const isRefusal = (answer: FormAnswer): boolean => answer.kind === 'answer' && refusesClient(answer.response)
+
+async function exchangeOnce(
+  url: URL,
+  server: ServerMetadata,
+  client: ClientRegistration,
+  wire: Wire,
+  send: Send,
+  late?: Late<FormAnswer>,
+): Promise<FormAnswer> {
   const authenticate = await clientAuthentication(server, client, wire)
 
   const sent: string[] = []
@@ -143,7 +178,10 @@ function secretsOf(
   for (const [name, value] of body)
     if (credentials.has(name) || (!publicParameters.has(name) && value.length >= shortestSecret))
       found.push(value)
-  if ('secret' in client.authentication) found.push(client.authentication.secret.reveal())
+  if ('secret' in client.authentication) {
+    const { secret, secondSecret } = client.authentication
+    found.push(secret.reveal(), ...(secondSecret === undefined ? [] : [secondSecret.reveal()]))
+  }
   const spellings = found.flatMap((text) => [text, new URLSearchParams([['', text]]).toString().slice(1)])
   const basic = headers.authorization?.split(' ')[1]
   return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')

@@ -67,31 +67,36 @@ async function verifySignature(
   practice: Practice,
   now: number,
 ): Promise<JWTPayload> {
-  const key = chooseKey(assertion, keys)
-  try {
-    const { payload } = await jwtVerify(assertion, key.key, {
-      algorithms: [...key.algorithms],
-      issuer,
-      audience: [practice.issuer, practice.tokenEndpoint],
-      currentDate: new Date(now),
-    })
-    return payload
-  } catch (error) {
-    // The texts of jose name claims and algorithms, never values.
-    if (error instanceof errors.JOSEError)
-      throw new AssertionRefused(`the assertion was refused: ${error.message.replaceAll('"', "'")}`)
-    throw error
-  }
+  let refusal: unknown
+  for (const key of fittingKeys(assertion, keys))
+    try {
+      const { payload } = await jwtVerify(assertion, key.key, {
+        algorithms: [...key.algorithms],
+        issuer,
+        audience: [practice.issuer, practice.tokenEndpoint],
+        currentDate: new Date(now),
+      })
+      return payload
+    } catch (error) {
+      refusal = error
+      // Only a client with two secrets has a further key that may fit.
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) break
+    }
+  // The texts of jose name claims and algorithms, never values.
+  if (refusal instanceof errors.JOSEError)
+    throw new AssertionRefused(`the assertion was refused: ${refusal.message.replaceAll('"', "'")}`)
+  throw refusal
 }
 
-function chooseKey(assertion: string, keys: readonly VerificationKey[]): VerificationKey {
+function fittingKeys(assertion: string, keys: readonly VerificationKey[]): readonly VerificationKey[] {
   let kid: unknown
   try {
     kid = decodeProtectedHeader(assertion).kid
   } catch {
     throw new AssertionRefused('the assertion is not a JWT')
   }
-  const key = keys.find(({ keyId }) => keyId === kid) ?? keys.find(({ keyId }) => keyId === undefined)
-  if (key === undefined) throw new AssertionRefused('no key is registered under the kid of the assertion')
-  return key
+  const named = keys.filter(({ keyId }) => keyId === kid)
+  const fitting = named.length > 0 ? named : keys.filter(({ keyId }) => keyId === undefined)
+  if (fitting.length === 0) throw new AssertionRefused('no key is registered under the kid of the assertion')
+  return fitting
 }

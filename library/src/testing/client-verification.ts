@@ -31,7 +31,7 @@ export async function verifyClient(
   if (!howOf(client.authentication).includes(presented.how))
     throw refusal(`the client is registered to authenticate with ${expected}`)
   if (presented.how === 'assertion') await verifyClientAssertion(presented.assertion, client, practice)
-  else if (presented.how !== 'none' && !sameSecret(presented.secret, secretOf(client.authentication)))
+  else if (presented.how !== 'none' && !isSecretOf(client, presented.secret))
     throw refusal('the client secret is wrong')
   exchange.record.clientAuthentication = expected
   return client
@@ -128,8 +128,10 @@ function howOf({ method }: PracticeClientAuthentication): readonly Presented['ho
   }
 }
 
-function secretOf(authentication: PracticeClientAuthentication): string {
-  return 'secret' in authentication ? authentication.secret : ''
+/** All are compared, whichever fits. */
+function isSecretOf({ authentication }: ResolvedClient, given: string): boolean {
+  const secrets = 'secret' in authentication ? [authentication.secret].flat() : []
+  return secrets.filter((secret) => sameSecret(given, secret)).length > 0
 }
 
 function sameSecret(given: string, expected: string): boolean {

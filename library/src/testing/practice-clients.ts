@@ -29,7 +29,8 @@ export type PracticeClientAuthentication =
   | { readonly method: 'none' }
   | {
       readonly method: 'client_secret_basic' | 'client_secret_post' | 'client_secret_jwt'
-      readonly secret: string
+      /** Each of a list is good, as while one takes the other's place; see `PracticeServer.setClientSecret`. */
+      readonly secret: string | readonly string[]
     }
   | ({ readonly method: 'private_key_jwt' } & PracticeKey)
 

@@ -117,7 +117,7 @@ export interface ResolvedPracticeOptions {
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
   readonly codeLifetime: number
-  readonly clients: ReadonlyMap<string, ResolvedClient>
+  readonly clients: Map<string, ResolvedClient>
   readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
   readonly stateFile: string | undefined
   readonly truthFile: string | undefined
@@ -207,7 +207,7 @@ function resolveClients(
   clients: readonly PracticeClient[],
   lifetime: number,
   byClient: Readonly<Record<string, number>>,
-): ReadonlyMap<string, ResolvedClient> {
+): Map<string, ResolvedClient> {
   const resolved = new Map<string, ResolvedClient>()
   for (const client of clients) {
     const { clientId, authentication, grantTypes = ['client_credentials'] } = client
@@ -238,17 +238,37 @@ function resolveClients(
   return resolved
 }
 
-function clientKeys({ clientId, authentication }: PracticeClient): readonly VerificationKey[] {
+function secretsOf({ secret }: { secret: string | readonly string[] }, clientId: string): readonly string[] {
+  const secrets = [secret].flat()
+  if (secrets.length === 0 || secrets.includes(''))
+    throw new TypeError(`client ${clientId}: the secret is empty`)
+  return secrets
+}
+
+/** The client with other secrets. Throws a `TypeError` for a client that has none. */
+export function withSecret(client: ResolvedClient, secret: string | readonly string[]): ResolvedClient {
+  if (!('secret' in client.authentication))
+    throw new TypeError(`client ${client.clientId}: it has no secret to change`)
+  const changed = { ...client, authentication: { ...client.authentication, secret } }
+  return { ...changed, keys: clientKeys(changed) }
+}
+
+function clientKeys({
+  clientId,
+  authentication,
+}: Pick<PracticeClient, 'clientId' | 'authentication'>): readonly VerificationKey[] {
   switch (authentication.method) {
     case 'client_secret_jwt':
-      return [verificationKey({ algorithm: 'HS256', key: authentication.secret }, `client ${clientId}`)]
+      return secretsOf(authentication, clientId).map((key) =>
+        verificationKey({ algorithm: 'HS256', key }, `client ${clientId}`),
+      )
     case 'private_key_jwt':
       if (authentication.algorithm === 'HS256')
         throw new TypeError(`client ${clientId}: private_key_jwt needs an asymmetric algorithm`)
       return [verificationKey(authentication, `client ${clientId}`)]
     case 'client_secret_basic':
     case 'client_secret_post':
-      if (authentication.secret === '') throw new TypeError(`client ${clientId}: the secret is empty`)
+      secretsOf(authentication, clientId)
       return []
     case 'none':
       return []

@@ -6,7 +6,7 @@ import type { Practice } from './exchange.ts'
 import { FaultQueue, type PracticeFault } from './fault.ts'
 import { type Introspection, introspect } from './introspection.ts'
 import { listen, peersNotice, serve } from './listener.ts'
-import { type PracticeServerOptions, resolvePracticeOptions } from './practice-options.ts'
+import { type PracticeServerOptions, resolvePracticeOptions, withSecret } from './practice-options.ts'
 import { PracticeState } from './practice-state.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
 import { type TruthEntry, TruthLog } from './truth-log.ts'
@@ -124,6 +124,17 @@ export class PracticeServer {
    */
   clearFaults(): void {
     this.#practice.faults.clear()
+  }
+
+  /**
+   * From now on a client proves itself with this secret, or with any of these, as while one is being rotated. Lasts as long
+   * as the server. Throws a `TypeError` for a client that is unknown or has no secret.
+   */
+  setClientSecret(clientId: string, secret: string | readonly string[]): void {
+    const { clients } = this.#practice.options
+    const client = clients.get(clientId)
+    if (client === undefined) throw new TypeError(`the client ${clientId} is not registered`)
+    clients.set(clientId, withSecret(client, secret))
   }
 
   /** Plays a person with a browser; see {@link consent}. */

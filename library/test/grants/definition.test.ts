@@ -226,6 +226,26 @@ test('a client authenticates by what it has', () => {
   expect(method({ clientSecret: 's', clientAuthentication: 'client_secret_jwt' })).toBe('client_secret_jwt')
 })
 
+describe('a client secret that is being rotated', () => {
+  const authenticationOf = (clientSecret: ClientCredentialsOptions['clientSecret']) =>
+    (opened(clientCredentials({ ...client, clientSecret })) as { client: { authentication: unknown } }).client
+      .authentication
+  const method = 'client_secret_basic'
+  const held = (text: string) => ({ $secret: text })
+
+  test('is a list of two, the one in use first', () => {
+    const both = { method, secret: held('a'), secondSecret: held('b') }
+    expect(authenticationOf(['a', 'b'])).toEqual(both)
+    expect(authenticationOf([new Secret('a'), 'b'])).toEqual(both)
+  })
+
+  test('is written as ever where there is one: no stored definition changes', () => {
+    const one = { method, secret: held('a') }
+    for (const given of ['a', ['a'], ['a', 'a'], new Secret('a')])
+      expect(authenticationOf(given)).toEqual(one)
+  })
+})
+
 test('the provider is named by its issuer, or the host of its token endpoint', () => {
   expect(providerName(clientCredentials(client))).toBe('auth.example.com')
   expect(providerName(clientCredentials({ issuer: 'https://i.example', clientId: 'a' }))).toBe(
@@ -264,6 +284,24 @@ describe('a mistake is named, and no secret with it', () => {
       () => clientCredentials({ ...client, clientSecret: ' ' }),
       'empty_secret',
       /clientSecret/,
+    ],
+    [
+      'no secret in a list',
+      () => clientCredentials({ ...client, clientSecret: [] }),
+      'invalid_configuration',
+      /clientSecret is a list of 0/,
+    ],
+    [
+      'three secrets',
+      () => clientCredentials({ ...client, clientSecret: [secretText, 'b', 'c'] }),
+      'invalid_configuration',
+      /clientSecret is a list of 3/,
+    ],
+    [
+      'an empty second secret',
+      () => clientCredentials({ ...client, clientSecret: [secretText, ' '] }),
+      'empty_secret',
+      /clientSecret\[1\]/,
     ],
     [
       'no client id',
@@ -399,5 +437,8 @@ describe('a mistake is named, and no secret with it', () => {
 
   test('a value of the wrong type is a TypeError', () => {
     expect(() => clientCredentials({ ...client, clientSecret: 5 as unknown as string })).toThrow(TypeError)
+    expect(() => clientCredentials({ ...client, clientSecret: ['a', 5 as unknown as string] })).toThrow(
+      TypeError,
+    )
   })
 })

@@ -132,7 +132,10 @@ function described(command: Command): Command {
         'private_key_jwt',
       ]),
     )
-    .option('--client-secret-file <file>', 'holds the client secret, mode 0600; - is stdin')
+    .option(
+      '--client-secret-file <file>',
+      'holds the client secret, or two on two lines while one is rotated; mode 0600; - is stdin',
+    )
     .option('--client-secret-env <variable>', 'the environment variable that holds it')
     .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
     .option('--refresh-token-env <variable>', 'the environment variable that holds it')

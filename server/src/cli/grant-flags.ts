@@ -1,4 +1,6 @@
+import { Secret } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
+import { secretLines } from '../config/secret-file.ts'
 import type { Environment } from './environment.ts'
 import { SecretReader } from './given-secret.ts'
 import type { GrantsOptions } from './grants.ts'
@@ -43,19 +45,28 @@ export interface GrantFlags extends GrantsOptions {
 
 /** What is known of a grant so far: flags first, answers to questions over them. Secrets are clear text in here. */
 export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions> {
-  clientSecret?: string | undefined
+  /** Two while one is being rotated. */
+  clientSecret?: string | string[] | undefined
   refreshToken?: string | undefined
   signingKey?: string | undefined
 }
 
+const revealed = (secret: Secret | readonly Secret[]): string | string[] =>
+  secret instanceof Secret ? secret.reveal() : secret.map((one) => one.reveal())
+
 /** The flags with the secrets read that they point to. */
 export async function answersFrom(flags: GrantFlags, environment: Environment): Promise<GrantAnswers> {
   const reader = new SecretReader(environment)
+  const secret = await reader.read({
+    flag: '--client-secret',
+    file: flags.clientSecretFile,
+    variable: flags.clientSecretEnv,
+  })
   const read = async (flag: string, file: string | undefined, variable: string | undefined) =>
     (await reader.read({ flag, file, variable }))?.reveal()
   return {
     ...flags,
-    clientSecret: await read('--client-secret', flags.clientSecretFile, flags.clientSecretEnv),
+    clientSecret: secret && revealed(secretLines(secret)),
     refreshToken: await read('--refresh-token', flags.refreshTokenFile, flags.refreshTokenEnv),
     signingKey: await read('--signing-key', flags.signingKeyFile, flags.signingKeyEnv),
   }

@@ -17,7 +17,7 @@ import {
   type GrantDescription,
   requestedGrantSchema,
 } from './schema.ts'
-import { givenSecret, type Written } from './secret-file.ts'
+import { givenSecret, givenSecrets, type Written } from './secret-file.ts'
 import { checkOptions } from './validation.ts'
 
 /** A description read: what the keeper's `add` and `ensure` take. */
@@ -123,7 +123,7 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
         }
   return {
     ...address,
-    clientSecret: givenSecret(client, 'client_secret', written, place),
+    clientSecret: givenSecrets(client, 'client_secret', written, place),
     clientAuthentication: client.client_authentication,
     signingKey: client.signing_key && signingKey(client.signing_key, written, [...place, 'signing_key']),
     clientAssertionAudience: client.client_assertion_audience,

@@ -11,6 +11,15 @@ const oneOf = <const T extends string>(values: readonly T[], description: string
 const text = (description: string) => Type.String({ minLength: 1, description })
 /** `writeOnly`: never repeated in a message, and an empty one is an error of its own. */
 const secret = (description: string) => Type.String({ writeOnly: true, description })
+/** The same, or a list of two, both good while one takes the other's place. */
+const secretOrTwo = (description: string) =>
+  Type.Union(
+    [
+      Type.String({ writeOnly: true }),
+      Type.Array(Type.String({ writeOnly: true }), { minItems: 1, maxItems: 2 }),
+    ],
+    { writeOnly: true, description },
+  )
 const file = (description: string) => Type.String({ minLength: 1, description })
 const url = (description: string) => Type.String({ format: 'uri', description })
 const seconds = (description: string) => Type.Number({ minimum: 0, maximum: 10 ** 10, description })
@@ -127,9 +136,15 @@ const client = keys(
   {
     provider,
     client_id: Type.Optional(text('Client id (RFC 6749 section 2.2).')),
-    client_secret: Type.Optional(secret('Client secret.')),
+    client_secret: Type.Optional(
+      secretOrTwo(
+        'Client secret; while it is being rotated a list of two: the second is used where the provider refuses the first.',
+      ),
+    ),
     client_secret_file: Type.Optional(
-      file('A file that holds the client secret alone, mode 0600; a relative path counts from this file.'),
+      file(
+        'A file that holds the client secret alone, or two, one a line; mode 0600; a relative path counts from this file.',
+      ),
     ),
     client_authentication: Type.Optional(
       oneOf(

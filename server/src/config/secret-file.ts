@@ -16,15 +16,56 @@ export function givenSecret(
   written: Written,
   place: Path,
 ): Secret | undefined {
+  const file = namedFile(options, name, written, place)
   const text = options[name]
+  if (typeof text === 'string') return new Secret(text)
+  return file === undefined ? undefined : fileSecret(file, written, [...place, `${name}_file`])
+}
+
+/** The same where two may be given: as a list, or on two lines of the file. */
+export function givenSecrets(
+  options: Readonly<Record<string, unknown>>,
+  name: string,
+  written: Written,
+  place: Path,
+): Secret | readonly Secret[] | undefined {
+  const list = options[name]
+  if (!Array.isArray(list)) {
+    const secret = givenSecret(options, name, written, place)
+    return list === undefined && secret !== undefined ? secretLines(secret) : secret
+  }
+  namedFile(options, name, written, place)
+  return list.map((text: string) => new Secret(text))
+}
+
+function namedFile(
+  options: Readonly<Record<string, unknown>>,
+  name: string,
+  written: Written,
+  place: Path,
+): string | undefined {
   const file = options[`${name}_file`]
-  if (text !== undefined && file !== undefined)
+  if (options[name] !== undefined && file !== undefined)
     throw fault(written, [...place, `${name}_file`], `${name} is given as well`, {
       advice: 'Keep one of the two.',
     })
-  if (typeof text === 'string') return new Secret(text)
-  if (typeof file !== 'string' || written.folder === undefined) return undefined
-  return fileSecret(path.resolve(written.folder, file), written, [...place, `${name}_file`])
+  return typeof file !== 'string' || written.folder === undefined
+    ? undefined
+    : path.resolve(written.folder, file)
+}
+
+/**
+ * What a file of client secrets holds: one secret a line, and one as itself. Lines of one file and not a list of files, so
+ * that a rotation is one file replaced and no configuration touched; a client secret has no line break in it (RFC 6749
+ * appendix A.2).
+ */
+export function secretLines(secret: Secret): Secret | readonly Secret[] {
+  const lines = secret
+    .reveal()
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  return lines.length === 1 ? secret : lines.map((line) => new Secret(line))
 }
 
 export function fileSecret(file: string, written: Written, place: Path): Secret {

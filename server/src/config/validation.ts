@@ -10,6 +10,7 @@ interface Shape {
   readonly propertyNames?: { readonly pattern: string }
   readonly items?: Shape
   readonly minItems?: number
+  readonly maxItems?: number
   readonly anyOf?: readonly Shape[]
   readonly enum?: readonly string[]
   readonly format?: string
@@ -29,6 +30,11 @@ const deepest = 8
 export function checkOptions(schema: object, value: unknown, origin: Origin, path: Path = []): void {
   const shape: Shape = schema
   const fail = (problem: string, facts?: Fault): Error => fault(origin, path, problem, facts)
+  if (shape.writeOnly && (value === null || (typeof value === 'string' && value.trim() === '')))
+    throw fail('this secret is empty', {
+      code: 'empty_secret',
+      advice: 'Give the secret itself, or leave the key out if there is none.',
+    })
   if (shape.anyOf !== undefined) {
     const branch = shape.anyOf.find((one) => one.type === kindOf(value))
     if (branch === undefined) throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`)
@@ -39,11 +45,6 @@ export function checkOptions(schema: object, value: unknown, origin: Origin, pat
     checkDepth(value, origin, path, 0)
     return
   }
-  if (shape.writeOnly && (value === null || (typeof value === 'string' && value.trim() === '')))
-    throw fail('this secret is empty', {
-      code: 'empty_secret',
-      advice: 'Give the secret itself, or leave the key out if there is none.',
-    })
   if (kindOf(value) !== shape.type)
     throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`, {
       advice:
@@ -58,6 +59,8 @@ export function checkOptions(schema: object, value: unknown, origin: Origin, pat
       throw fail(`found ${value}, expected a number from ${minimum} to ${maximum}`)
   } else if (Array.isArray(value)) {
     if (value.length < (shape.minItems ?? 0)) throw fail('this list is empty')
+    const { maxItems = Number.POSITIVE_INFINITY } = shape
+    if (value.length > maxItems) throw fail(`this list holds ${value.length}, and at most ${maxItems} may be`)
     for (const [index, item] of value.entries())
       checkOptions(shape.items ?? {}, item, origin, [...path, String(index)])
   } else if (typeof value === 'object' && value !== null)

@@ -21,6 +21,16 @@ describe('evertoken add', () => {
     expect(server.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
   })
 
+  test('takes two secrets from a file with two lines, and goes on with the one that is let in', async () => {
+    const server = await provider()
+    const flags = [...serviceFlags(server), '--client-secret-file', secretFile(`ended\n${serviceSecret}\n`)]
+    const { code, stdout } = await evertoken(['add', 'billing', '--data', folder(), ...flags, '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ id: 'billing', state: 'active', generation: 1 })
+    const sent = server.requests.filter(({ path }) => path === '/token')
+    expect(sent.map(({ status }) => status)).toEqual([401, 200])
+  })
+
   test('sends nothing with --no-check', async () => {
     const server = await provider()
     const flags = [...serviceFlags(server), '--client-secret-file', secretFile(serviceSecret), '--no-check']

@@ -208,7 +208,7 @@ describe('a wrong value', () => {
     expect(told(yaml)).toEqual([
       'invalid_configuration',
       5,
-      'evertoken.yaml:5: clients.acme.client_secret: found a number, expected a text',
+      'evertoken.yaml:5: clients.acme.client_secret: found a number, expected a text or a list',
     ])
   })
 

@@ -13,11 +13,69 @@ function written(name: string, text: string, mode = 0o600): string {
   return folder
 }
 
+const secretsOf = (authentication: object) =>
+  ['secret', 'secondSecret'].map((name) =>
+    (authentication as Record<string, { reveal(): string } | undefined>)[name]?.reveal(),
+  )
+
+describe('a list of client secrets', () => {
+  const withList = (list: string) => acme().replace('client_secret: hunter2', `client_secret: ${list}`)
+
+  test('is the one in use and the one that takes its place, from the environment too', () => {
+    const environment = { OLD: 'in-use', NEW: 'next' }
+    const [grant] = configured(withList('["${OLD}", "${NEW}"]'), environment).grants
+    expect(secretsOf(grant!.definition.client.authentication)).toEqual(['in-use', 'next'])
+  })
+
+  test.each([
+    ['[]', 'invalid_configuration', 'clients.acme.client_secret: this list is empty'],
+    [
+      '[a, b, c]',
+      'invalid_configuration',
+      'clients.acme.client_secret: this list holds 3, and at most 2 may be',
+    ],
+    ['[a, ""]', 'empty_secret', 'clients.acme.client_secret.1: this secret is empty'],
+    ['[a, ]', 'ok', ''],
+    ['[a, null]', 'empty_secret', 'clients.acme.client_secret.1: this secret is empty'],
+    ['[a, 271828]', 'invalid_configuration', 'clients.acme.client_secret.1: found a number, expected a text'],
+    [
+      '{ a: b }',
+      'invalid_configuration',
+      'clients.acme.client_secret: found a map of keys, expected a text or a list',
+    ],
+    ['""', 'empty_secret', 'clients.acme.client_secret: this secret is empty'],
+    ['', 'empty_secret', 'clients.acme.client_secret: this secret is empty'],
+  ])('written as %s is %s', (list, code, problem) => {
+    if (code === 'ok') expect(configured(withList(list)).grants).toHaveLength(1)
+    else
+      expect(mistakeIn(withList(list))).toMatchObject({
+        code,
+        line: 5,
+        message: `evertoken.yaml:5: ${problem}`,
+      })
+  })
+})
+
 describe('a secret in a file of its own', () => {
   test('is read without its line end, from beside the configuration', () => {
     const folder = written('acme.secret', 'from-a-file\n')
     const { authentication } = configured(withFile('acme.secret'), {}, folder).grants[0]!.definition.client
     expect('secret' in authentication && authentication.secret.reveal()).toBe('from-a-file')
+  })
+
+  test('may hold two client secrets, one a line, while one is being rotated', () => {
+    const folder = written('acme.secret', 'in-use\r\n\n  next \n')
+    const { authentication } = configured(withFile('acme.secret'), {}, folder).grants[0]!.definition.client
+    expect(secretsOf(authentication)).toEqual(['in-use', 'next'])
+  })
+
+  test('that holds three client secrets is refused', () => {
+    const folder = written('acme.secret', 'a\nb\nc\n')
+    expect(mistakeIn(withFile('acme.secret'), {}, folder)).toMatchObject({
+      code: 'invalid_configuration',
+      line: 2,
+      message: 'evertoken.yaml:2: clients.acme: client_secret is a list of 3, not of one or two',
+    })
   })
 
   test('may be named by a variable and an absolute path', () => {
