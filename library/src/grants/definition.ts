@@ -41,10 +41,16 @@ export interface ClientOptions extends LifetimeOptions {
    * provider answers `invalid_client` (RFC 6749 section 5.2). Which of them worked last is remembered in the process.
    */
   clientSecret?: string | Secret | readonly (string | Secret)[] | undefined
-  /** Default: `private_key_jwt` with `signingKey`, `client_secret_basic` with a secret, else `none`. */
+  /** Default: `private_key_jwt` with `signingKey` or `clientAssertionFile`, `client_secret_basic` with a secret, else `none`. */
   clientAuthentication?: ClientAuthenticationMethod | undefined
   /** For `private_key_jwt`. */
   signingKey?: SigningKeyOptions | undefined
+  /**
+   * The whole path of a file with a signed JWT that a platform renews (a projected service account token of Kubernetes, an
+   * identity of a workload in CI). It is read for every request and sent as `client_assertion` (RFC 7523 section 2.2), in
+   * place of a secret or a key. At most 64 KiB. While it is missing nothing is sent, and afterwards the grant goes on.
+   */
+  clientAssertionFile?: string | undefined
   /** `aud` of client assertions; default: what RFC 7523 asks for. */
   clientAssertionAudience?: string | undefined
   /** Allows plain http to a host that is not loopback. Default false. */
@@ -166,8 +172,30 @@ function checkedSecrets(given: NonNullable<ClientOptions['clientSecret']>): Clie
   return { secret, ...(secondSecret === undefined ? {} : { secondSecret }) }
 }
 
+/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
+const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
+
+function assertedByPlatform(file: string, options: ClientOptions): ClientAuthentication {
+  if (typeof file !== 'string') throw new TypeError('clientAssertionFile must be a string')
+  const rivals = ['clientSecret', 'signingKey', 'clientAssertionAudience'] as const
+  const rival = rivals.find((name) => options[name] !== undefined)
+  if (rival !== undefined)
+    throw invalid(
+      `${rival} has no effect with clientAssertionFile`,
+      'The platform signs, and says for whom: keep one of the two.',
+    )
+  const { clientAuthentication: method = 'private_key_jwt' } = options
+  if (method !== 'private_key_jwt')
+    throw invalid(`clientAssertionFile has no effect with clientAuthentication ${String(method)}`)
+  if (!wholePath.test(file))
+    throw invalid('clientAssertionFile is no whole path', 'Write it from the root: /var/run/secrets/…/token')
+  return { method, assertionFile: file }
+}
+
 function resolveAuthentication(options: ClientOptions): ClientAuthentication {
   const { clientSecret, signingKey: key, clientAssertionAudience: audience } = options
+  if (options.clientAssertionFile !== undefined)
+    return assertedByPlatform(options.clientAssertionFile, options)
   const method: ClientAuthenticationMethod =
     options.clientAuthentication ??
     (key !== undefined ? 'private_key_jwt' : clientSecret !== undefined ? 'client_secret_basic' : 'none')

@@ -177,6 +177,8 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
     'If the other copy of this store is no longer at work, run evertoken adopt; tokens it holds are served meanwhile.',
   spool_unavailable: 'Check the spool folder and who may write there; refreshes go on by themselves.',
   disk_full: 'Make room; evertoken goes on by itself.',
+  key_file_unreadable:
+    'See whether what renews that file is at work, and that this user may read it; the grant goes on by itself.',
   wrong_encryption_key: 'Put that key back into encryption.keys.',
   invalid_client:
     'Check the client id, the secret and how the client authenticates; the grant goes on by itself once they are right.',
@@ -215,6 +217,7 @@ export function failureError(grant: string, last: LastError, wait = 0): Evertoke
     case 'reauthorization_required':
       return new ReauthorizationRequiredError('reauthorization_required', message, facts)
     case 'wrong_encryption_key':
+    case 'key_file_unreadable':
     case 'store_foreign':
     case 'spool_unavailable':
     case 'disk_full':

@@ -1,3 +1,4 @@
+import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { Secret } from '../secret.ts'
 import type { GrantDefinition } from './definition.ts'
@@ -23,8 +24,13 @@ export async function probe(
   const { facts } = record
   if (facts.introspection && held !== undefined) {
     const { introspectToken } = await import('../oauth/introspection.ts')
-    const answer = await introspectToken(server, client, { token: held, hint: 'refresh_token' }, wire)
-    if (answer.kind === 'introspected') return answer.active ? 'alive' : 'dead'
+    const question = { token: held, hint: 'refresh_token' } as const
+    // Without what the client proves itself with nothing is known either, as without an answer.
+    const answer = await introspectToken(server, client, question, wire).catch((error: unknown) => {
+      if (error instanceof EvertokenError) return undefined
+      throw error
+    })
+    if (answer?.kind === 'introspected') return answer.active ? 'alive' : 'dead'
   }
   const own = findToken(record, ownToken)
   if (!facts.oldTokenDies || facts.canary === undefined || own === undefined || own.expiresAt <= clock.now())

@@ -1,6 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import { EvertokenError } from '../errors.ts'
+import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { readClientAssertion } from './client-assertion-file.ts'
 import { randomText } from './random-text.ts'
 import { importSigningKey } from './signing-key.ts'
 import type { Wire } from './transport.ts'
@@ -12,7 +14,8 @@ const assertionLifetime = 60
  * How this client proves itself, as the function that oauth4webapi calls on a request before it is sent (RFC 6749
  * section 2.3, RFC 7523 section 2.2).
  *
- * @throws EvertokenError `invalid_configuration` when a key cannot be read.
+ * @throws EvertokenError `invalid_configuration` when a key cannot be read, `key_file_unreadable` when a file with an
+ *   assertion cannot.
  */
 export async function clientAuthentication(
   server: ServerMetadata,
@@ -32,6 +35,8 @@ export async function clientAuthentication(
         [oauth.modifyAssertion]: shape(authentication.audience ?? audienceOf(server), wire),
       })
     case 'private_key_jwt': {
+      if ('assertionFile' in authentication)
+        return assertion(client.clientId, await readClientAssertion(authentication.assertionFile))
       const { algorithm, keyId } = authentication.key
       const key = await importSigningKey(authentication.key)
       if (key instanceof Uint8Array)
@@ -68,6 +73,18 @@ function shape(audience: string, wire: Pick<Wire, 'now' | 'random'>, algorithm?:
     payload.jti = randomText(wire.random)
     // oauth4webapi names Ed25519 as RFC 9864 does, which few servers know yet.
     if (algorithm !== undefined) header.alg = algorithm
+  }
+}
+
+/**
+ * RFC 7523 section 2.2, with a JWT that somebody else has signed. Its `sub` is what the platform calls this workload, so the
+ * client is named beside it (RFC 7521 section 4.2).
+ */
+function assertion(clientId: string, jwt: Secret): oauth.ClientAuth {
+  return (_server, _client, body) => {
+    if (clientId !== '') body.set('client_id', clientId)
+    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+    body.set('client_assertion', jwt.reveal())
   }
 }
 

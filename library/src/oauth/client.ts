@@ -28,6 +28,8 @@ export type ClientAuthentication =
   | ({ readonly method: 'client_secret_post' } & ClientSecrets)
   | ({ readonly method: 'client_secret_jwt'; readonly audience?: string | undefined } & ClientSecrets)
   | { readonly method: 'private_key_jwt'; readonly key: SigningKey; readonly audience?: string | undefined }
+  /** The JWT is signed by a platform, which renews it in this file: a whole path. */
+  | { readonly method: 'private_key_jwt'; readonly assertionFile: string }
 
 /** A provider's endpoints, as RFC 8414 names them. */
 export interface ServerMetadata {

@@ -82,7 +82,8 @@ type Send = (request: FormRequest) => Promise<unknown>
  *
  * @param send gives the request to the function of oauth4webapi that composes this message.
  * @param late takes what comes after the deadline; a refusal among that is not followed by anything.
- * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
+ * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read, `key_file_unreadable` when a file
+ *   with its assertion cannot; nothing has left then.
  * @throws TypeError when the endpoint is no http address, or has user information.
  */
 export async function exchangeForm(

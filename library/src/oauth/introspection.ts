@@ -35,7 +35,8 @@ export type IntrospectionAnswer =
  * Asks whether a token works, RFC 7662 section 2.1. Only a plain `true` or `false` with status 200 counts: what follows
  * from a misread one is a login given up, or ended.
  *
- * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
+ * @throws EvertokenError `invalid_configuration` or `key_file_unreadable` when a key or an assertion of the client cannot
+ *   be read.
  */
 export async function introspectToken(
   server: ServerMetadata,

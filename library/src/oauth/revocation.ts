@@ -34,7 +34,8 @@ export type RevocationAnswer =
  * Tells the provider that a token is not used any more, RFC 7009 section 2.1. A refresh token takes the access tokens of
  * its login along. May be repeated: an unknown token counts as revoked (section 2.2).
  *
- * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read.
+ * @throws EvertokenError `invalid_configuration` or `key_file_unreadable` when a key or an assertion of the client cannot
+ *   be read.
  */
 export async function revokeToken(
   server: ServerMetadata,

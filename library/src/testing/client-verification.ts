@@ -88,7 +88,8 @@ function readAssertion(assertion: string, form: Parameters, named: string | unde
     throw new OAuthError('invalid_request', `client_assertion_type must be ${assertionType}`)
   try {
     const { subject } = claimedNames(assertion)
-    const clientId = subject ?? named
+    // The sub of a platform's JWT names the workload; whether it is the client's is seen once it is verified.
+    const clientId = named ?? subject
     if (clientId === undefined) throw refusal('the client assertion has no sub')
     return { how: 'assertion', clientId, assertion }
   } catch (error) {
@@ -103,8 +104,11 @@ async function verifyClientAssertion(
   practice: Practice,
 ): Promise<void> {
   try {
-    // RFC 7523 section 3: iss and sub are both the client id. By sub the client was found; iss is checked here.
-    const accepted = await verifyAssertion(assertion, client.clientId, client.keys, practice)
+    // RFC 7523 section 3: iss and sub are both the client id, unless a platform signs.
+    const platform = 'platform' in client.authentication ? client.authentication.platform : undefined
+    const { issuer, subject } = platform ?? { issuer: client.clientId, subject: client.clientId }
+    const accepted = await verifyAssertion(assertion, issuer, client.keys, practice, platform === undefined)
+    if (accepted.subject !== subject) throw refusal('the sub of the client assertion is not the client')
     accepted.spend()
   } catch (error) {
     if (error instanceof AssertionRefused) throw refusal(error.message)

@@ -32,7 +32,14 @@ export type PracticeClientAuthentication =
       /** Each of a list is good, as while one takes the other's place; see `PracticeServer.setClientSecret`. */
       readonly secret: string | readonly string[]
     }
-  | ({ readonly method: 'private_key_jwt' } & PracticeKey)
+  | ({
+      readonly method: 'private_key_jwt'
+      /**
+       * Where a platform signs for the client: the `iss` and `sub` of its JWT, which then needs no `jti` and is good until it
+       * expires, however often it comes. Default: the client signs, both are its id, and each JWT is good once.
+       */
+      readonly platform?: { readonly issuer: string; readonly subject: string } | undefined
+    } & PracticeKey)
 
 /** A client that is registered at the practice server (RFC 6749 section 2). */
 export interface PracticeClient {

@@ -70,6 +70,10 @@ const examples: Record<string, GrantDefinition> = {
     revocationUrl: 'https://auth.example.com/oauth/revoke',
     introspectionUrl: 'https://auth.example.com/oauth/introspect',
   }),
+  'a client for which a platform signs': clientCredentials({
+    ...client,
+    clientAssertionFile: '/var/run/secrets/tokens/provider',
+  }),
   'a client with a key': clientCredentials({
     ...client,
     signingKey: { algorithm: 'ES256', key: new Secret(secretText) },
@@ -148,6 +152,7 @@ test('what is minted does not rotate; a login is strict unless it says otherwise
     ['jwt_bearer', 'non_rotating'],
     ['refresh_token', 'last_child_wins'],
     ['client_credentials', 'non_rotating'],
+    ['client_credentials', 'non_rotating'],
   ])
 })
 
@@ -222,6 +227,7 @@ test('a client authenticates by what it has', () => {
   expect(method({})).toBe('none')
   expect(method({ clientSecret: 's' })).toBe('client_secret_basic')
   expect(method({ signingKey })).toBe('private_key_jwt')
+  expect(method({ clientAssertionFile: '/run/token' })).toBe('private_key_jwt')
   expect(method({ clientSecret: 's', signingKey })).toBe('private_key_jwt')
   expect(method({ clientSecret: 's', clientAuthentication: 'client_secret_jwt' })).toBe('client_secret_jwt')
 })
@@ -303,6 +309,48 @@ describe('a mistake is named, and no secret with it', () => {
       'empty_secret',
       /clientSecret\[1\]/,
     ],
+    [
+      'a secret beside an assertion file',
+      () => clientCredentials({ ...client, clientAssertionFile: '/run/token', clientSecret: secretText }),
+      'invalid_configuration',
+      /clientSecret has no effect with clientAssertionFile/,
+    ],
+    [
+      'a key beside an assertion file',
+      () =>
+        clientCredentials({
+          ...client,
+          clientAssertionFile: '/run/token',
+          signingKey: { algorithm: 'ES256', key: secretText },
+        }),
+      'invalid_configuration',
+      /signingKey has no effect/,
+    ],
+    [
+      'an audience of what somebody else signs',
+      () => clientCredentials({ ...client, clientAssertionFile: '/run/token', clientAssertionAudience: 'a' }),
+      'invalid_configuration',
+      /clientAssertionAudience has no effect/,
+    ],
+    [
+      'an assertion file for a method without assertions',
+      () =>
+        clientCredentials({
+          ...client,
+          clientAssertionFile: '/run/token',
+          clientAuthentication: 'client_secret_post',
+        }),
+      'invalid_configuration',
+      /clientAssertionFile has no effect with clientAuthentication client_secret_post/,
+    ],
+    ...['token', './token', '', '/', 'C:token', '/run/\0', `/${'a'.repeat(4096)}`].map(
+      (file): [string, () => GrantDefinition, string, RegExp] => [
+        `an assertion file at ${JSON.stringify(file.slice(0, 20))}`,
+        () => clientCredentials({ ...client, clientAssertionFile: file }),
+        'invalid_configuration',
+        /clientAssertionFile is no whole path/,
+      ],
+    ),
     [
       'no client id',
       () => clientCredentials({ tokenUrl, clientId: '' }),
@@ -437,6 +485,9 @@ describe('a mistake is named, and no secret with it', () => {
 
   test('a value of the wrong type is a TypeError', () => {
     expect(() => clientCredentials({ ...client, clientSecret: 5 as unknown as string })).toThrow(TypeError)
+    expect(() => clientCredentials({ ...client, clientAssertionFile: 5 as unknown as string })).toThrow(
+      TypeError,
+    )
     expect(() => clientCredentials({ ...client, clientSecret: ['a', 5 as unknown as string] })).toThrow(
       TypeError,
     )

@@ -137,6 +137,10 @@ function described(command: Command): Command {
       'holds the client secret, or two on two lines while one is rotated; mode 0600; - is stdin',
     )
     .option('--client-secret-env <variable>', 'the environment variable that holds it')
+    .option(
+      '--client-assertion-file <file>',
+      'holds a signed JWT that a platform renews, read for every request; not with --broker',
+    )
     .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
     .option('--refresh-token-env <variable>', 'the environment variable that holds it')
     .option(

@@ -27,13 +27,17 @@ export function missingOf(answers: GrantAnswers): Required[] {
   if (type === 'client_credentials' && secretAuthenticates(answers)) wanted.push('clientSecret')
   if (type === 'refresh_token') wanted.push('refreshToken')
   if (type === 'jwt_bearer') wanted.push('assertionIssuer')
-  if (type === 'jwt_bearer' || answers.clientAuthentication === 'private_key_jwt')
-    wanted.push('algorithm', 'signingKey')
+  const signs =
+    answers.clientAuthentication === 'private_key_jwt' && answers.clientAssertionFile === undefined
+  if (type === 'jwt_bearer' || signs) wanted.push('algorithm', 'signingKey')
   return wanted.filter((name) => answers[name] === undefined)
 }
 
-const secretAuthenticates = ({ clientAuthentication: method, signingKey }: GrantAnswers): boolean =>
-  method === undefined ? signingKey === undefined : method.startsWith('client_secret')
+const secretAuthenticates = (answers: GrantAnswers): boolean => {
+  const { clientAuthentication: method, signingKey, clientAssertionFile } = answers
+  if (method !== undefined) return method.startsWith('client_secret')
+  return signingKey === undefined && clientAssertionFile === undefined
+}
 
 /** The grant that the answers describe, by the keys of evertoken.yaml; nothing must be missing. */
 export function describedGrant(answers: GrantAnswers): NewGrant {
@@ -82,6 +86,7 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
         : defined(endpoints),
     client_id: answers.clientId,
     client_secret: answers.clientSecret,
+    client_assertion_file: answers.clientAssertionFile,
     client_authentication: answers.clientAuthentication,
     signing_key: key,
     insecure_http: answers.insecureHttp,

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { Secret } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import { secretLines } from '../config/secret-file.ts'
@@ -19,6 +20,7 @@ export interface GrantFlags extends GrantsOptions {
   clientAuthentication?: ClientDescription['client_authentication']
   clientSecretFile?: string | undefined
   clientSecretEnv?: string | undefined
+  clientAssertionFile?: string | undefined
   refreshTokenFile?: string | undefined
   refreshTokenEnv?: string | undefined
   signingKeyFile?: string | undefined
@@ -66,6 +68,8 @@ export async function answersFrom(flags: GrantFlags, environment: Environment): 
     (await reader.read({ flag, file, variable }))?.reveal()
   return {
     ...flags,
+    clientAssertionFile:
+      flags.clientAssertionFile && path.resolve(environment.cwd, flags.clientAssertionFile),
     clientSecret: secret && revealed(secretLines(secret)),
     refreshToken: await read('--refresh-token', flags.refreshTokenFile, flags.refreshTokenEnv),
     signingKey: await read('--signing-key', flags.signingKeyFile, flags.signingKeyEnv),

@@ -101,7 +101,8 @@ class GrantQuestions {
   async optional(): Promise<void> {
     const answers = this.#answers
     const person = answers.type === 'authorization_code' || answers.type === 'refresh_token'
-    if (person && answers.clientSecret === undefined && answers.clientAuthentication === undefined)
+    const proves = answers.clientSecret ?? answers.clientAuthentication ?? answers.clientAssertionFile
+    if (person && proves === undefined)
       answers.clientSecret = await this.#maybe(
         this.#ask.secret('Client secret (Enter if the client has none)', anything),
       )

@@ -82,7 +82,8 @@ function grantsOf(keeper: Keeper): Grants {
     show: (id) => keeper.show(id),
     add: async (id, grant) => {
       const { definitionFromOptions } = await import('../config/grant-description.ts')
-      const { definition, labels } = definitionFromOptions(grant)
+      // A file that flags name has its whole path by now.
+      const { definition, labels } = definitionFromOptions(grant, { folder: '/' })
       return keeper.add(id, definition, { labels })
     },
     refresh: async (id, signal) => {

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import {
   authorizationCode,
   type ClientOptions,
@@ -126,6 +127,11 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
     clientSecret: givenSecrets(client, 'client_secret', written, place),
     clientAuthentication: client.client_authentication,
     signingKey: client.signing_key && signingKey(client.signing_key, written, [...place, 'signing_key']),
+    // Only its place: what stands in it is renewed, and read whenever it is sent.
+    clientAssertionFile:
+      client.client_assertion_file === undefined || written.folder === undefined
+        ? undefined
+        : path.resolve(written.folder, client.client_assertion_file),
     clientAssertionAudience: client.client_assertion_audience,
     insecureHttp: client.insecure_http,
     ...lifetimeOptions(client),

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import fs from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { login } from '../broker/practised-broker.ts'
 import { evertoken, folder, hasTerminal, onTerminal, secretFile, start } from './command.ts'
@@ -62,6 +63,34 @@ describe('evertoken add', () => {
       state: 'active',
       labels: { a: 'b' },
     })
+  })
+
+  test('makes a grant for which a platform signs, whose file is read whenever it is sent', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const authentication = {
+      method: 'private_key_jwt',
+      algorithm: 'ES256',
+      key: publicKey.export({ format: 'jwk' }),
+      platform: { issuer: 'https://platform.example', subject: 'job:7' },
+    } as const
+    const server = await provider({ clients: [{ clientId: 'billing', authentication }] })
+    const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = { iss: 'https://platform.example', sub: 'job:7', aud: server.issuer, exp: 2 ** 32 }
+    const content = `${encoded({ alg: 'ES256' })}.${encoded(claims)}`
+    const signature = sign('sha256', Buffer.from(content), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    const file = secretFile(`${content}.${signature.toString('base64url')}`)
+    const data = folder()
+    const flags = ['--type', 'client_credentials', '--issuer', server.issuer, '--client-id', 'billing']
+    const added = await evertoken([
+      ...['add', 'billing', '--data', data, '--json', ...flags, '--client-assertion-file', file],
+    ])
+    expect(added.code).toBe(0)
+    expect(JSON.parse(added.stdout)).toMatchObject({ state: 'active', generation: 1 })
+    fs.rmSync(file)
+    const refused = await evertoken(['refresh', 'billing', '--data', data])
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain(`the client assertion file ${file} cannot be read`)
+    expect(server.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
   })
 
   test('imports a refresh token from stdin', async () => {

@@ -59,6 +59,11 @@ describe('a grant described outside a file', () => {
     })
     const moved = { client: open, grant_type: 'refresh_token', refresh_token_file: '/etc/passwd' }
     expect(refused(moved).code).toBe('unknown_key')
+    const asserted = { ...options, client: { ...open, client_assertion_file: '/etc/passwd' } }
+    expect(refused(asserted)).toMatchObject({
+      code: 'unknown_key',
+      message: 'client.client_assertion_file: there is no such key',
+    })
     const folder = temporaryFolder()
     fs.writeFileSync(path.join(folder, 'acme.secret'), 'from-a-file', { mode: 0o600 })
     const { authentication } = definitionFromOptions(withFile, { folder }).definition.client

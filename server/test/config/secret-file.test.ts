@@ -142,6 +142,29 @@ describe('a secret in a file of its own', () => {
   })
 })
 
+describe('a client assertion in a file', () => {
+  const withAssertion = (line = '    client_assertion_file: tokens/provider\n') =>
+    acme({ client: line }).replace('    client_secret: hunter2\n', '')
+
+  test('is only named: it need not be there yet, and counts from beside the configuration', () => {
+    const folder = temporaryFolder()
+    const { authentication } = configured(withAssertion(), {}, folder).grants[0]!.definition.client
+    expect(authentication).toEqual({
+      method: 'private_key_jwt',
+      assertionFile: path.join(folder, 'tokens/provider'),
+    })
+  })
+
+  test('takes the place of a secret', () => {
+    expect(mistakeIn(acme({ client: '    client_assertion_file: token\n' }))).toMatchObject({
+      code: 'invalid_configuration',
+      line: 2,
+      message: 'evertoken.yaml:2: clients.acme: client_secret has no effect with client_assertion_file',
+      advice: 'The platform signs, and says for whom: keep one of the two.',
+    })
+  })
+})
+
 describe('tls', () => {
   test('reads certificate and key, and serves https from then on', () => {
     const folder = written('key.pem', 'THE KEY\n')
