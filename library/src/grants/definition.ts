@@ -1,6 +1,7 @@
 import type { AssertionTemplate } from '../oauth/assertion.ts'
 import type {
   AssertionAlgorithm,
+  AssertionAudience,
   ClientAuthentication,
   ClientRegistration,
   ClientSecrets,
@@ -51,8 +52,12 @@ export interface ClientOptions extends LifetimeOptions {
    * place of a secret or a key. At most 64 KiB. While it is missing nothing is sent, and afterwards the grant goes on.
    */
   clientAssertionFile?: string | undefined
-  /** `aud` of client assertions; default: what RFC 7523 asks for. */
-  clientAssertionAudience?: string | undefined
+  /**
+   * `aud` of client assertions: `issuer`, `token_endpoint`, any other value as it is, or a list of up to eight of these.
+   * Default: the issuer alone where one is known, so that no other server can use the assertion (draft of RFC 7523bis), else
+   * the token endpoint (RFC 7523 section 3).
+   */
+  clientAssertionAudience?: string | readonly string[] | undefined
   /** Allows plain http to a host that is not loopback. Default false. */
   insecureHttp?: boolean | undefined
 }
@@ -172,6 +177,31 @@ function checkedSecrets(given: NonNullable<ClientOptions['clientSecret']>): Clie
   return { secret, ...(secondSecret === undefined ? {} : { secondSecret }) }
 }
 
+const mostAudiences = 8
+/** RFC 7519 section 2 (StringOrURI), and no more of it than a server can want. */
+const audienceText = /^\S{1,2048}$/
+
+function checkedAudience({
+  clientAssertionAudience: given,
+  issuer,
+}: ClientOptions): AssertionAudience | undefined {
+  if (given === undefined) return undefined
+  const values: readonly string[] = [given].flat()
+  if (values.length === 0 || values.length > mostAudiences)
+    throw invalid(`clientAssertionAudience is a list of ${values.length}, not of one to ${mostAudiences}`)
+  for (const value of values) {
+    if (typeof value !== 'string') throw new TypeError('clientAssertionAudience must be a string or a list')
+    if (!audienceText.test(value))
+      throw invalid(
+        'clientAssertionAudience is empty, too long, or has white space in it',
+        'Write issuer, token_endpoint, or what the provider wants to read in aud.',
+      )
+    if (value === 'issuer' && issuer === undefined)
+      throw invalid('clientAssertionAudience is the issuer, and no issuer is given')
+  }
+  return typeof given === 'string' ? given : Object.freeze([...given])
+}
+
 /** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
 const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
 
@@ -193,9 +223,10 @@ function assertedByPlatform(file: string, options: ClientOptions): ClientAuthent
 }
 
 function resolveAuthentication(options: ClientOptions): ClientAuthentication {
-  const { clientSecret, signingKey: key, clientAssertionAudience: audience } = options
+  const { clientSecret, signingKey: key } = options
   if (options.clientAssertionFile !== undefined)
     return assertedByPlatform(options.clientAssertionFile, options)
+  const audience = checkedAudience(options)
   const method: ClientAuthenticationMethod =
     options.clientAuthentication ??
     (key !== undefined ? 'private_key_jwt' : clientSecret !== undefined ? 'client_secret_basic' : 'none')

@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { EvertokenError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
-import type { ClientRegistration, ServerMetadata } from './client.ts'
+import type { AssertionAudience, ClientRegistration, ServerMetadata } from './client.ts'
 import { readClientAssertion } from './client-assertion-file.ts'
 import { randomText } from './random-text.ts'
 import { importSigningKey } from './signing-key.ts'
@@ -32,7 +32,7 @@ export async function clientAuthentication(
       return oauth.ClientSecretPost(authentication.secret.reveal())
     case 'client_secret_jwt':
       return oauth.ClientSecretJwt(authentication.secret.reveal(), {
-        [oauth.modifyAssertion]: shape(authentication.audience ?? audienceOf(server), wire),
+        [oauth.modifyAssertion]: shape(audienceOf(server, authentication.audience), wire),
       })
     case 'private_key_jwt': {
       if ('assertionFile' in authentication)
@@ -44,7 +44,7 @@ export async function clientAuthentication(
           advice: 'Use client_secret_jwt to sign with the client secret.',
         })
       return oauth.PrivateKeyJwt(keyId === undefined ? key : { key, kid: keyId }, {
-        [oauth.modifyAssertion]: shape(authentication.audience ?? audienceOf(server), wire, algorithm),
+        [oauth.modifyAssertion]: shape(audienceOf(server, authentication.audience), wire, algorithm),
       })
     }
     default: {
@@ -55,15 +55,28 @@ export async function clientAuthentication(
 }
 
 /**
- * The issuer, as RFC 7523bis wants it, so that no other server can use the assertion; the token endpoint (RFC 7523
- * section 3) where no issuer is known.
+ * Without a word the issuer alone, as the draft of RFC 7523bis wants it: a server that is not the one meant can then do
+ * nothing with the assertion. The token endpoint (RFC 7523 section 3) where no issuer is known.
  */
-function audienceOf(server: ServerMetadata): string {
-  return server.issuer ?? server.tokenEndpoint
+function audienceOf(server: ServerMetadata, asked?: AssertionAudience): AssertionAudience {
+  if (asked === undefined) return server.issuer ?? server.tokenEndpoint
+  const values = [...new Set([asked].flat().map((value) => audienceValue(server, value)))]
+  return values.length === 1 ? (values[0] as string) : values
+}
+
+function audienceValue(server: ServerMetadata, value: string): string {
+  if (value === 'token_endpoint') return server.tokenEndpoint
+  if (value !== 'issuer') return value
+  if (server.issuer === undefined)
+    throw new EvertokenError(
+      'invalid_configuration',
+      'the client assertion is for the issuer, and none is known',
+    )
+  return server.issuer
 }
 
 /** Puts our clock and randomness where oauth4webapi reads the machine's. */
-function shape(audience: string, wire: Pick<Wire, 'now' | 'random'>, algorithm?: string) {
+function shape(audience: AssertionAudience, wire: Pick<Wire, 'now' | 'random'>, algorithm?: string) {
   return (header: Record<string, unknown>, payload: Record<string, unknown>): void => {
     const issuedAt = Math.floor(wire.now() / 1000)
     payload.aud = audience

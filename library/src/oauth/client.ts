@@ -14,6 +14,12 @@ export interface SigningKey {
   readonly keyId?: string | undefined
 }
 
+/**
+ * `aud` of client assertions (RFC 7523 section 3): a value or several, where `issuer` and `token_endpoint` stand for those of
+ * the provider. One alone is written as a text, as RFC 7519 section 4.1.3 allows and some servers expect.
+ */
+export type AssertionAudience = string | readonly string[]
+
 /** What a client shares with the provider. */
 export interface ClientSecrets {
   readonly secret: Secret
@@ -26,8 +32,15 @@ export type ClientAuthentication =
   | { readonly method: 'none' }
   | ({ readonly method: 'client_secret_basic' } & ClientSecrets)
   | ({ readonly method: 'client_secret_post' } & ClientSecrets)
-  | ({ readonly method: 'client_secret_jwt'; readonly audience?: string | undefined } & ClientSecrets)
-  | { readonly method: 'private_key_jwt'; readonly key: SigningKey; readonly audience?: string | undefined }
+  | ({
+      readonly method: 'client_secret_jwt'
+      readonly audience?: AssertionAudience | undefined
+    } & ClientSecrets)
+  | {
+      readonly method: 'private_key_jwt'
+      readonly key: SigningKey
+      readonly audience?: AssertionAudience | undefined
+    }
   /** The JWT is signed by a platform, which renews it in this file: a whole path. */
   | { readonly method: 'private_key_jwt'; readonly assertionFile: string }
 

@@ -9,6 +9,8 @@ export class AssertionRefused extends Error {
 
 export interface AcceptedAssertion {
   readonly subject: string
+  /** `aud` as it was written: a text, or a list. */
+  readonly audience: unknown
   /** Makes the assertion used; call it in the same turn as what it buys. Throws when it was used before. */
   spend(): void
 }
@@ -44,7 +46,7 @@ export async function verifyAssertion(
 ): Promise<AcceptedAssertion> {
   const now = practice.now()
   const payload = await verifySignature(assertion, issuer, keys, practice, now)
-  const { sub, exp, iat, jti } = payload
+  const { sub, aud: audience, exp, iat, jti } = payload
   const seconds = now / 1000
   if (typeof sub !== 'string' || sub === '') throw new AssertionRefused('the assertion has no sub')
   if (exp === undefined) throw new AssertionRefused('the assertion has no exp')
@@ -52,10 +54,11 @@ export async function verifyAssertion(
     throw new AssertionRefused('the assertion expires more than an hour from now')
   if (iat !== undefined && iat > seconds + iatLeewaySeconds)
     throw new AssertionRefused('the assertion was issued in the future')
-  if (!once) return { subject: sub, spend: () => undefined }
+  if (!once) return { subject: sub, audience, spend: () => undefined }
   if (typeof jti !== 'string' || jti === '') throw new AssertionRefused('the assertion has no jti')
   return {
     subject: sub,
+    audience,
     spend() {
       // Here and not before: whatever was awaited since, another request with the same assertion may have come first.
       if (practice.state.assertionWasUsed(issuer, jti))

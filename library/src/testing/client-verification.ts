@@ -109,6 +109,8 @@ async function verifyClientAssertion(
     const { issuer, subject } = platform ?? { issuer: client.clientId, subject: client.clientId }
     const accepted = await verifyAssertion(assertion, issuer, client.keys, practice, platform === undefined)
     if (accepted.subject !== subject) throw refusal('the sub of the client assertion is not the client')
+    if (practice.options.issuerAudienceOnly && accepted.audience !== practice.issuer)
+      throw refusal('the aud of the client assertion is not the issuer alone')
     accepted.spend()
   } catch (error) {
     if (error instanceof AssertionRefused) throw refusal(error.message)

@@ -69,6 +69,11 @@ export interface PracticeServerOptions {
   readonly clients?: readonly PracticeClient[] | undefined
   /** Default: the issuer documented at `startPracticeServer`. */
   readonly assertionIssuers?: readonly PracticeAssertionIssuer[] | undefined
+  /**
+   * Whether a client assertion must name the issuer and nothing else in `aud`, as the draft of RFC 7523bis wants it. Default
+   * false: the issuer or the token endpoint must be among what it names (RFC 7523 section 3).
+   */
+  readonly issuerAudienceOnly?: boolean | undefined
   /** Journal that survives the process; made with its folder if missing. One server at a time. Default: memory only. */
   readonly stateFile?: string | undefined
   /** Log of what truly happened that survives the process, one JSON object a line. Default: memory only. */
@@ -119,6 +124,7 @@ export interface ResolvedPracticeOptions {
   readonly codeLifetime: number
   readonly clients: Map<string, ResolvedClient>
   readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
+  readonly issuerAudienceOnly: boolean
   readonly stateFile: string | undefined
   readonly truthFile: string | undefined
   readonly now: () => number
@@ -141,6 +147,7 @@ const known = {
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
+  issuerAudienceOnly: true,
   stateFile: true,
   truthFile: true,
   now: true,
@@ -182,6 +189,7 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     codeLifetime: seconds('code', lifetimes.code ?? 60),
     clients: resolveClients(options.clients ?? defaultClients, accessTokenLifetime, lifetimes.byClient ?? {}),
     assertionIssuers: resolveIssuers(options.assertionIssuers ?? defaultAssertionIssuers),
+    issuerAudienceOnly: options.issuerAudienceOnly ?? false,
     stateFile: options.stateFile,
     truthFile: options.truthFile,
     now: options.now ?? Date.now,

@@ -77,7 +77,7 @@ const examples: Record<string, GrantDefinition> = {
   'a client with a key': clientCredentials({
     ...client,
     signingKey: { algorithm: 'ES256', key: new Secret(secretText) },
-    clientAssertionAudience: 'https://auth.example.com',
+    clientAssertionAudience: ['https://auth.example.com', 'token_endpoint'],
   }),
 }
 
@@ -351,6 +351,20 @@ describe('a mistake is named, and no secret with it', () => {
         /clientAssertionFile is no whole path/,
       ],
     ),
+    ...[[], '', ' ', 'a b', ['issuer\n'], 'a'.repeat(2049), Array(9).fill('a')].map(
+      (audience): [string, () => GrantDefinition, string, RegExp] => [
+        `an audience of ${JSON.stringify(audience).slice(0, 20)}`,
+        () => clientCredentials({ ...client, clientSecret: 'a', clientAssertionAudience: audience }),
+        'invalid_configuration',
+        /clientAssertionAudience is (a list of|empty)/,
+      ],
+    ),
+    [
+      'an audience that is the issuer, and no issuer',
+      () => clientCredentials({ ...client, clientSecret: 'a', clientAssertionAudience: ['issuer'] }),
+      'invalid_configuration',
+      /clientAssertionAudience is the issuer, and no issuer is given/,
+    ],
     [
       'no client id',
       () => clientCredentials({ tokenUrl, clientId: '' }),
@@ -486,6 +500,9 @@ describe('a mistake is named, and no secret with it', () => {
   test('a value of the wrong type is a TypeError', () => {
     expect(() => clientCredentials({ ...client, clientSecret: 5 as unknown as string })).toThrow(TypeError)
     expect(() => clientCredentials({ ...client, clientAssertionFile: 5 as unknown as string })).toThrow(
+      TypeError,
+    )
+    expect(() => clientCredentials({ ...client, clientAssertionAudience: [5] as unknown as string })).toThrow(
       TypeError,
     )
     expect(() => clientCredentials({ ...client, clientSecret: ['a', 5 as unknown as string] })).toThrow(

@@ -130,6 +130,30 @@ test('the audience is the token endpoint without an issuer, and whatever is set'
 })
 
 test.each([
+  ['issuer', 'https://provider.example'],
+  ['token_endpoint', 'https://provider.example/token'],
+  ['https://other.example', 'https://other.example'],
+  [['issuer'], 'https://provider.example'],
+  [
+    ['issuer', 'token_endpoint'],
+    ['https://provider.example', 'https://provider.example/token'],
+  ],
+  [
+    ['urn:a', 'issuer', 'urn:a', 'https://provider.example'],
+    ['urn:a', 'https://provider.example'],
+  ],
+])('an audience of %j is %j', async (audience, aud) => {
+  const { parameters } = await sentBy({ method: 'private_key_jwt', key: signingKey('ES256'), audience })
+  expect(decodeJwt(parameters.client_assertion!).aud).toEqual(aud)
+})
+
+test('an audience that is the issuer needs one', async () => {
+  const server = { tokenEndpoint: 'https://provider.example/token' }
+  const authentication = { method: 'client_secret_jwt', secret: new Secret('s'), audience: 'issuer' } as const
+  await expect(sentBy(authentication, { server })).rejects.toMatchObject({ code: 'invalid_configuration' })
+})
+
+test.each([
   ['HS256', signingKey('HS256')],
   ['a key of another kind', signingKey('ES256', pem(testKeys.RS256.privateKey))],
 ])('private_key_jwt with %s is invalid_configuration', async (_name, key) => {

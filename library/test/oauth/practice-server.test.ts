@@ -1,10 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import {
   authorizationCodeGrant,
   authorizationRequest,
   readCallback,
 } from '../../src/oauth/authorization-code.ts'
-import type { ClientAuthentication, ClientRegistration, ServerMetadata } from '../../src/oauth/client.ts'
+import type {
+  AssertionAudience,
+  ClientAuthentication,
+  ClientRegistration,
+  ServerMetadata,
+} from '../../src/oauth/client.ts'
 import { clientCredentialsGrant } from '../../src/oauth/client-credentials.ts'
 import { discover } from '../../src/oauth/discovery.ts'
 import { jwtBearerGrant } from '../../src/oauth/jwt-bearer.ts'
@@ -90,6 +95,47 @@ test.each(methods)('a strict server accepts the authentication of %s', async (cl
     wire,
   )
   expect(tokens(answer)).toMatchObject({ tokenType: 'Bearer', expiresIn: expect.any(Number) })
+})
+
+test('a server that wants its issuer alone as the audience gets it without a word, and refuses a list', async () => {
+  const strict = await startPracticeServer({
+    issuerAudienceOnly: true,
+    clients: [
+      {
+        clientId: 'c',
+        authentication: { method: 'private_key_jwt', algorithm: 'ES256', key: publicJwk('ES256') },
+      },
+    ],
+  })
+  onTestFinished(() => strict.stop())
+  const server = await discover(strict.issuer, { insecureHttp: false }, wire)
+  const ask = async (audience?: AssertionAudience) => {
+    const authentication = { method: 'private_key_jwt', key: signingKey('ES256'), audience } as const
+    const answer = await clientCredentialsGrant(server, client('c', authentication), {}, wire)
+    return answer.kind === 'error' ? answer.error : answer.kind
+  }
+  expect(await ask()).toBe('tokens')
+  expect(await ask('issuer')).toBe('tokens')
+  expect(await ask(['issuer'])).toBe('tokens')
+  expect(await ask('token_endpoint')).toBe('invalid_client')
+  expect(await ask(['issuer', 'token_endpoint'])).toBe('invalid_client')
+})
+
+test('a server by RFC 7523 takes its token endpoint, or a list with one of its names in it', async () => {
+  const ask = async (audience: AssertionAudience) => {
+    const key = signingKey('ES256', jwk(testKeys.ES256.privateKey))
+    const authentication = { method: 'private_key_jwt', key, audience } as const
+    const answer = await clientCredentialsGrant(
+      metadata,
+      client('key-client-ES256', authentication),
+      {},
+      wire,
+    )
+    return answer.kind === 'error' ? answer.error : answer.kind
+  }
+  expect(await ask('token_endpoint')).toBe('tokens')
+  expect(await ask(['urn:another', 'issuer'])).toBe('tokens')
+  expect(await ask('urn:another')).toBe('invalid_client')
 })
 
 test('a strict server refuses a wrong secret as invalid_client, and the secret is nowhere in the answer', async () => {

@@ -159,7 +159,9 @@ const client = keys(
       ),
     ),
     client_assertion_audience: Type.Optional(
-      text('`aud` of client assertions; default: what RFC 7523 asks for.'),
+      texts(
+        '`aud` of client assertions: issuer, token_endpoint, any other value, or a list of these; default: the issuer alone where one is known, else the token endpoint.',
+      ),
     ),
     insecure_http: Type.Optional(
       Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),

@@ -28,6 +28,21 @@ describe('a grant described outside a file', () => {
     expect(labels).toEqual(written!.labels)
   })
 
+  test('says for whom client assertions are: by a word, a value or a list', () => {
+    const audienceOf = (client_assertion_audience: unknown) => {
+      const asserting = { ...client, client_authentication: 'client_secret_jwt', client_assertion_audience }
+      const { authentication } = definitionFromOptions({ ...options, client: asserting }).definition.client
+      return 'audience' in authentication ? authentication.audience : 'none'
+    }
+    for (const value of ['issuer', 'urn:us', ['issuer', 'token_endpoint']])
+      expect(audienceOf(value)).toEqual(value)
+    const bad = (client_assertion_audience: unknown) =>
+      refused({ ...options, client: { ...client, client_assertion_audience } }).message
+    expect(bad(7)).toBe('client.client_assertion_audience: found the number 7, expected a text or a list')
+    expect(bad([])).toBe('client: client_assertion_audience is a list of 0, not of one to 8')
+    expect(bad('')).toBe('client: client_assertion_audience is empty, too long, or has white space in it')
+  })
+
   test('says which key is wrong, without a file or line', () => {
     expect(refused({ ...options, scopes: 'read' })).toEqual({
       code: 'unknown_key',
