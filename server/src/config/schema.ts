@@ -149,13 +149,13 @@ const client = keys(
     client_authentication: Type.Optional(
       oneOf(
         ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
-        'How the client authenticates; default private_key_jwt with signing_key or client_assertion_file, client_secret_basic with a secret, else none.',
+        'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, else none.',
       ),
     ),
     signing_key: Type.Optional(signingKey),
     client_assertion_file: Type.Optional(
       file(
-        'A file with a signed JWT that a platform renews, read for every request and sent as client_assertion (RFC 7523); a relative path counts from this file.',
+        'A file with a signed JWT that a platform renews, read for every request and sent as client_assertion (private_key_jwt, RFC 7523) in place of a secret or a key; a relative path counts from this file.',
       ),
     ),
     client_assertion_audience: Type.Optional(
