@@ -211,3 +211,28 @@ test('a client id that is not registered does not enter the record: it may be a 
   expect(server.requests[0]).not.toHaveProperty('clientId')
   expect(JSON.stringify(server.requests)).not.toContain('s3cret')
 })
+
+describe('a client secret that is being rotated', () => {
+  const statuses = async (...secrets: string[]) => {
+    const answers = secrets.map((secret) => post(server, grant, basic('odd: client', secret)))
+    return (await Promise.all(answers)).map(({ status }) => status)
+  }
+
+  test('is good beside the one that takes its place, until it ends', async () => {
+    server.setClientSecret('odd: client', [oddSecret, 'next'])
+    expect(await statuses(oddSecret, 'next', 'another')).toEqual([200, 200, 401])
+    server.setClientSecret('odd: client', 'next')
+    expect(await statuses(oddSecret, 'next')).toEqual([401, 200])
+  })
+
+  test.each([
+    ['nobody', 'x', /nobody is not registered/],
+    ['ec', 'x', /ec: it has no secret/],
+    ['poster', '', /poster: the secret is empty/],
+    ['poster', [], /poster: the secret is empty/],
+    ['poster', ['x', ''], /poster: the secret is empty/],
+  ])('of %s cannot become %j', (clientId, secret, problem) => {
+    expect(() => server.setClientSecret(clientId, secret)).toThrow(TypeError)
+    expect(() => server.setClientSecret(clientId, secret)).toThrow(problem)
+  })
+})
