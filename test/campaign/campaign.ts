@@ -116,6 +116,7 @@ class Run {
           folder,
           program,
           scale,
+          spools: options.class !== 'non_rotating',
           seed: options.seed,
           record: (event) => run().#record(event),
           onDeath: (host) => run().#lookIntoSpool(host),

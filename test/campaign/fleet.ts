@@ -16,6 +16,8 @@ export interface FleetOptions {
   /** keeper-process.ts as one file. */
   readonly program: string
   readonly scale: Scale
+  /** Whether the provider replaces refresh tokens. */
+  readonly spools: boolean
   readonly seed: number
   readonly record: (event: CampaignEvent) => void
   /** Told of a death before the process is started again. */
@@ -149,7 +151,7 @@ export class Fleet {
 
   /** One process meets its fates until it is dead. */
   async #struggle(slot: Slot, process: HostProcess): Promise<void> {
-    const { scale } = this.#options
+    const { scale, spools } = this.#options
     const { dice } = slot
     while (!process.isGone) {
       if (!this.#isStorm) {
@@ -157,7 +159,8 @@ export class Fleet {
         continue
       }
       await Promise.race([sleep(dice.whole(0, scale.life / 2)), process.gone])
-      if (!process.isGone && this.#isStorm) await this.#meet(slot, process, drawFate(dice, scale.life))
+      if (!process.isGone && this.#isStorm)
+        await this.#meet(slot, process, drawFate(dice, scale.life, spools))
     }
   }
 

@@ -54,14 +54,27 @@ const longest = { often: 25, each: 3 } as const
 const usual = points.filter(([, passes]) => passes !== 'seldom')
 const seldom = points.filter(([, passes]) => passes === 'seldom')
 
-/** @param life kills from outside come within so many milliseconds. */
-export function drawFate(dice: Dice, life: number): Fate {
+/** Where no refresh token is replaced no answer is spooled, and whoever waits for one of these waits in vain. */
+const ofSpool = new Set([
+  'pre_append',
+  'post_append',
+  'pre_spool',
+  'mid_spool',
+  'post_spool_write',
+  'post_spool',
+])
+
+/**
+ * @param life kills from outside come within so many milliseconds.
+ * @param spools whether there are answers to spool.
+ */
+export function drawFate(dice: Dice, life: number, spools = true): Fate {
   const does = dice.weighted([
     [9, 'kill'],
     [1, 'stop'],
   ] as const)
   if (dice.next() < 0.2) return { kind: 'outside', does, after: dice.whole(0, life) }
-  const [at, passes] = dice.pick(usual)
+  const [at, passes] = dice.pick(spools ? usual : usual.filter(([point]) => !ofSpool.has(point)))
   // What is passed seldom is not waited for: it is met by whoever comes there first.
   const [instead] = dice.pick(seldom)
   const time = dice.whole(1, longest[passes === 'often' ? 'often' : 'each'])
