@@ -30,6 +30,8 @@ export interface ClientOptions extends LifetimeOptions {
   tokenUrl?: string | undefined
   /** Only where a person consents. */
   authorizationUrl?: string | undefined
+  /** RFC 8628, where a person consents on another device; in place of what an issuer names. */
+  deviceAuthorizationUrl?: string | undefined
   /** RFC 7009; in place of what an issuer names. */
   revocationUrl?: string | undefined
   /** RFC 7662; in place of what an issuer names. */
@@ -171,6 +173,7 @@ function resolve(
       insecureHttp: options.insecureHttp ?? false,
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
+      deviceAuthorizationEndpoint: endpoint(options.deviceAuthorizationUrl, 'deviceAuthorizationUrl'),
     }),
     scope: words(options.scope),
     resource: words(options.resource),
@@ -207,10 +210,11 @@ export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
   })
 }
 
-/** A person's consent (RFC 6749 section 4.1 with PKCE). Pending until somebody has consented. */
+/** A person's consent (RFC 6749 section 4.1 with PKCE, or RFC 8628). Pending until somebody has consented. */
 export function authorizationCode(options: AuthorizationCodeOptions): GrantDefinition {
-  if (options.issuer === undefined && options.authorizationUrl === undefined)
-    throw invalid('a consent needs an issuer or an authorizationUrl')
+  const { issuer, authorizationUrl, deviceAuthorizationUrl } = options
+  if (issuer === undefined && authorizationUrl === undefined && deviceAuthorizationUrl === undefined)
+    throw invalid('a consent needs an issuer, an authorizationUrl or a deviceAuthorizationUrl')
   return resolve('authorization_code', options, {
     authorizationParameters: Object.freeze({ ...options.authorizationParameters }),
   })

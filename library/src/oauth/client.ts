@@ -75,4 +75,6 @@ export interface ClientRegistration {
   readonly revocationEndpoint?: string | undefined
   /** RFC 7662; in place of what the provider names. */
   readonly introspectionEndpoint?: string | undefined
+  /** RFC 8628; in place of what the provider names. */
+  readonly deviceAuthorizationEndpoint?: string | undefined
 }

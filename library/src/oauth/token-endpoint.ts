@@ -77,7 +77,8 @@ function salvaged({
   return refreshToken === undefined ? {} : { refreshToken }
 }
 
-function parametersOf(
+/** The form: what the grant type says wins over what the provider wants to hear besides. */
+export function parametersOf(
   own: Readonly<Record<string, string | Secret>>,
   message: TokenRequestMessage,
 ): URLSearchParams {

@@ -204,12 +204,22 @@ test('endpoints that are named stand beside the client, so that naming one more 
     refreshToken: 'r',
     revocationUrl: 'https://auth.example.com/revoke',
     introspectionUrl: 'https://auth.example.com/introspect',
+    deviceAuthorizationUrl: 'https://auth.example.com/device_authorization',
   })
   expect(told.client.provider).toEqual(plain.client.provider)
   expect(told.client).toMatchObject({
     revocationEndpoint: 'https://auth.example.com/revoke',
     introspectionEndpoint: 'https://auth.example.com/introspect',
+    deviceAuthorizationEndpoint: 'https://auth.example.com/device_authorization',
   })
+})
+
+test('a consent needs no authorization endpoint where it has one for devices', () => {
+  const { client: at } = authorizationCode({
+    ...client,
+    deviceAuthorizationUrl: 'https://auth.example.com/device',
+  })
+  expect(at.deviceAuthorizationEndpoint).toBe('https://auth.example.com/device')
 })
 
 test('grants share a circuit when provider and client are the same', () => {

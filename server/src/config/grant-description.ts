@@ -119,6 +119,7 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
           issuer: provider.issuer,
           tokenUrl: provider.token_url,
           authorizationUrl: provider.authorization_url,
+          deviceAuthorizationUrl: provider.device_authorization_url,
           revocationUrl: provider.revocation_url,
           introspectionUrl: provider.introspection_url,
         }
@@ -201,7 +202,7 @@ const spelled = (option: string): string =>
 
 const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
-const inClient = /\b(issuer|token_url|authorization_url|client_\w+|signing_key)\b/
+const inClient = /\b(issuer|token_url|authorization_url|device_authorization_url|client_\w+|signing_key)\b/
 
 /** Keys whose trouble is told at the key itself, the one that is complained about first. */
 const lifetimeKeys = [

@@ -119,6 +119,11 @@ const provider = Type.Union(
         issuer: Type.Optional(url('Issuer; with token_url only compared, never asked.')),
         token_url: Type.Optional(url('Token endpoint.')),
         authorization_url: Type.Optional(url('Authorization endpoint; only where a person consents.')),
+        device_authorization_url: Type.Optional(
+          url(
+            'Device authorization endpoint (RFC 8628), for evertoken login --device; in place of what an issuer names.',
+          ),
+        ),
         revocation_url: Type.Optional(
           url('Revocation endpoint (RFC 7009); in place of what an issuer names.'),
         ),

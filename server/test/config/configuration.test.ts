@@ -54,6 +54,7 @@ clients:
     provider:
       token_url: https://other.example/token
       authorization_url: https://other.example/authorize
+      device_authorization_url: https://other.example/device
     client_id: def
     client_authentication: none
     replay_class: strict
@@ -144,6 +145,7 @@ grants:
             },
           },
           authentication: { method: 'none' },
+          deviceAuthorizationEndpoint: 'https://other.example/device',
         },
         scope: ['read', 'offline_access'],
         authorizationParameters: { prompt: 'consent' },
