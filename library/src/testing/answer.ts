@@ -25,7 +25,7 @@ export function redirectAnswer(location: string): Answer {
   return emptyAnswer(303, { location, 'referrer-policy': 'no-referrer' })
 }
 
-/** The error codes that the practice server knows (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750, RFC 8707). */
+/** The error codes that the practice server knows (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750, RFC 8628, RFC 8707). */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -36,6 +36,9 @@ export type OAuthErrorCode =
   | 'invalid_scope'
   | 'invalid_target'
   | 'access_denied'
+  | 'authorization_pending'
+  | 'slow_down'
+  | 'expired_token'
   | 'invalid_token'
   | 'server_error'
 

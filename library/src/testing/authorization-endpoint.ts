@@ -11,7 +11,7 @@ import { newSecret } from './issue.ts'
 import { digest, fingerprint } from './request-record.ts'
 
 /** Who consents when the form names nobody. */
-const defaultSubject = 'practice-user'
+export const defaultSubject = 'practice-user'
 
 /** GET shows the consent page, RFC 6749 section 3.1. */
 export function askForConsent(exchange: Exchange, practice: Practice): Answer {
@@ -22,13 +22,8 @@ export function askForConsent(exchange: Exchange, practice: Practice): Answer {
 
 /** POST takes the decision; the authorization request stands in the query again and is checked again. */
 export function takeDecision(exchange: Exchange, practice: Practice): Answer {
-  const { origin, host } = exchange.headers
-  // A foreign page must not consent in the person's place; programs without a browser send no Origin.
-  if (origin !== undefined && origin !== practice.issuer && origin !== `http://${host}`)
-    return refusalPage(
-      exchange,
-      new OAuthError('access_denied', 'the form was sent by another site', { status: 403 }),
-    )
+  const foreign = foreignForm(exchange, practice)
+  if (foreign !== undefined) return refusalPage(exchange, foreign)
   return withRequest(exchange, practice, (request) => {
     const form = readForm(exchange)
     const decision = form.need('decision')
@@ -40,6 +35,15 @@ export function takeDecision(exchange: Exchange, practice: Practice): Answer {
       returnUrl(request, practice, { code: issueCode(request, subject, exchange, practice) }),
     )
   })
+}
+
+/** A foreign page must not consent in the person's place; programs without a browser send no Origin. */
+export function foreignForm(
+  { headers: { origin, host } }: Exchange,
+  practice: Practice,
+): OAuthError | undefined {
+  if (origin === undefined || origin === practice.issuer || origin === `http://${host}`) return undefined
+  return new OAuthError('access_denied', 'the form was sent by another site', { status: 403 })
 }
 
 function withRequest(

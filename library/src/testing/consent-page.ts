@@ -37,15 +37,45 @@ const headers = {
 const note =
   '<p class="note">This is a practice server. It checks no password: whoever you say you are, it believes you.</p>'
 
-/** The page on which a person says who they are and allows or denies; works without scripts. */
+/** The page of an authorization request; where a person goes back to from it. */
 export function consentPage(request: AuthorizationRequest, action: string, subject: string): Answer {
-  const { client, scope, audience, redirectUri } = request
-  const client_id = escapeHtml(client.clientId)
+  const { client, redirectUri } = request
+  return decisionPage({ ...request, clientId: client.clientId }, ['You return to', redirectUri], {
+    action,
+    subject,
+  })
+}
+
+/** What a page asks about: who wants what. */
+export interface AskedFor {
+  readonly clientId: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+}
+
+/** The form of a decision: where it goes, and what stands in it. */
+export interface DecisionForm {
+  readonly action: string
+  /** Whom it proposes. */
+  readonly subject: string
+  /** Goes along unseen. */
+  readonly userCode?: string | undefined
+}
+
+/** The page on which a person says who they are and allows or denies; works without scripts. */
+export function decisionPage(
+  { clientId, scope, audience }: AskedFor,
+  fact: readonly [string, string],
+  { action, subject, userCode }: DecisionForm,
+): Answer {
+  const client_id = escapeHtml(clientId)
   const facts = [
     ['Scope', scope.join(' ') || 'none'],
     ...(audience.length === 0 ? [] : [['Resource', audience.join(' ')]]),
-    ['You return to', redirectUri],
+    fact,
   ]
+  const hidden =
+    userCode === undefined ? '' : `<input type="hidden" name="user_code" value="${escapeHtml(userCode)}">\n`
   return page(
     200,
     `Allow ${client_id}?`,
@@ -55,7 +85,7 @@ ${note}
 ${facts.map(([term = '', value = '']) => `<dt>${term}</dt><dd>${escapeHtml(value)}</dd>`).join('\n')}
 </dl>
 <form method="post" action="${escapeHtml(action)}">
-<label for="subject">You are</label>
+${hidden}<label for="subject">You are</label>
 <input id="subject" name="subject" value="${escapeHtml(subject)}" autocomplete="username" maxlength="200" required>
 <div class="decision">
 <button class="allow" name="decision" value="allow">Allow</button>
@@ -63,6 +93,27 @@ ${facts.map(([term = '', value = '']) => `<dt>${term}</dt><dd>${escapeHtml(value
 </div>
 </form>`,
   )
+}
+
+/** Asks for the code that a device shows, RFC 8628 section 3.3. */
+export function userCodePage(action: string): Answer {
+  return page(
+    200,
+    'Your code',
+    `<h1>Which code does the device show?</h1>
+${note}
+<form method="get" action="${escapeHtml(action)}">
+<label for="user_code">Code</label>
+<input id="user_code" name="user_code" autocomplete="off" maxlength="200" required>
+<div class="decision"><button class="allow">Go on</button></div>
+</form>`,
+  )
+}
+
+/** A decision about a device was taken: nobody is redirected. */
+export function decidedPage(allowed: boolean): Answer {
+  const title = allowed ? 'Allowed' : 'Denied'
+  return page(200, title, `<h1>${title}</h1>\n<p>You can close this page and go back to the device.</p>`)
 }
 
 /** For a request that must not be answered by redirect (RFC 6749 section 4.1.2.1). */

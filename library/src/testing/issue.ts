@@ -15,6 +15,7 @@ export interface Issue {
   /** Seconds. */
   readonly accessTokenLifetime: number
   readonly spentCode?: string
+  readonly spentDeviceCode?: string
   readonly spentRefreshToken?: SpentRefreshToken
 }
 
@@ -32,7 +33,7 @@ export function newLogin(
 }
 
 /** A secret that says in a log or a leak test what it is. */
-export function newSecret(kind: 'access' | 'refresh' | 'code'): string {
+export function newSecret(kind: 'access' | 'refresh' | 'code' | 'device'): string {
   return `practice_${kind}_${randomBytes(24).toString('base64url')}`
 }
 
@@ -71,6 +72,7 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     },
     refreshToken: refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, practice),
     spentCode: issue.spentCode,
+    spentDeviceCode: issue.spentDeviceCode,
     spentRefreshToken: spent && digest(spent.clear),
     nonce,
     replaces: spent?.replaces,

@@ -11,6 +11,7 @@ export function metadata(_exchange: Exchange, practice: Practice): Answer {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: tokenEndpoint,
+    device_authorization_endpoint: `${issuer}/device_authorization`,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     response_types_supported: ['code'],

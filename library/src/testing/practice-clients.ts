@@ -1,11 +1,12 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 
-/** The grant types that the practice server knows, by the names of RFC 6749 and RFC 7523. */
+/** The grant types that the practice server knows, by the names of RFC 6749, RFC 7523 and RFC 8628. */
 export const practiceGrantTypes = [
   'client_credentials',
   'authorization_code',
   'refresh_token',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
+  'urn:ietf:params:oauth:grant-type:device_code',
 ] as const
 
 export type PracticeGrantType = (typeof practiceGrantTypes)[number]
@@ -72,13 +73,13 @@ export const defaultClients: readonly PracticeClient[] = [
     clientId: 'practice-app',
     authentication: { method: 'none' },
     redirectUris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth/callback'],
-    grantTypes: ['authorization_code', 'refresh_token'],
+    grantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
   },
   {
     clientId: 'practice-web',
     authentication: { method: 'client_secret_post', secret: 'practice-web-secret' },
     redirectUris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth/callback'],
-    grantTypes: ['authorization_code', 'refresh_token'],
+    grantTypes: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
   },
 ]
 

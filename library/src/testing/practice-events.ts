@@ -58,6 +58,28 @@ export interface Code {
   readonly login?: string | undefined
 }
 
+/** A device authorization, RFC 8628 section 3.2. */
+export interface DeviceCode {
+  readonly digest: string
+  /** Digest of the user code as it is looked up: capital letters alone. */
+  readonly userCode: string
+  readonly clientId: string
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+  readonly expiresAt: number
+  /** Seconds between two polls; a poll that comes too early makes it longer. */
+  readonly interval: number
+  readonly polledAt?: number | undefined
+  readonly decision?: DeviceDecision | undefined
+  /** The login that it was exchanged for; a code with a login is used. */
+  readonly login?: string | undefined
+}
+
+/** What a person decided about a device, and who that was. */
+export type DeviceDecision =
+  | { readonly allowed: true; readonly subject: string }
+  | { readonly allowed: false }
+
 /**
  * Everything that ever changes the state. Tokens and codes stand in it as digests; times are UTC milliseconds.
  * What must not come apart (spending one token, issuing the next) is one event, and so one line of the journal.
@@ -65,6 +87,9 @@ export interface Code {
 export type PracticeEvent =
   | { type: 'opened'; at: number; version: 1 }
   | { type: 'code_issued'; at: number; code: Code }
+  | { type: 'device_code_issued'; at: number; code: DeviceCode }
+  | { type: 'device_code_decided'; at: number; digest: string; decision: DeviceDecision }
+  | { type: 'device_code_polled'; at: number; digest: string; interval: number }
   | {
       type: 'tokens_issued'
       at: number
@@ -74,6 +99,7 @@ export type PracticeEvent =
       refreshToken?: RefreshToken | undefined
       /** Digests of what was given for them. */
       spentCode?: string | undefined
+      spentDeviceCode?: string | undefined
       spentRefreshToken?: string | undefined
       /** With the clear text of the spent refresh token it gives both new tokens again. */
       nonce?: string | undefined

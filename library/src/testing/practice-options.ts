@@ -21,6 +21,8 @@ export interface PracticeLifetimes {
   readonly refreshToken?: number | undefined
   /** Of an authorization code. Default 60. */
   readonly code?: number | undefined
+  /** Of a device code and its user code. Default 600. */
+  readonly deviceCode?: number | undefined
 }
 
 /** What the `respond` hook sees of a request, in clear: it is the test's own server. */
@@ -64,6 +66,8 @@ export interface PracticeServerOptions {
   readonly oldTokenDies?: boolean | undefined
   /** Whether an answer says how long its access token lives (`expires_in`); introspection does so anyway. Default true. */
   readonly statesLifetime?: boolean | undefined
+  /** Seconds that a client waits between two polls with a device code (RFC 8628 section 3.2). Default 5. */
+  readonly deviceInterval?: number | undefined
   readonly lifetimes?: PracticeLifetimes | undefined
   /** Default: the clients documented at `startPracticeServer`. */
   readonly clients?: readonly PracticeClient[] | undefined
@@ -122,6 +126,8 @@ export interface ResolvedPracticeOptions {
   readonly accessTokenLifetime: number
   readonly refreshTokenLifetime: number
   readonly codeLifetime: number
+  readonly deviceCodeLifetime: number
+  readonly deviceInterval: number
   readonly clients: Map<string, ResolvedClient>
   readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
   readonly issuerAudienceOnly: boolean
@@ -144,6 +150,7 @@ const known = {
   reuseKillsFamily: true,
   oldTokenDies: true,
   statesLifetime: true,
+  deviceInterval: true,
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
@@ -187,6 +194,8 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     accessTokenLifetime,
     refreshTokenLifetime: seconds('refreshToken', lifetimes.refreshToken ?? 2_592_000),
     codeLifetime: seconds('code', lifetimes.code ?? 60),
+    deviceCodeLifetime: seconds('deviceCode', lifetimes.deviceCode ?? 600),
+    deviceInterval: checkedInterval(options.deviceInterval ?? 5),
     clients: resolveClients(options.clients ?? defaultClients, accessTokenLifetime, lifetimes.byClient ?? {}),
     assertionIssuers: resolveIssuers(options.assertionIssuers ?? defaultAssertionIssuers),
     issuerAudienceOnly: options.issuerAudienceOnly ?? false,
@@ -199,6 +208,12 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     faultSeed: options.faultSeed ?? 1,
     recordLimit: options.recordLimit ?? 100_000,
   })
+}
+
+function checkedInterval(value: number): number {
+  if (!(Number.isInteger(value) && value > 0))
+    throw new TypeError(`deviceInterval must be a whole number of seconds above 0, not ${value}`)
+  return value
 }
 
 function orList(names: readonly string[]): string {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
-import { type ConsentDecision, consent } from './consent.ts'
+import { type ConsentDecision, consent, consentToDevice } from './consent.ts'
 import type { Practice } from './exchange.ts'
 import { FaultQueue, type PracticeFault } from './fault.ts'
 import { type Introspection, introspect } from './introspection.ts'
@@ -11,7 +11,7 @@ import { PracticeState } from './practice-state.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
 import { type TruthEntry, TruthLog } from './truth-log.ts'
 
-export { type ConsentDecision, consent } from './consent.ts'
+export { type ConsentDecision, consent, consentToDevice } from './consent.ts'
 export type { FaultKind, PracticeFault } from './fault.ts'
 export type { Introspection } from './introspection.ts'
 export {
@@ -98,6 +98,11 @@ export class PracticeServer {
     return `${this.issuer}/authorize`
   }
 
+  /** RFC 8628 section 3.1. */
+  get deviceAuthorizationEndpoint(): string {
+    return `${this.issuer}/device_authorization`
+  }
+
   /** Every request that it saw, oldest first, but those to `/practice/…`; also at `GET /practice/requests`. */
   get requests(): readonly PracticeRequest[] {
     return this.#requests.all()
@@ -140,6 +145,11 @@ export class PracticeServer {
   /** Plays a person with a browser; see {@link consent}. */
   consent(authorizationUrl: string | URL, decision?: ConsentDecision): Promise<string> {
     return consent(authorizationUrl, decision)
+  }
+
+  /** Plays a person who has been shown a user code; see {@link consentToDevice}. */
+  consentToDevice(userCode: string, decision?: ConsentDecision): Promise<void> {
+    return consentToDevice(`${this.issuer}/device`, userCode, decision)
   }
 
   /** What a token is worth now (RFC 7662 section 2.2), without a request. */
@@ -198,17 +208,17 @@ export class PracticeServer {
  * Starts an OAuth 2 authorization server for practice and tests: it follows the RFCs strictly, knows no passwords and
  * must not guard anything real.
  *
- * Grant types: client credentials, authorization code with PKCE S256, refresh token, JWT bearer. Endpoints: `/authorize`,
- * `/token`, `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009),
- * `/api/whoami` (wants a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`,
- * `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
+ * Grant types: client credentials, authorization code with PKCE S256, device code (RFC 8628), refresh token, JWT bearer.
+ * Endpoints: `/authorize`, `/device_authorization`, `/device` (where a person types the user code), `/token`,
+ * `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009), `/api/whoami` (wants
+ * a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`, `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
  *
  * Without `clients` and `assertionIssuers` it knows:
  *
  * | who | how |
  * |---|---|
  * | client `practice-service` | `client_secret_basic`, secret `practice-service-secret`: client credentials, JWT bearer |
- * | client `practice-app` | public, redirect URIs `http://127.0.0.1/callback` and `http://127.0.0.1/oauth/callback` on any port: authorization code, refresh token |
+ * | client `practice-app` | public, redirect URIs `http://127.0.0.1/callback` and `http://127.0.0.1/oauth/callback` on any port: authorization code, device code, refresh token |
  * | client `practice-web` | `client_secret_post`, secret `practice-web-secret`, otherwise as `practice-app` |
  * | assertion issuer `practice-issuer` | HS256, secret `practice-issuer-secret-of-32-bytes-or-more` |
  *

@@ -1,8 +1,14 @@
 import { Journal } from './journal.ts'
-import type { AccessToken, Code, Login, PracticeEvent, RefreshToken } from './practice-events.ts'
+import type { AccessToken, Code, DeviceCode, Login, PracticeEvent, RefreshToken } from './practice-events.ts'
 
 // Often enough that a server under load keeps about one lifetime of access tokens, seldom enough to cost nothing.
 const eventsBetweenSweeps = 10_000
+
+/** Grant types whose logins may go on with a refresh token. */
+const consented: ReadonlySet<string> = new Set([
+  'authorization_code',
+  'urn:ietf:params:oauth:grant-type:device_code',
+])
 
 /** The fold of the events. Only {@link PracticeState.commit} changes it: first the journal, then the memory. */
 export class PracticeState {
@@ -10,6 +16,9 @@ export class PracticeState {
   readonly #accessTokens = new Map<string, AccessToken>()
   readonly #refreshTokens = new Map<string, RefreshToken>()
   readonly #codes = new Map<string, Code>()
+  readonly #deviceCodes = new Map<string, DeviceCode>()
+  /** Digests of device codes by those of their user codes. */
+  readonly #userCodes = new Map<string, string>()
   readonly #assertions = new Map<string, number>()
   readonly #journal: Journal<PracticeEvent> | undefined
   #applied = 0
@@ -44,6 +53,15 @@ export class PracticeState {
     return this.#codes.get(digest)
   }
 
+  deviceCode(digest: string): DeviceCode | undefined {
+    return this.#deviceCodes.get(digest)
+  }
+
+  /** The device authorization whose user code has this digest. */
+  userCode(digest: string): DeviceCode | undefined {
+    return this.#deviceCodes.get(this.#userCodes.get(digest) ?? '')
+  }
+
   refreshToken(digest: string): RefreshToken | undefined {
     return this.#refreshTokens.get(digest)
   }
@@ -63,6 +81,16 @@ export class PracticeState {
         break
       case 'code_issued':
         this.#codes.set(event.code.digest, event.code)
+        break
+      case 'device_code_issued':
+        this.#deviceCodes.set(event.code.digest, event.code)
+        this.#userCodes.set(event.code.userCode, event.code.digest)
+        break
+      case 'device_code_decided':
+        change(this.#deviceCodes, event.digest, { decision: event.decision })
+        break
+      case 'device_code_polled':
+        change(this.#deviceCodes, event.digest, { polledAt: event.at, interval: event.interval })
         break
       case 'tokens_issued':
         this.#applyIssue(event)
@@ -84,13 +112,14 @@ export class PracticeState {
   }
 
   #applyIssue(event: Extract<PracticeEvent, { type: 'tokens_issued' }>): void {
-    const { opens, accessToken, refreshToken, spentCode, spentRefreshToken, nonce, replaces, endsEarlier } =
-      event
+    const { opens, accessToken, refreshToken, spentCode, spentDeviceCode } = event
+    const { spentRefreshToken, nonce, replaces, endsEarlier } = event
     if (opens) this.#logins.set(opens.id, opens)
     this.#accessTokens.set(accessToken.digest, accessToken)
     if (refreshToken) this.#refreshTokens.set(refreshToken.digest, refreshToken)
     if (endsEarlier) change(this.#logins, accessToken.login, { onlyAccessToken: accessToken.digest })
     if (spentCode) change(this.#codes, spentCode, { login: accessToken.login })
+    if (spentDeviceCode) change(this.#deviceCodes, spentDeviceCode, { login: accessToken.login })
     if (replaces) change(this.#refreshTokens, replaces, { replaced: true })
     if (spentRefreshToken && refreshToken) {
       const { scope, expiresAt } = accessToken
@@ -110,7 +139,7 @@ export class PracticeState {
       this.#accessTokens.delete(digest)
       // These logins have no refresh token: with their one access token they are over.
       const type = this.#logins.get(token.login)?.grantType
-      if (type !== undefined && type !== 'authorization_code') this.#logins.delete(token.login)
+      if (type !== undefined && !consented.has(type)) this.#logins.delete(token.login)
     }
     for (const [key, expiresAt] of this.#assertions) if (expiresAt <= now) this.#assertions.delete(key)
   }

@@ -1,5 +1,7 @@
 import { type Answer, errorAnswer, jsonAnswer, OAuthError } from './answer.ts'
 import { askForConsent, takeDecision } from './authorization-endpoint.ts'
+import { deviceAuthorizationEndpoint } from './device-authorization-endpoint.ts'
+import { askForDevice, takeDeviceDecision } from './device-verification.ts'
 import type { Exchange, Practice, Route } from './exchange.ts'
 import { introspectionEndpoint } from './introspection.ts'
 import { metadata } from './metadata.ts'
@@ -12,6 +14,8 @@ const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/.well-known/oauth-authorization-server': { GET: metadata },
   '/.well-known/openid-configuration': { GET: metadata },
   '/authorize': { GET: askForConsent, POST: takeDecision },
+  '/device_authorization': { POST: deviceAuthorizationEndpoint },
+  '/device': { GET: askForDevice, POST: takeDeviceDecision },
   '/token': { POST: tokenEndpoint },
   '/introspect': { POST: introspectionEndpoint },
   '/revoke': { POST: revocationEndpoint },

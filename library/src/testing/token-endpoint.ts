@@ -1,6 +1,7 @@
 import { type Answer, OAuthError } from './answer.ts'
 import { authorizationCodeGrant } from './authorization-code-grant.ts'
 import { needClient, verifyClient } from './client-verification.ts'
+import { deviceCodeGrant } from './device-code-grant.ts'
 import { type Exchange, type Parameters, type Practice, readForm } from './exchange.ts'
 import { issueTokens, newLogin } from './issue.ts'
 import { jwtBearerGrant } from './jwt-bearer-grant.ts'
@@ -29,6 +30,8 @@ export async function tokenEndpoint(exchange: Exchange, practice: Practice): Pro
       return clientCredentialsGrant(client, form, exchange, practice)
     case 'authorization_code':
       return authorizationCodeGrant(client, form, exchange, practice)
+    case 'urn:ietf:params:oauth:grant-type:device_code':
+      return deviceCodeGrant(client, form, exchange, practice)
     case 'refresh_token':
       return refreshTokenGrant(client, form, exchange, practice)
     default:
