@@ -27,6 +27,7 @@ export {
   refreshToken,
   type SigningKeyOptions,
 } from './grants/definition.ts'
+export type { DeviceConsent, DeviceConsentOptions } from './grants/device-consent.ts'
 export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
 export type { GrantState, GrantType, UpstreamRevocation } from './grants/grant.ts'
 export { Keeper, type KeeperOptions, type RejectionReport } from './grants/keeper.ts'

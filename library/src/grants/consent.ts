@@ -46,13 +46,7 @@ export async function beginConsent(
   { redirectUri, binding = '' }: ConsentOptions,
 ): Promise<ConsentRequest> {
   const { store, clock, timing } = context
-  const definition = await definitionOf(context, id)
-  if (definition.grantType !== 'authorization_code')
-    throw new EvertokenError(
-      'invalid_request',
-      `grant ${id} is of type ${definition.grantType}: nobody consents to it`,
-      { grant: id, advice: 'Only authorization_code grants need a login; the others go on by themselves.' },
-    )
+  const { definition } = await grantToConsentTo(context, id)
   const server = await context.serverOf(definition)
   const { authorizationRequest } = await import('../oauth/authorization-code.ts')
   const request: AuthorizationRequest = await authorizationRequest(server, definition.client, {
@@ -102,7 +96,7 @@ export async function finishConsent(
   ) as Remembered
   if ((await sha256(remembered.binding)) !== (await sha256(binding))) throw unknownState()
 
-  const definition = await definitionOf(context, id)
+  const { definition } = await definedGrant(context, id)
   const server = await context.serverOf(definition)
   const { code } = readCallback(server, callback, remembered.state)
   const askedAt = clock.now()
@@ -121,11 +115,30 @@ export async function finishConsent(
   const outcome = judge(answer, 'strict')
   if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })
 
+  return (await keepConsent(context, id, definition, outcome.response, askedAt)) as GrantRecord
+}
+
+/**
+ * Stores what a consent brought, however long the store takes: it is the only copy.
+ *
+ * @param askedAt UTC ms before the request for the tokens.
+ * @param stillWanted whether the grant, as it is now, is the one that was consented to; else `undefined` comes back.
+ */
+export function keepConsent(
+  context: ConsentContext,
+  id: string,
+  definition: GrantDefinition,
+  response: TokenResponse,
+  askedAt: number,
+  stillWanted: (record: GrantRecord) => boolean = () => true,
+): Promise<GrantRecord | undefined> {
+  const { store, clock } = context
   return durableWrite(
     () =>
-      store.update(id, (record, { time }) => {
+      store.update<GrantRecord | undefined>(id, (record, { time }) => {
         if (record === undefined) throw unknownGrant(id, store.location)
-        const next = consented(context, record, definition, outcome.response, askedAt, time.at)
+        if (!stillWanted(record)) return { result: undefined }
+        const next = consented(context, record, definition, response, askedAt, time.at)
         return { result: next, record: next }
       }),
     clock,
@@ -178,10 +191,32 @@ function consented(
   return { ...connected, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
 }
 
-async function definitionOf({ store }: ConsentContext, id: string): Promise<GrantDefinition> {
+interface DefinedGrant {
+  readonly record: GrantRecord
+  readonly definition: GrantDefinition
+}
+
+async function definedGrant({ store }: ConsentContext, id: string): Promise<DefinedGrant> {
   const record = await store.read(id)
   if (record === undefined) throw unknownGrant(id, store.location)
-  return readDefinition(store.seal.open(record.definition, { grant: id, field: 'definition' }))
+  const definition = readDefinition(store.seal.open(record.definition, { grant: id, field: 'definition' }))
+  return { record, definition }
+}
+
+/** Throws `unknown_grant`, and `invalid_request` for a grant that needs nobody. */
+export async function grantToConsentTo(context: ConsentContext, id: string): Promise<DefinedGrant> {
+  const grant = await definedGrant(context, id)
+  const { grantType } = grant.definition
+  if (grantType !== 'authorization_code')
+    throw new EvertokenError(
+      'invalid_request',
+      `grant ${id} is of type ${grantType}: nobody consents to it`,
+      {
+        grant: id,
+        advice: 'Only authorization_code grants need a login; the others go on by themselves.',
+      },
+    )
+  return grant
 }
 
 const unknownState = (): EvertokenError =>

@@ -6,6 +6,7 @@ import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
+import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
 import { everyGrant } from './every-grant.ts'
 import type { FaultPoint } from './fault-point.ts'
@@ -82,6 +83,9 @@ export class Keeper implements AsyncDisposable {
   readonly #reader: Reader
   readonly #flights: Flights
   readonly #listeners = new Listeners()
+  /** Consents that people give on other devices while this process waits. */
+  readonly #waiting = new Set<Promise<GrantSummary>>()
+  readonly #ending = new AbortController()
   #closing: Promise<void> | undefined
 
   /** Ends what this keeper opened itself, beyond the store. */
@@ -348,7 +352,29 @@ export class Keeper implements AsyncDisposable {
   /** Finishes it with the URL the provider sent the person back to. */
   async finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
     const { finishConsent } = await import('./consent.ts')
-    const record = await finishConsent(this.#context, callback, binding)
+    return this.#consented(await finishConsent(this.#context, callback, binding))
+  }
+
+  /**
+   * Begins a person's consent on another device (RFC 8628), for where no browser can come back to us; show them the code
+   * and the address. This process asks the provider until `finished`.
+   *
+   * @throws EvertokenError `invalid_configuration` when the provider has no device authorization endpoint,
+   *   `unknown_grant`, `invalid_request`, and what a token request may bring.
+   */
+  async beginDeviceConsent(id: string, options: DeviceConsentOptions = {}): Promise<DeviceConsent> {
+    const { beginDeviceConsent } = await import('./device-consent.ts')
+    const signal = AbortSignal.any([this.#ending.signal, ...(options.signal ? [options.signal] : [])])
+    const { record, ...shown } = await beginDeviceConsent(this.#context, id, signal)
+    const finished = record.then((consented) => this.#consented(consented))
+    this.#waiting.add(finished)
+    const over = (): void => void this.#waiting.delete(finished)
+    // Whoever does not look at it has shown the code all the same: no reason to end the process.
+    finished.then(over, over)
+    return { ...shown, finished }
+  }
+
+  #consented(record: GrantRecord): GrantSummary {
     this.#reader.forget(record.id)
     this.#flights.tellRefreshed(record, findToken(record, ownToken) as TokenRow)
     this.#flights.tellNotices(record, undefined)
@@ -364,8 +390,9 @@ export class Keeper implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       const over = new AbortController()
+      this.#ending.abort(new EvertokenError('closed', 'the keeper was closed'))
       await Promise.race([
-        this.#flights.landed(),
+        Promise.all([this.#flights.landed(), Promise.allSettled(this.#waiting)]),
         this.clock.sleep(this.timing.lease, { signal: over.signal }),
       ])
       over.abort()

@@ -197,8 +197,16 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
 }
 
-/** The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. */
-export function failureError(grant: string, last: LastError, wait = 0): EvertokenError {
+/**
+ * The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. `advice` is for what
+ * it does not try again.
+ */
+export function failureError(
+  grant: string,
+  last: LastError,
+  wait = 0,
+  advice = adviceFor[last.code],
+): EvertokenError {
   const named = `grant ${grant}: `
   const what = last.message.startsWith(named) ? last.message : named + last.message
   const message = `${what}${wait > 0 ? `; next try in ${wait} s` : ''}`
@@ -207,7 +215,7 @@ export function failureError(grant: string, last: LastError, wait = 0): Evertoke
     retryAfter: wait > 0 ? wait : undefined,
     status: last.status,
     error: last.error,
-    advice: adviceFor[last.code],
+    advice,
   }
   switch (last.code) {
     case 'invalid_grant':

@@ -1,0 +1,176 @@
+import { EvertokenError } from '../errors.ts'
+import type { ServerMetadata } from '../oauth/client.ts'
+import type { DeviceAuthorization, DeviceAuthorizationAnswer } from '../oauth/device-authorization.ts'
+import { type ConsentContext, grantToConsentTo, keepConsent } from './consent.ts'
+import type { GrantDefinition } from './definition.ts'
+import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
+import type { GrantRecord } from './grant.ts'
+import { type FailedOutcome, judge } from './outcome.ts'
+import type { GrantSummary } from './summary.ts'
+
+/** A consent under way on another device: what to show the person. All of it is printable ASCII. */
+export interface DeviceConsent {
+  /** What the person types at `verificationUri`; at most 64 characters. */
+  readonly userCode: string
+  readonly verificationUri: string
+  /** The same page with the code in it, for a link. Not every provider has one. */
+  readonly verificationUriComplete?: string | undefined
+  /** UTC ms after which the code is no longer good. */
+  readonly expiresAt: number
+  /** Milliseconds between two questions to the provider, as it wants them at first. */
+  readonly interval: number
+  /**
+   * Resolves once the tokens are stored and the grant is active. Rejects with `consent_denied`, with `grant_pending` when
+   * nobody consented in time, with `state_unknown` when the grant is another by then, and with what a token request may
+   * bring; the grant stays as it was.
+   */
+  readonly finished: Promise<GrantSummary>
+}
+
+export interface DeviceConsentOptions {
+  /** Ends the waiting with its reason. A question under way is awaited first: its answer may be the only copy of the login. */
+  signal?: AbortSignal | undefined
+}
+
+/** A {@link DeviceConsent} on its way to the record that it ends with. */
+type BegunConsent = Omit<DeviceConsent, 'finished'> & { readonly record: Promise<GrantRecord> }
+
+/** The grant as it was when its consent began. */
+interface Begun {
+  readonly record: GrantRecord
+  readonly definition: GrantDefinition
+  readonly server: ServerMetadata
+  readonly authorization: DeviceAuthorization
+  /** Boot time, ms. */
+  readonly until: number
+}
+
+/**
+ * Begins a consent to a grant by RFC 8628 and polls until it is over. The device code is in this process's memory and
+ * nowhere else: with the process ends the showing of the user code, and another consent costs no more than this one.
+ */
+export async function beginDeviceConsent(
+  context: ConsentContext,
+  id: string,
+  signal: AbortSignal,
+): Promise<BegunConsent> {
+  const { clock, transport, timing } = context
+  const { record, definition } = await grantToConsentTo(context, id)
+  const server = await context.serverOf(definition)
+  const { requestDeviceAuthorization } = await import('../oauth/device-authorization.ts')
+  // The lifetime counts from before the request: the code is not older than that.
+  const [askedAt, askedAtBoot] = [clock.now(), clock.boot()]
+  const answer = await requestDeviceAuthorization(
+    server,
+    definition.client,
+    {
+      scope: definition.scope,
+      resource: definition.resource,
+      parameters: definition.authorizationParameters,
+    },
+    { transport, now: clock.now, deadline: timing.deadline },
+  )
+  if (answer.kind !== 'begun') throw beginError(id, answer, askedAt)
+  const { authorization } = answer
+  const life = authorization.expiresIn * 1000
+  const begun: Begun = { record, definition, server, authorization, until: askedAtBoot + life }
+  const { userCode, verificationUri, verificationUriComplete } = authorization
+  return {
+    userCode,
+    verificationUri,
+    ...(verificationUriComplete === undefined ? {} : { verificationUriComplete }),
+    expiresAt: askedAt + life,
+    interval: authorization.interval * 1000,
+    record: poll(context, begun, signal),
+  }
+}
+
+async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<GrantRecord> {
+  const { clock, transport, timing } = context
+  const { record, definition, server, authorization, until } = begun
+  const { id } = record
+  const { deviceCodeGrant } = await import('../oauth/device-authorization.ts')
+  const { deviceCode } = authorization
+  const { resource, parameters } = definition
+  let interval = authorization.interval * 1000
+  for (let wait = interval; ; ) {
+    await clock.sleep(Math.min(wait, until - clock.boot()), { signal })
+    signal.throwIfAborted()
+    if (clock.boot() >= until) throw nobodyConsented(id)
+    const askedAt = clock.now()
+    const answer = await deviceCodeGrant(
+      server,
+      definition.client,
+      { deviceCode, resource, parameters },
+      { transport, now: clock.now, deadline: timing.deadline },
+    )
+    const result = afterPoll(id, answer, interval, askedAt)
+    switch (result.kind) {
+      case 'tokens': {
+        const same = (now: GrantRecord): boolean => isSameGrant(record, now)
+        const kept = await keepConsent(context, id, definition, result.response, askedAt, same)
+        if (kept === undefined) throw replaced(id)
+        return kept
+      }
+      case 'again':
+        interval = result.interval
+        wait = result.wait
+        break
+      case 'over':
+        throw result.error
+      default:
+        result satisfies never
+    }
+  }
+}
+
+/** Not one that was added under the name meanwhile, nor one that has become another client's. */
+const isSameGrant = (begun: GrantRecord, now: GrantRecord): boolean =>
+  now.createdAt === begun.createdAt && now.grantType === begun.grantType && now.circuit === begun.circuit
+
+const replaced = (id: string): EvertokenError =>
+  new EvertokenError('state_unknown', `grant ${id} has become another one while it waited for a consent`, {
+    grant: id,
+    advice: 'Begin the consent again.',
+  })
+
+/** What came in place of a code to show. */
+function beginError(
+  id: string,
+  answer: Exclude<DeviceAuthorizationAnswer, { kind: 'begun' }>,
+  at: number,
+): EvertokenError {
+  switch (answer.kind) {
+    case 'unsupported':
+      return new EvertokenError(
+        'invalid_configuration',
+        `grant ${id}: the provider names no device authorization endpoint`,
+        {
+          grant: id,
+          advice:
+            'If it has one, name it (device_authorization_url beside the issuer); else consent in a browser.',
+        },
+      )
+    case 'unusable': {
+      const { status, member } = answer
+      const code = status >= 300 && status < 400 ? 'provider_redirect' : 'provider_answer_unusable'
+      const what =
+        member === undefined ? 'something that is no device authorization' : `no ${member} that can be used`
+      return deviceError(
+        id,
+        { code, message: `${endpoint} answered status ${status} with ${what}`, status },
+        at,
+      )
+    }
+    case 'error':
+      return deviceError(id, (judge(answer, 'strict') as FailedOutcome).failure, at)
+    case 'silence': {
+      const { failure } = judge(answer, 'strict') as FailedOutcome
+      return deviceError(id, { ...failure, message: `no answer from ${endpoint} (${answer.detail})` }, at)
+    }
+    default:
+      return answer satisfies never
+  }
+}
+
+const endpoint = 'the device authorization endpoint'
