@@ -148,7 +148,7 @@ function beginError(
         {
           grant: id,
           advice:
-            'If it has one, name it (device_authorization_url beside the issuer); else consent in a browser.',
+            'If it has one, name it: device_authorization_url beside the issuer, or --device-authorization-url when the grant is added. Else evertoken login, with --paste where there is no browser.',
         },
       )
     case 'unusable': {

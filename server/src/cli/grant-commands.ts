@@ -36,6 +36,12 @@ export function registerGrantCommands(program: Command, environment: Environment
     .argument(...name)
     .option('--port <port>', 'port of the redirect URI http://127.0.0.1:PORT/callback; default: any', portOf)
     .option('--paste', 'the browser is on another machine: paste the address at which it ends')
+    .addOption(
+      new Option('--device', 'no browser here: type a code on any device (RFC 8628); local store').conflicts([
+        'paste',
+        'port',
+      ]),
+    )
     .option('--no-open', 'print the link and open no browser')
     .addHelpText('after', examples.login)
     .action(async (id: string, options: LoginOptions) =>
@@ -121,6 +127,7 @@ function described(command: Command): Command {
     .option('--issuer <url>', 'the provider: its issuer, whose endpoints are discovered')
     .option('--token-url <url>', 'or its token endpoint')
     .option('--authorization-url <url>', 'with --token-url, where a person consents')
+    .option('--device-authorization-url <url>', 'for login --device, where the issuer names none (RFC 8628)')
     .option('--revocation-url <url>', 'with --token-url, where a login is ended (RFC 7009)')
     .option('--client-id <id>', 'the client at the provider')
     .addOption(
@@ -192,7 +199,8 @@ Examples:
 Examples:
   $ evertoken login work
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
-  $ evertoken login work --paste`,
+  $ evertoken login work --paste
+  $ evertoken login work --device`,
   token: `
 Examples:
   $ curl -H "Authorization: Bearer $(evertoken token billing)" https://api.example.com/invoices

@@ -22,7 +22,7 @@ export function missingOf(answers: GrantAnswers): Required[] {
   const { type } = answers
   const wanted: Required[] = ['type']
   if (answers.tokenUrl === undefined) wanted.push('issuer')
-  else if (type === 'authorization_code' && answers.issuer === undefined) wanted.push('authorizationUrl')
+  else if (type === 'authorization_code' && isNowhere(answers)) wanted.push('authorizationUrl')
   if (type !== 'jwt_bearer') wanted.push('clientId')
   if (type === 'client_credentials' && secretAuthenticates(answers)) wanted.push('clientSecret')
   if (type === 'refresh_token') wanted.push('refreshToken')
@@ -32,6 +32,10 @@ export function missingOf(answers: GrantAnswers): Required[] {
   if (type === 'jwt_bearer' || signs) wanted.push('algorithm', 'signingKey')
   return wanted.filter((name) => answers[name] === undefined)
 }
+
+/** There is no place at which a person could consent. */
+const isNowhere = ({ issuer, deviceAuthorizationUrl }: GrantAnswers): boolean =>
+  issuer === undefined && deviceAuthorizationUrl === undefined
 
 const secretAuthenticates = (answers: GrantAnswers): boolean => {
   const { clientAuthentication: method, signingKey, clientAssertionFile } = answers
@@ -72,18 +76,18 @@ export function describedGrant(answers: GrantAnswers): NewGrant {
 }
 
 function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']): ClientDescription {
-  const { issuer, tokenUrl } = answers
+  const { issuer } = answers
   const endpoints = {
     issuer,
-    token_url: tokenUrl,
+    token_url: answers.tokenUrl,
     authorization_url: answers.authorizationUrl,
+    device_authorization_url: answers.deviceAuthorizationUrl,
     revocation_url: answers.revocationUrl,
   }
+  const { token_url, device_authorization_url, revocation_url } = endpoints
+  const named = token_url ?? device_authorization_url ?? revocation_url
   return defined({
-    provider:
-      tokenUrl === undefined && answers.revocationUrl === undefined && issuer !== undefined
-        ? issuer
-        : defined(endpoints),
+    provider: named === undefined && issuer !== undefined ? issuer : defined(endpoints),
     client_id: answers.clientId,
     client_secret: answers.clientSecret,
     client_assertion_file: answers.clientAssertionFile,

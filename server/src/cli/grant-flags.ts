@@ -15,6 +15,7 @@ export interface GrantFlags extends GrantsOptions {
   issuer?: string | undefined
   tokenUrl?: string | undefined
   authorizationUrl?: string | undefined
+  deviceAuthorizationUrl?: string | undefined
   revocationUrl?: string | undefined
   clientId?: string | undefined
   clientAuthentication?: ClientDescription['client_authentication']

@@ -1,4 +1,11 @@
-import type { AccessToken, ConsentRequest, GrantSummary, StoredNotice, TokenRequest } from 'evertoken'
+import type {
+  AccessToken,
+  ConsentRequest,
+  DeviceConsent,
+  GrantSummary,
+  StoredNotice,
+  TokenRequest,
+} from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import type { Environment } from './environment.ts'
 import type { PlaceOptions } from './options.ts'
@@ -19,6 +26,8 @@ export type Consent =
       readonly kind: 'here'
       begin(id: string, redirectUri: string): Promise<ConsentRequest>
       finish(callback: URL): Promise<GrantSummary>
+      /** On another device, from which nobody comes back. */
+      beginOnDevice(id: string, signal: AbortSignal): Promise<DeviceConsent>
     }
   /** To the broker, from a page of its own. */
   | { readonly kind: 'broker'; begin(id: string): Promise<ConsentRequest> }

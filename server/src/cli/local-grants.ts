@@ -76,6 +76,7 @@ function grantsOf(keeper: Keeper): Grants {
       kind: 'here',
       begin: (id, redirectUri) => keeper.beginConsent(id, { redirectUri }),
       finish: (callback) => keeper.finishConsent(callback),
+      beginOnDevice: (id, signal) => keeper.beginDeviceConsent(id, { signal }),
     },
     token: (id, request) => keeper.getToken(id, request),
     list: () => everyGrant(keeper),

@@ -10,13 +10,17 @@ import { atTerminal, Questions } from './questions.ts'
 
 type LocalConsent = Extract<Consent, { kind: 'here' }>
 
-/** The provider sends the person back to this process, or the person brings the address over. */
-export function localLogin(
+/** The provider sends the person back to this process, or the person brings the address over, or types a code elsewhere. */
+export async function localLogin(
   id: string,
   consent: LocalConsent,
   options: LoginOptions,
   environment: Environment,
 ): Promise<GrantSummary> {
+  if (options.device === true) {
+    const { deviceLogin } = await import('./device-login.ts')
+    return deviceLogin(id, consent, environment)
+  }
   return options.paste === true
     ? pasted(id, consent, options, environment)
     : received(id, consent, options, environment)
@@ -46,7 +50,7 @@ async function received(
   const { url, expiresAt } = await consent.begin(id, loopback.redirectUri)
   await invite(url, open, environment)
   environment.stderr.write(
-    'Waiting for the answer; Ctrl-C ends it. On a machine without a browser: --paste\n',
+    'Waiting for the answer; Ctrl-C ends it. On a machine without a browser: --device or --paste\n',
   )
   return await inTime(id, expiresAt, environment, promise)
 }

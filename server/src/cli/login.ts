@@ -14,6 +14,8 @@ export interface LoginOptions extends GrantFlags {
   port?: number | undefined
   /** `--paste`: the browser is on another machine. */
   paste?: boolean | undefined
+  /** `--device`: the person types a code on another device. */
+  device?: boolean | undefined
   /** False with `--no-open`: the link is only printed. */
   open: boolean
 }
@@ -21,8 +23,9 @@ export interface LoginOptions extends GrantFlags {
 /** A person consents to a grant, for the first time or again; the grant keeps its name. */
 export async function login(id: string, options: LoginOptions, environment: Environment): Promise<void> {
   await using grants = await openGrants(options, environment, true)
-  const before = await existing(id, grants, options, environment)
   const { consent } = grants
+  if (consent.kind === 'broker' && options.device === true) throw noDeviceAt(grants.location)
+  const before = await existing(id, grants, options, environment)
   const grant =
     consent.kind === 'here'
       ? await localLogin(id, consent, options, environment)
@@ -33,6 +36,12 @@ export async function login(id: string, options: LoginOptions, environment: Envi
       : new GrantText(environment).line('logged in', grant),
   )
 }
+
+const noDeviceAt = (location: string): EvertokenError =>
+  new EvertokenError('usage', `--device is for a local store, not for the broker ${location}`, {
+    advice:
+      'Without it you get a link to a page of the broker, which any browser can open; --data DIR names a local store.',
+  })
 
 /** The grant of that name, or a new one of what the flags and answers say. */
 async function existing(
