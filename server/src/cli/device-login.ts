@@ -16,9 +16,10 @@ export async function deviceLogin(
   const { clock, stderr, signal } = environment
   const shown = await consent.beginOnDevice(id, signal)
   stderr.write(instructions(shown, environment))
-  const left = (): string => durationText(shown.expiresAt - clock.now())
+  // As wide as it ever gets, so that nothing of a longer time stays behind a shorter one.
+  const left = (): string => durationText(shown.expiresAt - clock.now()).padEnd('23 h 59 m'.length)
   return withProgress(
-    () => `waiting for somebody to consent to ${id}; the code is good for ${left()} `,
+    () => `waiting for somebody to consent to ${id}; the code is good for ${left()}`,
     environment,
     shown.finished,
   )
