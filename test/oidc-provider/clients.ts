@@ -15,10 +15,12 @@ export const clientKeyId = 'client-key'
 /** Nothing listens there: the answer is read off the redirect. */
 export const redirectUri = 'http://127.0.0.1/callback'
 
+const deviceCode = 'urn:ietf:params:oauth:grant-type:device_code'
+
 const everything = {
   redirect_uris: [redirectUri],
   response_types: ['code'],
-  grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
+  grant_types: ['authorization_code', 'refresh_token', 'client_credentials', deviceCode],
 }
 
 export const secrets = {
@@ -69,7 +71,7 @@ export const clients: readonly object[] = [
     token_endpoint_auth_method: 'none',
     application_type: 'native',
     ...everything,
-    grant_types: ['authorization_code', 'refresh_token'],
+    grant_types: ['authorization_code', 'refresh_token', deviceCode],
   },
   {
     client_id: 'resource-server',
