@@ -1,7 +1,7 @@
 import { withCandidate } from './candidate.ts'
 import { type Attempt, type Candidate, findToken, type GrantRecord, ownToken, parentOf } from './grant.ts'
 import { notify } from './notice.ts'
-import { mandatoryAt, previousHelpsUntil, replayUntil } from './recovery.ts'
+import { mandatoryAt, previousHelpsUntil, replayUntil, unresolvedOf } from './recovery.ts'
 import { shortestRest } from './schedule.ts'
 import type { Moment } from './store.ts'
 import { effectiveClass, limitsOf, type Timing } from './timing.ts'
@@ -39,16 +39,20 @@ export function withPrevious(record: GrantRecord, timing: Timing, { time }: Mome
 }
 
 /**
- * The refresh token that took the place of its child, by `withPrevious`, and whose window is over: sent now it would end the
- * login, and the youngest child of it is most likely the one that lives. Any other record stays as it is.
+ * A refresh token whose window is over, and which sent now would end the login, gives way to what is held beside it: the one
+ * that took the place of its child (`withPrevious`) to the youngest child, which most likely lives; of fork to any other, since
+ * there they all do. Any other record stays as it is.
  */
 export function withChild(record: GrantRecord, timing: Timing, { time }: Moment): GrantRecord {
-  const { refreshToken, candidates } = record
+  const { refreshToken, candidates, facts } = record
   const child = candidates.findLast(({ parent }) => parent === parentOf(record))
-  if (child === undefined || refreshToken === undefined) return record
+  const forked =
+    facts.replayClass === 'fork' && unresolvedOf(record).length > 0 ? candidates.at(-1) : undefined
+  const other = child ?? forked
+  if (other === undefined || refreshToken === undefined) return record
   const until = replayUntil(record, timing, time)
   if (until !== undefined && time.at < until) return record
-  return { ...withCandidate(record, child), previousRefreshToken: refreshToken }
+  return { ...withCandidate(record, other), previousRefreshToken: refreshToken }
 }
 
 /**

@@ -47,12 +47,23 @@ export function judgeLogin(history: LoginHistory, given: LossEvidence): LoginVer
     const excuse = excuseOfKill(history, request, evidence)
     return { ...common, state: 'lost', avoidable: !excuse, cause: excuse ?? 'family_killed', request }
   }
-  const wanted = ended === undefined ? live : liveRefreshTokens(history, ended.place)
+  const wanted = ofLastParent(history, ended === undefined ? live : liveRefreshTokens(history, ended.place))
   // Of several live children each would have been enough, so the one that was easiest to keep decides.
   const losses = wanted.map((token) => lossOf(history, token, evidence))
   const decisive = losses.find(({ avoidable }) => avoidable) ?? losses[0]
   // Every login has a live refresh token until it ends; without one it never had any.
   return { ...common, state: 'lost', ...(decisive ?? { avoidable: false, cause: 'answer_lost' }) }
+}
+
+/**
+ * The children of the refresh token that the client had last, where there are any: a provider that forks leaves others alive
+ * whose answers were lost, and which nobody has missed since.
+ */
+function ofLastParent({ requests, refreshTokens, ended }: LoginHistory, live: readonly string[]) {
+  const last =
+    ended?.request?.presented ?? requests.findLast(({ presented }) => presented !== undefined)?.presented
+  const children = live.filter((token) => refreshTokens.get(token)?.issuedBy.presented === last)
+  return children.length === 0 ? live : children
 }
 
 interface Loss {

@@ -83,6 +83,24 @@ describe('a claim', () => {
     })
   })
 
+  // Its late repetition ended the login, with a living child of an earlier refresh token in hand.
+  test('of fork is of whatever else lives when the window is over in which nobody got an answer', () => {
+    const other = candidate('1b', { parent: 'print of refresh-0' })
+    const asked = (replayClass: ReplayClass, ago: number) =>
+      claimed(
+        loginRecord(replayClass, {
+          refreshToken: held('refresh-1'),
+          candidates: [other],
+          attempts: [attempt({ parent: 'print of refresh-1', sentAt: storeNow - ago, localDone: true })],
+          tokens: [],
+        }),
+        due,
+      ).record?.refreshToken?.fingerprint
+    expect(asked('fork', 57_999)).toBe('print of refresh-1')
+    expect(asked('fork', 58_000)).toBe(other.refreshToken.fingerprint)
+    expect(asked('idempotent', 58_000)).toBe('print of refresh-1')
+  })
+
   test('is dead for a grant that is gone or whose state does not refresh', () => {
     expect(claimed(undefined, due).result).toEqual({ kind: 'dead' })
     for (const [state, status] of Object.entries(statuses))

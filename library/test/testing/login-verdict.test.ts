@@ -253,6 +253,24 @@ describe.each(['idempotent', 'last_child_wins', 'fork'] as const)('%s: a lost an
   })
 })
 
+// The answer that was lost first was taken for the loss, minutes before the login was lost.
+test('fork: a child that nobody has missed is no loss, though it lives', async () => {
+  await start('fork')
+  await meets(first.refresh, drop)
+  now += 10_000
+  const second = tokensOf(await refresh(server, first.refresh, undefined, 'b'))
+  now += 3_600_000
+  await meets(second.refresh, drop, 'c')
+  now += 40_000
+  await meets(second.refresh, undefined, 'd')
+  const lost = verdict({
+    rotation: 'fork',
+    tokens: [second.refresh],
+    absences: [{ from: now - 40_000, until: now }],
+  })
+  expect(lost).toMatchObject({ state: 'lost', avoidable: false, request: { sender: 'c' } })
+})
+
 describe('last_child_wins: an old request that kills the family', () => {
   test.each([
     [5_000, false, 'processed_late'],
