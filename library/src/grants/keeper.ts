@@ -21,12 +21,14 @@ import {
   type TokenKey,
   type TokenRow,
   tokenKey,
+  type UpstreamRevocation,
 } from './grant.ts'
 import { failureError } from './outcome.ts'
 import { Reader } from './reader.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import { type RemovalOptions, revokeAndRemove } from './removal.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
 import { ServerDirectory } from './server-directory.ts'
@@ -287,9 +289,7 @@ export class Keeper implements AsyncDisposable {
    */
   async revoke(id: string): Promise<GrantSummary> {
     await this.#existing(id, (record, moment) => revoke(record, this.clock.now(), moment))
-    // No reader serves from memory afterwards: counted from the moment the change is durable.
-    const unseen = this.clock.sleep(this.timing.revalidate)
-    await Promise.all([unseen, this.#flights.refresh(id, { kind: 'due' })])
+    await this.#tellRevoked(id)
     return this.show(id)
   }
 
@@ -334,13 +334,28 @@ export class Keeper implements AsyncDisposable {
     return this.store.notices(page)
   }
 
-  /** Forgets the grant and every token of it. Nothing is said to the provider. */
-  async remove(id: string): Promise<void> {
-    await this.store.update(id, (record) => {
-      if (record === undefined) throw unknownGrant(id, this.store.location)
-      return { result: undefined, record: null }
-    })
-    this.#reader.forget(id)
+  /**
+   * Forgets the grant and every token of it. Nothing is said to the provider, unless with `revoke`: then the login is
+   * revoked first, as by `revoke`, and the grant is forgotten once the provider was told or has no way to be.
+   *
+   * @returns with `revoke`, what the provider made of it; undefined where there was nothing to revoke. `failed` is said
+   *   of minted tokens alone (client credentials, assertions), which end by themselves.
+   * @throws EvertokenError `unknown_grant`; with `revoke` also, nothing being removed: ProviderError `provider_error`
+   *   (the login is over here and the provider is told again by itself: remove again later), `grant_revoked` (it could
+   *   not be told within seven days), `grant_exists` (a new login or another grant has the name by now).
+   */
+  async remove(id: string, options: RemovalOptions = {}): Promise<UpstreamRevocation | undefined> {
+    const { store, clock, timing } = this
+    try {
+      if (options.revoke === true)
+        return await revokeAndRemove(id, { store, clock, timing, tell: (id) => this.#tellRevoked(id) })
+      return await store.update(id, (record) => {
+        if (record === undefined) throw unknownGrant(id, store.location)
+        return { result: undefined, record: null }
+      })
+    } finally {
+      this.#reader.forget(id)
+    }
   }
 
   /** Begins a person's consent; send them to the `url`. */
@@ -451,6 +466,14 @@ export class Keeper implements AsyncDisposable {
           return result satisfies never
       }
     }
+  }
+
+  /** Resolves when no reader is served of a revoked login any more and the provider was told, or could not be yet. */
+  async #tellRevoked(id: string): Promise<void> {
+    this.#reader.forget(id)
+    // No reader serves from memory afterwards: counted from the moment the change is durable.
+    const unseen = this.clock.sleep(this.timing.revalidate)
+    await Promise.all([unseen, this.#flights.refresh(id, { kind: 'due' })])
   }
 
   async #change(

@@ -30,7 +30,7 @@ interface Revocable {
 }
 
 /** Every refresh token that may be alive; where the grant has none, its access tokens. */
-const revocable = (record: GrantRecord): readonly Revocable[] => {
+export const revocable = (record: GrantRecord): readonly Revocable[] => {
   const held = [
     record.refreshToken,
     ...record.candidates.map(({ refreshToken }) => refreshToken),
