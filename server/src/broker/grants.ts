@@ -1,4 +1,4 @@
-import type { GrantDefinition, Keeper } from 'evertoken'
+import type { GrantDefinition, Keeper, UpstreamRevocation } from 'evertoken'
 import { EvertokenError } from 'evertoken'
 import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
@@ -109,18 +109,46 @@ export function grantRoutes(app: Broker, keeper: Keeper, description: GrantDescr
       schema: {
         operationId: 'removeGrant',
         summary: 'Forget a grant and every token of it',
-        description: 'Nothing is said to the provider.',
+        description:
+          'Nothing is said to the provider, unless with revoke=true: then the login is ended first, as by revoke, and the grant is forgotten once the provider was told or has no way to be. While it cannot be told the answer is provider_error: the login is over here, nothing is forgotten, and the same request later does the rest.',
         tags: ['grants'],
         params: grantParameters,
-        response: answers({ 204: Type.Null({ description: 'It is forgotten.' }) }),
+        querystring: Type.Object(
+          {
+            revoke: Type.Optional(
+              Type.Boolean({ description: 'End the login at the provider first. Default false.' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        response: answers({ 200: removalSchema, 204: Type.Null({ description: 'It is forgotten.' }) }),
       },
     },
     async (request, reply) => {
-      await keeper.remove(grantId(request.params))
-      return reply.code(204).send(null)
+      const id = grantId(request.params)
+      const { revoke = false } = request.query
+      const upstream = await keeper.remove(id, { revoke })
+      if (!revoke) return reply.code(204).send(null)
+      return { id, removed: true as const, ...(upstream !== undefined && { upstream }) }
     },
   )
 }
+
+const removalSchema = Type.Object(
+  {
+    id: Type.String(),
+    removed: Type.Literal(true),
+    upstream: Type.Optional(
+      Type.Unsafe<UpstreamRevocation>({
+        type: 'string',
+        enum: ['revoked', 'unsupported', 'failed'],
+        description:
+          'What the provider made of it; absent where there was nothing to revoke. failed: of minted tokens alone, which end by themselves.',
+      }),
+    ),
+  },
+  { description: 'With revoke=true: it is forgotten, and its login has ended.' },
+)
 
 function described(body: unknown): { id: string; options: object } {
   if (typeof body !== 'object' || body === null || Array.isArray(body))

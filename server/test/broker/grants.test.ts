@@ -398,4 +398,72 @@ describe('by hand', () => {
     expect(await keeper.list()).toEqual([])
     expect((await send('DELETE', '/v1/grants/billing', { key: adminKey })).statusCode).toBe(404)
   })
+
+  test('a grant is removed and its login ended in one request', async () => {
+    const { practice, keeper, send, adminKey } = await practisedBroker({
+      keeper: { timing: { revalidate: 30 } },
+    })
+    await keeper.add('work', imported(practice, await login(practice)))
+    const { value } = await keeper.getToken('work')
+    const removed = await send('DELETE', '/v1/grants/work?revoke=true', { key: adminKey })
+    expect([removed.statusCode, removed.json()]).toEqual([
+      200,
+      { id: 'work', removed: true, upstream: 'revoked' },
+    ])
+    expect(practice.introspect(value)).toEqual({ active: false })
+    expect(await keeper.list()).toEqual([])
+  })
+
+  test('a grant whose provider cannot be told is stopped and stays, and is removed by the same request later', async () => {
+    let up = true
+    const { practice, keeper, send, adminKey, readKey } = await practisedBroker({
+      practice: { respond: ({ path }) => (path === '/revoke' && !up ? { status: 503 } : undefined) },
+      keeper: { timing: { revalidate: 30 } },
+    })
+    await keeper.add('work', imported(practice, await login(practice)))
+    const { value } = await keeper.getToken('work')
+    up = false
+    const refused = await send('DELETE', '/v1/grants/work?revoke=true', { key: adminKey })
+    expect(refused.statusCode).toBe(502)
+    expect(refused.json()).toMatchObject({
+      code: 'provider_error',
+      grant: 'work',
+      detail: expect.stringContaining('nothing is removed yet'),
+      advice: expect.stringContaining('again later'),
+    })
+    const reader = await send('GET', '/v1/grants/work/token', { key: readKey })
+    expect([reader.statusCode, reader.json().code]).toEqual([409, 'grant_revoked'])
+    up = true
+    await expect
+      .poll(async () => (await send('DELETE', '/v1/grants/work?revoke=true', { key: adminKey })).statusCode, {
+        timeout: 10_000,
+      })
+      .toBe(200)
+    expect(practice.introspect(value)).toEqual({ active: false })
+  }, 15_000)
+
+  test('removing and revoking is for a key to administer', async () => {
+    const { practice, keeper, send, readKey } = await practisedBroker()
+    await keeper.add('work', imported(practice, await login(practice)))
+    const { value } = await keeper.getToken('work')
+    const refused = await send('DELETE', '/v1/grants/work?revoke=true', { key: readKey })
+    expect([refused.statusCode, refused.json().code]).toEqual([403, 'forbidden'])
+    expect((await keeper.show('work')).state).toBe('active')
+    expect(practice.introspect(value)).toMatchObject({ active: true })
+  })
+
+  test.each([
+    ['revoke=false', 204],
+    ['revoke=yes', 400],
+    ['revoke', 400],
+    ['revoke=true&revoke=true', 400],
+    ['revok=true', 400],
+  ])('removing with ?%s answers %i', async (query, status) => {
+    const { practice, keeper, send, adminKey } = await practisedBroker()
+    await keeper.add('billing', service(practice))
+    const answer = await send('DELETE', `/v1/grants/billing?${query}`, { key: adminKey })
+    expect(answer.statusCode).toBe(status)
+    // A word that was mistyped must not delete what was to be revoked first.
+    expect(await keeper.list()).toHaveLength(status === 204 ? 0 : 1)
+  })
 })
