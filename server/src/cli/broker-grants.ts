@@ -5,6 +5,7 @@ import {
   ReauthorizationRequiredError,
   type Secret,
   type StoredNotice,
+  type UpstreamRevocation,
 } from 'evertoken'
 import { brokerKey } from './broker-key.ts'
 import type { Environment } from './environment.ts'
@@ -49,7 +50,10 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
     revoke: (id) => act(id, 'revoke'),
-    remove: async (id) => void (await client.send('DELETE', grantAt(id))),
+    remove: async (id, { revoke = false }) => {
+      const answer = await client.send('DELETE', `${grantAt(id)}${revoke ? '?revoke=true' : ''}`)
+      return answer.upstream as UpstreamRevocation | undefined
+    },
     notices: (after) => everyNotice(client, after),
     [Symbol.asyncDispose]: async () => undefined,
   }

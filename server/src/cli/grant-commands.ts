@@ -103,10 +103,11 @@ export function registerGrantCommands(program: Command, environment: Environment
     .action(async (options: NoticesOptions) => (await import('./notices.ts')).notices(options, environment))
 
   onGrants(program.command('remove'))
-    .description('forget a grant and its tokens; the provider is told nothing')
+    .description('forget a grant and its tokens; the provider is told with --revoke')
     .argument(...name)
+    .option('--revoke', 'end the login at the provider first; remove nothing before that is done')
     .option('--yes', 'do not ask')
-    .addHelpText('after', '\nExample:\n  $ evertoken remove billing --yes')
+    .addHelpText('after', examples.remove)
     .action(async (id: string, options: RemoveOptions) =>
       (await import('./remove.ts')).remove(id, options, environment),
     )
@@ -201,6 +202,10 @@ Examples:
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
   $ evertoken login work --paste
   $ evertoken login work --device`,
+  remove: `
+Examples:
+  $ evertoken remove billing --yes
+  $ evertoken remove work --revoke --yes`,
   token: `
 Examples:
   $ curl -H "Authorization: Bearer $(evertoken token billing)" https://api.example.com/invoices

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { GrantSummary, NoticeKind } from 'evertoken'
+import type { GrantSummary, NoticeKind, UpstreamRevocation } from 'evertoken'
 import { distanceText, durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
 import { table } from './table.ts'
@@ -106,6 +106,14 @@ export class GrantText {
     return upstream === undefined
       ? `revoking ${id}: nothing of it is handed out any more; the provider is told as soon as it answers`
       : `revoked ${id}: ${upstreams[upstream]}`
+  }
+
+  /** What became of a removal, and of the login where that was to be ended. */
+  removal(id: string, upstream: UpstreamRevocation | undefined): string {
+    if (upstream === undefined) return `removed ${id}`
+    // Only grants without a login are removed then.
+    const failed = 'the provider could not be told; its last access token ends by itself'
+    return `removed ${id}: ${upstream === 'failed' ? failed : upstreams[upstream]}`
   }
 
   /** The newest, unless it says that all is well. */

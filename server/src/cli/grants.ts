@@ -3,8 +3,10 @@ import type {
   ConsentRequest,
   DeviceConsent,
   GrantSummary,
+  RemovalOptions,
   StoredNotice,
   TokenRequest,
+  UpstreamRevocation,
 } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import type { Environment } from './environment.ts'
@@ -47,7 +49,8 @@ export interface Grants extends AsyncDisposable {
   resume(id: string): Promise<GrantSummary>
   /** Ends the login, here and at the provider. */
   revoke(id: string): Promise<GrantSummary>
-  remove(id: string): Promise<void>
+  /** Forgets it; with `revoke` ends the login first, and gives back what the provider made of that. */
+  remove(id: string, options: RemovalOptions): Promise<UpstreamRevocation | undefined>
   /** All notices after that number, oldest first. */
   notices(after: number): Promise<readonly StoredNotice[]>
 }

@@ -94,7 +94,7 @@ function grantsOf(keeper: Keeper): Grants {
     pause: (id) => keeper.pause(id),
     resume: (id) => keeper.resume(id),
     revoke: (id) => keeper.revoke(id),
-    remove: (id) => keeper.remove(id),
+    remove: (id, removal) => keeper.remove(id, removal),
     notices: (after) => everyNotice(keeper, after),
     [Symbol.asyncDispose]: () => keeper.close(),
   }

@@ -87,6 +87,17 @@ describe('at a broker', () => {
     expect(gone.stderr).toContain(`broker ${new URL(brokered.url).host}`)
   }, 60_000)
 
+  test('a grant is revoked at the provider and removed in one step', async () => {
+    const brokered = await broker()
+    const { admin, server } = brokered
+    await added(brokered)
+    const token = (await evertoken(['token', 'billing', ...admin])).stdout.trim()
+    const removed = await evertoken(['remove', 'billing', '--revoke', '--yes', '--json', ...admin])
+    expect(JSON.parse(removed.stdout)).toEqual({ id: 'billing', removed: true, upstream: 'revoked' })
+    expect(server.introspect(token)).toEqual({ active: false })
+    expect((await evertoken(['show', 'billing', ...admin])).code).toBe(5)
+  }, 60_000)
+
   test('the environment names the broker and the key, and a reader may only read', async () => {
     const brokered = await broker()
     await added(brokered)

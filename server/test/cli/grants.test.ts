@@ -1,7 +1,8 @@
 import fs from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { evertoken, hasTerminal, onTerminal, start } from './command.ts'
-import { billing } from './practice.ts'
+import { login } from '../broker/practised-broker.ts'
+import { evertoken, folder, hasTerminal, onTerminal, start } from './command.ts'
+import { billing, provider } from './practice.ts'
 
 const colour = `${String.fromCharCode(27)}[`
 
@@ -96,6 +97,55 @@ describe('evertoken remove', () => {
     yes.type('y')
     expect((await yes.ended).stdout).toContain('removed billing')
   })
+})
+
+describe('evertoken remove --revoke', () => {
+  /** A data folder that holds the login `work` at a provider that is told of revocations while it is `up`. */
+  async function work() {
+    const told = { up: true }
+    const server = await provider({
+      respond: ({ path }) => (path === '/revoke' && !told.up ? { status: 503 } : undefined),
+    })
+    const data = folder()
+    const flags = ['--type', 'refresh_token', '--issuer', server.issuer, '--client-id', 'practice-app']
+    const added = await evertoken(['add', 'work', '--data', data, ...flags, '--refresh-token-file', '-'], {
+      input: await login(server),
+    })
+    if (added.code !== 0) throw new Error(added.stderr)
+    const token = (await evertoken(['token', 'work', '--data', data])).stdout.trim()
+    return { server, data, token, told }
+  }
+
+  test('ends the login at the provider and forgets the grant', async () => {
+    const { server, data, token } = await work()
+    const unsure = await evertoken(['remove', 'work', '--revoke', '--data', data])
+    expect(unsure.code).toBe(2)
+    expect(unsure.stderr).toContain('evertoken remove work --revoke --yes')
+    expect(server.introspect(token)).toMatchObject({ active: true })
+    const sure = await evertoken(['remove', 'work', '--revoke', '--yes', '--data', data])
+    expect(sure).toMatchObject({ code: 0, stdout: 'removed work: the provider has ended the login\n' })
+    expect(server.introspect(token)).toEqual({ active: false })
+    expect((await evertoken(['show', 'work', '--data', data])).code).toBe(5)
+  }, 40_000)
+
+  test('keeps the grant while the provider cannot be told, and the same command removes it later', async () => {
+    const { data, told } = await work()
+    const command = ['remove', 'work', '--revoke', '--yes', '--json', '--data', data]
+    told.up = false
+    const refused = await evertoken(command)
+    expect(refused.code).toBe(4)
+    expect(JSON.parse(refused.stdout).error).toMatchObject({
+      code: 'provider_error',
+      grant: 'work',
+      message: expect.stringContaining('stopped here and nothing is lost'),
+      advice: expect.stringContaining('evertoken remove work --revoke'),
+    })
+    expect((await evertoken(['token', 'work', '--data', data])).code).toBe(6)
+    told.up = true
+    await expect
+      .poll(async () => JSON.parse((await evertoken(command)).stdout), { timeout: 30_000 })
+      .toEqual({ id: 'work', removed: true, upstream: 'revoked' })
+  }, 60_000)
 })
 
 describe('evertoken worker', () => {
