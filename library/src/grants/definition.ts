@@ -32,6 +32,15 @@ export interface ClientOptions extends LifetimeOptions {
   authorizationUrl?: string | undefined
   /** RFC 8628, where a person consents on another device; in place of what an issuer names. */
   deviceAuthorizationUrl?: string | undefined
+  /** RFC 9126; in place of what an issuer names. It is used as `pushedAuthorization` says. */
+  pushedAuthorizationRequestUrl?: string | undefined
+  /**
+   * Hands each authorization request to the provider first, so that the browser carries only a reference to it (RFC 9126):
+   * nobody can read or change it on the way. Default false, because that reference is mostly good for one opening within a
+   * minute, too little for a link that is sent to somebody, and it costs a request. Where the metadata of an issuer says
+   * `require_pushed_authorization_requests`, it is done all the same.
+   */
+  pushedAuthorization?: boolean | undefined
   /** RFC 7009; in place of what an issuer names. */
   revocationUrl?: string | undefined
   /** RFC 7662; in place of what an issuer names. */
@@ -174,6 +183,11 @@ function resolve(
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
       deviceAuthorizationEndpoint: endpoint(options.deviceAuthorizationUrl, 'deviceAuthorizationUrl'),
+      pushedAuthorizationRequestEndpoint: endpoint(
+        options.pushedAuthorizationRequestUrl,
+        'pushedAuthorizationRequestUrl',
+      ),
+      pushedAuthorization: options.pushedAuthorization,
     }),
     scope: words(options.scope),
     resource: words(options.resource),

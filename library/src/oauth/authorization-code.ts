@@ -20,6 +20,8 @@ export interface AuthorizationRequest {
   readonly state: string
   /** RFC 7636; proves at the token endpoint that the code was asked for by us. */
   readonly codeVerifier: Secret
+  /** What the URL asks for, without what the endpoint has in its query by itself. */
+  readonly parameters: URLSearchParams
 }
 
 /**
@@ -34,11 +36,7 @@ export async function authorizationRequest(
   message: AuthorizationMessage,
   random?: Wire['random'],
 ): Promise<AuthorizationRequest> {
-  const url = webAddress(server.authorizationEndpoint ?? '')
-  if (url === undefined)
-    throw new EvertokenError('invalid_configuration', 'the provider has no authorization endpoint', {
-      advice: 'Name the issuer, or the authorization endpoint beside the token endpoint.',
-    })
+  const url = authorizationUrl(server)
   const state = randomText(random)
   const codeVerifier = randomText(random)
   const own: Record<string, string> = {
@@ -50,13 +48,30 @@ export async function authorizationRequest(
     code_challenge_method: 'S256',
   }
   if (message.scope !== undefined && message.scope.length > 0) own.scope = message.scope.join(' ')
+  const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(message.parameters ?? {})) {
     if (Object.hasOwn(own, name)) throw new TypeError(`the parameter ${name} is set by the protocol`)
-    url.searchParams.set(name, value)
+    parameters.set(name, value)
   }
-  for (const [name, value] of Object.entries(own)) url.searchParams.set(name, value)
-  for (const resource of [message.resource ?? []].flat()) url.searchParams.append('resource', resource)
-  return { url: url.href, state, codeVerifier: new Secret(codeVerifier) }
+  for (const [name, value] of Object.entries(own)) parameters.set(name, value)
+  for (const name of parameters.keys()) url.searchParams.delete(name)
+  for (const resource of [message.resource ?? []].flat()) parameters.append('resource', resource)
+  for (const [name, value] of parameters) url.searchParams.append(name, value)
+  return { url: url.href, state, codeVerifier: new Secret(codeVerifier), parameters }
+}
+
+/**
+ * The authorization endpoint, RFC 6749 section 3.1; a query of its own stays.
+ *
+ * @throws EvertokenError `invalid_configuration` when the provider has none.
+ */
+export function authorizationUrl(server: ServerMetadata): URL {
+  const url = webAddress(server.authorizationEndpoint ?? '')
+  if (url === undefined)
+    throw new EvertokenError('invalid_configuration', 'the provider has no authorization endpoint', {
+      advice: 'Name the issuer, or the authorization endpoint beside the token endpoint.',
+    })
+  return url
 }
 
 /** RFC 6749 appendix A.11; the bound is ours, several times the longest code seen. */

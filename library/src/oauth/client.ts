@@ -57,6 +57,10 @@ export interface ServerMetadata {
   readonly introspectionEndpoint?: string | undefined
   /** RFC 8628. */
   readonly deviceAuthorizationEndpoint?: string | undefined
+  /** RFC 9126. */
+  readonly pushedAuthorizationRequestEndpoint?: string | undefined
+  /** RFC 9126 section 5: the provider takes no other authorization requests. */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
 }
 
 /** Where the provider is: an issuer to discover (RFC 8414, OpenID Connect Discovery) or its endpoints. */
@@ -77,4 +81,8 @@ export interface ClientRegistration {
   readonly introspectionEndpoint?: string | undefined
   /** RFC 8628; in place of what the provider names. */
   readonly deviceAuthorizationEndpoint?: string | undefined
+  /** RFC 9126; in place of what the provider names. */
+  readonly pushedAuthorizationRequestEndpoint?: string | undefined
+  /** Pushes authorization requests also where the provider takes others. */
+  readonly pushedAuthorization?: boolean | undefined
 }

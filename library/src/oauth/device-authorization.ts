@@ -5,6 +5,7 @@ import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { readProviderError } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
+import { readSeconds } from './read-seconds.ts'
 import { retryAfter } from './retry-after.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { parametersOf, requestToken, type TokenRequestMessage } from './token-endpoint.ts'
@@ -145,11 +146,4 @@ function readUri(value: unknown, insecureHttp: boolean): string | undefined {
   if (url === undefined || !mayCarrySecrets(url, insecureHttp) || url.href.length > longestUri)
     return undefined
   return url.href
-}
-
-/** Whole seconds from 1 to `longest`; some write them as text. */
-function readSeconds(value: unknown, longest: number): number | undefined {
-  const numeric = typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value
-  if (typeof numeric !== 'number' || !Number.isFinite(numeric) || numeric <= 0) return undefined
-  return Math.min(Math.ceil(numeric), longest)
 }

@@ -100,6 +100,8 @@ function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHt
     revocationEndpoint: endpoint('revocation_endpoint'),
     introspectionEndpoint: endpoint('introspection_endpoint'),
     deviceAuthorizationEndpoint: endpoint('device_authorization_endpoint'),
+    pushedAuthorizationRequestEndpoint: endpoint('pushed_authorization_request_endpoint'),
+    requirePushedAuthorizationRequests: member(document, 'require_pushed_authorization_requests') === true,
   }
 }
 

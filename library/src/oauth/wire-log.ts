@@ -7,7 +7,7 @@ const shown = new Set(
   (
     'grant_type response_type scope resource audience token_type expires_in refresh_token_expires_in error ' +
     'error_description issuer token_endpoint authorization_endpoint revocation_endpoint introspection_endpoint ' +
-    'device_authorization_endpoint verification_uri interval ' +
+    'device_authorization_endpoint verification_uri interval pushed_authorization_request_endpoint ' +
     'client_id code_challenge_method client_assertion_type requested_token_type subject_token_type ' +
     'issued_token_type token_type_hint active exp accept accept-encoding content-type content-length ' +
     'content-encoding user-agent date retry-after cache-control'

@@ -205,12 +205,16 @@ test('endpoints that are named stand beside the client, so that naming one more 
     revocationUrl: 'https://auth.example.com/revoke',
     introspectionUrl: 'https://auth.example.com/introspect',
     deviceAuthorizationUrl: 'https://auth.example.com/device_authorization',
+    pushedAuthorizationRequestUrl: 'https://auth.example.com/par',
+    pushedAuthorization: true,
   })
   expect(told.client.provider).toEqual(plain.client.provider)
   expect(told.client).toMatchObject({
     revocationEndpoint: 'https://auth.example.com/revoke',
     introspectionEndpoint: 'https://auth.example.com/introspect',
     deviceAuthorizationEndpoint: 'https://auth.example.com/device_authorization',
+    pushedAuthorizationRequestEndpoint: 'https://auth.example.com/par',
+    pushedAuthorization: true,
   })
 })
 

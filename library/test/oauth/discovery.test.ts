@@ -40,6 +40,8 @@ test('every endpoint is taken from the OpenID Connect document', async () => {
       revocation_endpoint: `${issuer}/revoke`,
       introspection_endpoint: `${issuer}/introspect`,
       device_authorization_endpoint: `${issuer}/device`,
+      pushed_authorization_request_endpoint: `${issuer}/par`,
+      require_pushed_authorization_requests: true,
       authorization_response_iss_parameter_supported: true,
       jwks_uri: 'http://ignored.example',
     },
@@ -51,6 +53,8 @@ test('every endpoint is taken from the OpenID Connect document', async () => {
     revocationEndpoint: `${issuer}/revoke`,
     introspectionEndpoint: `${issuer}/introspect`,
     deviceAuthorizationEndpoint: `${issuer}/device`,
+    pushedAuthorizationRequestEndpoint: `${issuer}/par`,
+    requirePushedAuthorizationRequests: true,
     authorizationResponseIssSupported: true,
   })
   expect(asked).toEqual([`GET ${oidc}`])

@@ -120,6 +120,7 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
           tokenUrl: provider.token_url,
           authorizationUrl: provider.authorization_url,
           deviceAuthorizationUrl: provider.device_authorization_url,
+          pushedAuthorizationRequestUrl: provider.pushed_authorization_request_url,
           revocationUrl: provider.revocation_url,
           introspectionUrl: provider.introspection_url,
         }
@@ -135,6 +136,7 @@ function clientOptions(client: ClientDescription, written: Written, place: Path)
         : path.resolve(written.folder, client.client_assertion_file),
     clientAssertionAudience: client.client_assertion_audience,
     insecureHttp: client.insecure_http,
+    pushedAuthorization: client.pushed_authorization,
     ...lifetimeOptions(client),
   }
 }
@@ -202,7 +204,8 @@ const spelled = (option: string): string =>
 
 const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
-const inClient = /\b(issuer|token_url|authorization_url|device_authorization_url|client_\w+|signing_key)\b/
+const inClient =
+  /\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key)\b/
 
 /** Keys whose trouble is told at the key itself, the one that is complained about first. */
 const lifetimeKeys = [

@@ -124,6 +124,11 @@ const provider = Type.Union(
             'Device authorization endpoint (RFC 8628), for evertoken login --device; in place of what an issuer names.',
           ),
         ),
+        pushed_authorization_request_url: Type.Optional(
+          url(
+            'Pushed authorization request endpoint (RFC 9126), used as pushed_authorization says; in place of what an issuer names.',
+          ),
+        ),
         revocation_url: Type.Optional(
           url('Revocation endpoint (RFC 7009); in place of what an issuer names.'),
         ),
@@ -167,6 +172,12 @@ const client = keys(
       texts(
         '`aud` of client assertions: issuer, token_endpoint, any other value, or a list of these; default: the issuer alone where one is known, else the token endpoint.',
       ),
+    ),
+    pushed_authorization: Type.Optional(
+      Type.Boolean({
+        description:
+          'Hands authorization requests to the provider before a browser opens (RFC 9126); default false, and done all the same where the metadata of the issuer requires it.',
+      }),
     ),
     insecure_http: Type.Optional(
       Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),

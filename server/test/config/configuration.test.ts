@@ -55,6 +55,8 @@ clients:
       token_url: https://other.example/token
       authorization_url: https://other.example/authorize
       device_authorization_url: https://other.example/device
+      pushed_authorization_request_url: https://other.example/par
+    pushed_authorization: true
     client_id: def
     client_authentication: none
     replay_class: strict
@@ -146,6 +148,8 @@ grants:
           },
           authentication: { method: 'none' },
           deviceAuthorizationEndpoint: 'https://other.example/device',
+          pushedAuthorizationRequestEndpoint: 'https://other.example/par',
+          pushedAuthorization: true,
         },
         scope: ['read', 'offline_access'],
         authorizationParameters: { prompt: 'consent' },
