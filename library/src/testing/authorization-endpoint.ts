@@ -8,6 +8,8 @@ import {
 import { consentPage, refusalPage } from './consent-page.ts'
 import { type Exchange, type Practice, readForm } from './exchange.ts'
 import { newSecret } from './issue.ts'
+import type { PushedRequest } from './practice-events.ts'
+import { decideOnce, referredRequest, showOnce } from './pushed-request.ts'
 import { digest, fingerprint } from './request-record.ts'
 
 /** Who consents when the form names nobody. */
@@ -15,7 +17,7 @@ export const defaultSubject = 'practice-user'
 
 /** GET shows the consent page, RFC 6749 section 3.1. */
 export function askForConsent(exchange: Exchange, practice: Practice): Answer {
-  return withRequest(exchange, practice, (request) =>
+  return withRequest(exchange, practice, showOnce, (request) =>
     consentPage(request, `/authorize?${exchange.query}`, request.loginHint ?? defaultSubject),
   )
 }
@@ -24,7 +26,7 @@ export function askForConsent(exchange: Exchange, practice: Practice): Answer {
 export function takeDecision(exchange: Exchange, practice: Practice): Answer {
   const foreign = foreignForm(exchange, practice)
   if (foreign !== undefined) return refusalPage(exchange, foreign)
-  return withRequest(exchange, practice, (request) => {
+  return withRequest(exchange, practice, decideOnce, (request) => {
     const form = readForm(exchange)
     const decision = form.need('decision')
     if (decision !== 'allow') throw new OAuthError('access_denied', 'the person denied the request')
@@ -49,13 +51,18 @@ export function foreignForm(
 function withRequest(
   exchange: Exchange,
   practice: Practice,
+  use: (pushed: PushedRequest, practice: Practice) => void,
   answer: (request: AuthorizationRequest) => Answer,
 ): Answer {
   let address: ReturnAddress | undefined
   try {
-    address = readReturnAddress(exchange.query, practice)
+    const pushed = referredRequest(exchange.query, practice)
+    if (pushed !== undefined) use(pushed, practice)
+    // What was pushed counts, whatever else stands in the URL.
+    const query = pushed === undefined ? exchange.query : new URLSearchParams(pushed.query)
+    address = readReturnAddress(query, practice)
     exchange.record.clientId = address.client.clientId
-    return answer(readAuthorizationRequest(exchange.query, address))
+    return answer(readAuthorizationRequest(query, address))
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     if (address === undefined) return refusalPage(exchange, error)

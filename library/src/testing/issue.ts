@@ -33,7 +33,7 @@ export function newLogin(
 }
 
 /** A secret that says in a log or a leak test what it is. */
-export function newSecret(kind: 'access' | 'refresh' | 'code' | 'device'): string {
+export function newSecret(kind: 'access' | 'refresh' | 'code' | 'device' | 'request'): string {
   return `practice_${kind}_${randomBytes(24).toString('base64url')}`
 }
 

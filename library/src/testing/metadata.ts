@@ -4,7 +4,7 @@ import { practiceGrantTypes } from './practice-clients.ts'
 
 /** RFC 8414 section 2; the same document is given under the OpenID name, though the server issues no ID tokens. */
 export function metadata(_exchange: Exchange, practice: Practice): Answer {
-  const { issuer, tokenEndpoint } = practice
+  const { issuer, tokenEndpoint, options } = practice
   const algorithms = ['HS256', 'RS256', 'ES256', 'EdDSA']
   const methods = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt']
   return jsonAnswer(200, {
@@ -12,6 +12,8 @@ export function metadata(_exchange: Exchange, practice: Practice): Answer {
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: tokenEndpoint,
     device_authorization_endpoint: `${issuer}/device_authorization`,
+    pushed_authorization_request_endpoint: `${issuer}/par`,
+    require_pushed_authorization_requests: options.requirePushedAuthorization,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     response_types_supported: ['code'],

@@ -58,6 +58,18 @@ export interface Code {
   readonly login?: string | undefined
 }
 
+/** An authorization request that the client has handed over, RFC 9126 section 2.2. */
+export interface PushedRequest {
+  /** Of its `request_uri`. */
+  readonly digest: string
+  readonly clientId: string
+  /** The parameters as a query. */
+  readonly query: string
+  readonly expiresAt: number
+  /** A page shows it: no other does. */
+  readonly shown?: true | undefined
+}
+
 /** A device authorization, RFC 8628 section 3.2. */
 export interface DeviceCode {
   readonly digest: string
@@ -87,6 +99,9 @@ export type DeviceDecision =
 export type PracticeEvent =
   | { type: 'opened'; at: number; version: 1 }
   | { type: 'code_issued'; at: number; code: Code }
+  | { type: 'request_pushed'; at: number; request: PushedRequest }
+  | { type: 'pushed_request_shown'; at: number; digest: string }
+  | { type: 'pushed_request_decided'; at: number; digest: string }
   | { type: 'device_code_issued'; at: number; code: DeviceCode }
   | { type: 'device_code_decided'; at: number; digest: string; decision: DeviceDecision }
   | { type: 'device_code_polled'; at: number; digest: string; interval: number }

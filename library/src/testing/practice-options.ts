@@ -23,6 +23,8 @@ export interface PracticeLifetimes {
   readonly code?: number | undefined
   /** Of a device code and its user code. Default 600. */
   readonly deviceCode?: number | undefined
+  /** Of a pushed authorization request, until it is opened. Default 60. */
+  readonly pushedRequest?: number | undefined
 }
 
 /** What the `respond` hook sees of a request, in clear: it is the test's own server. */
@@ -68,6 +70,8 @@ export interface PracticeServerOptions {
   readonly statesLifetime?: boolean | undefined
   /** Seconds that a client waits between two polls with a device code (RFC 8628 section 3.2). Default 5. */
   readonly deviceInterval?: number | undefined
+  /** Whether an authorization request must be pushed (RFC 9126 section 5). Default false. */
+  readonly requirePushedAuthorization?: boolean | undefined
   readonly lifetimes?: PracticeLifetimes | undefined
   /** Default: the clients documented at `startPracticeServer`. */
   readonly clients?: readonly PracticeClient[] | undefined
@@ -128,6 +132,9 @@ export interface ResolvedPracticeOptions {
   readonly codeLifetime: number
   readonly deviceCodeLifetime: number
   readonly deviceInterval: number
+  /** Seconds. */
+  readonly pushedRequestLifetime: number
+  readonly requirePushedAuthorization: boolean
   readonly clients: Map<string, ResolvedClient>
   readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
   readonly issuerAudienceOnly: boolean
@@ -151,6 +158,7 @@ const known = {
   oldTokenDies: true,
   statesLifetime: true,
   deviceInterval: true,
+  requirePushedAuthorization: true,
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
@@ -196,6 +204,8 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     codeLifetime: seconds('code', lifetimes.code ?? 60),
     deviceCodeLifetime: seconds('deviceCode', lifetimes.deviceCode ?? 600),
     deviceInterval: checkedInterval(options.deviceInterval ?? 5),
+    pushedRequestLifetime: seconds('pushedRequest', lifetimes.pushedRequest ?? 60),
+    requirePushedAuthorization: options.requirePushedAuthorization ?? false,
     clients: resolveClients(options.clients ?? defaultClients, accessTokenLifetime, lifetimes.byClient ?? {}),
     assertionIssuers: resolveIssuers(options.assertionIssuers ?? defaultAssertionIssuers),
     issuerAudienceOnly: options.issuerAudienceOnly ?? false,

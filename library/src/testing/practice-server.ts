@@ -98,6 +98,11 @@ export class PracticeServer {
     return `${this.issuer}/authorize`
   }
 
+  /** RFC 9126 section 2. */
+  get pushedAuthorizationRequestEndpoint(): string {
+    return `${this.issuer}/par`
+  }
+
   /** RFC 8628 section 3.1. */
   get deviceAuthorizationEndpoint(): string {
     return `${this.issuer}/device_authorization`
@@ -209,7 +214,7 @@ export class PracticeServer {
  * must not guard anything real.
  *
  * Grant types: client credentials, authorization code with PKCE S256, device code (RFC 8628), refresh token, JWT bearer.
- * Endpoints: `/authorize`, `/device_authorization`, `/device` (where a person types the user code), `/token`,
+ * Endpoints: `/authorize`, `/par` (RFC 9126), `/device_authorization`, `/device` (where a person types the user code), `/token`,
  * `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009), `/api/whoami` (wants
  * a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`, `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
  *

@@ -1,5 +1,13 @@
 import { Journal } from './journal.ts'
-import type { AccessToken, Code, DeviceCode, Login, PracticeEvent, RefreshToken } from './practice-events.ts'
+import type {
+  AccessToken,
+  Code,
+  DeviceCode,
+  Login,
+  PracticeEvent,
+  PushedRequest,
+  RefreshToken,
+} from './practice-events.ts'
 
 // Often enough that a server under load keeps about one lifetime of access tokens, seldom enough to cost nothing.
 const eventsBetweenSweeps = 10_000
@@ -16,6 +24,7 @@ export class PracticeState {
   readonly #accessTokens = new Map<string, AccessToken>()
   readonly #refreshTokens = new Map<string, RefreshToken>()
   readonly #codes = new Map<string, Code>()
+  readonly #pushedRequests = new Map<string, PushedRequest>()
   readonly #deviceCodes = new Map<string, DeviceCode>()
   /** Digests of device codes by those of their user codes. */
   readonly #userCodes = new Map<string, string>()
@@ -53,6 +62,11 @@ export class PracticeState {
     return this.#codes.get(digest)
   }
 
+  /** Undefined once somebody has decided about it. */
+  pushedRequest(digest: string): PushedRequest | undefined {
+    return this.#pushedRequests.get(digest)
+  }
+
   deviceCode(digest: string): DeviceCode | undefined {
     return this.#deviceCodes.get(digest)
   }
@@ -81,6 +95,15 @@ export class PracticeState {
         break
       case 'code_issued':
         this.#codes.set(event.code.digest, event.code)
+        break
+      case 'request_pushed':
+        this.#pushedRequests.set(event.request.digest, event.request)
+        break
+      case 'pushed_request_shown':
+        change(this.#pushedRequests, event.digest, { shown: true })
+        break
+      case 'pushed_request_decided':
+        this.#pushedRequests.delete(event.digest)
         break
       case 'device_code_issued':
         this.#deviceCodes.set(event.code.digest, event.code)
@@ -141,6 +164,8 @@ export class PracticeState {
       const type = this.#logins.get(token.login)?.grantType
       if (type !== undefined && !consented.has(type)) this.#logins.delete(token.login)
     }
+    for (const [digest, { shown, expiresAt }] of this.#pushedRequests)
+      if (expiresAt <= now && shown !== true) this.#pushedRequests.delete(digest)
     for (const [key, expiresAt] of this.#assertions) if (expiresAt <= now) this.#assertions.delete(key)
   }
 }

@@ -6,6 +6,7 @@ import type { Exchange, Practice, Route } from './exchange.ts'
 import { introspectionEndpoint } from './introspection.ts'
 import { metadata } from './metadata.ts'
 import { whoami } from './protected-resource.ts'
+import { pushedAuthorizationRequestEndpoint } from './pushed-authorization-request-endpoint.ts'
 import { revocationEndpoint } from './revocation-endpoint.ts'
 import { tokenEndpoint } from './token-endpoint.ts'
 
@@ -14,6 +15,7 @@ const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/.well-known/oauth-authorization-server': { GET: metadata },
   '/.well-known/openid-configuration': { GET: metadata },
   '/authorize': { GET: askForConsent, POST: takeDecision },
+  '/par': { POST: pushedAuthorizationRequestEndpoint },
   '/device_authorization': { POST: deviceAuthorizationEndpoint },
   '/device': { GET: askForDevice, POST: takeDeviceDecision },
   '/token': { POST: tokenEndpoint },
