@@ -8,6 +8,7 @@ import { durableWrite } from './durable-write.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import { notify } from './notice.ts'
 import { failureError, judge } from './outcome.ts'
+import { isPushed, pushedLink } from './pushed-consent.ts'
 import { unknownGrant } from './reading.ts'
 import type { RefreshContext } from './refresh.ts'
 
@@ -16,8 +17,12 @@ export type ConsentContext = Pick<RefreshContext, 'store' | 'transport' | 'clock
 
 /** A consent under way: where to send the person. */
 export interface ConsentRequest {
-  /** The provider's page, with everything it needs in the query. */
+  /** The provider's page, with everything it needs in the query, or a reference to what was pushed (RFC 9126). */
   readonly url: string
+  /** UTC ms by which a person must have opened the URL; absent where the provider sets no such time. It opens once then. */
+  readonly urlExpiresAt?: number | undefined
+  /** Comes back with the answer; a URL with a reference does not show it. */
+  readonly state: string
   /** UTC ms after which the answer is no longer taken. */
   readonly expiresAt: number
 }
@@ -39,7 +44,13 @@ interface Remembered {
   readonly binding: string
 }
 
-/** Begins or renews a person's consent to a grant (RFC 6749 section 4.1 with PKCE). */
+/**
+ * Begins or renews a person's consent to a grant (RFC 6749 section 4.1 with PKCE). Where the provider or the client wants it,
+ * the request is pushed (RFC 9126) before anything is remembered.
+ *
+ * @throws EvertokenError what the push may bring: `invalid_configuration` where there is no endpoint for it,
+ *   `invalid_client`, `invalid_scope`, `provider_error` with the provider's words, and what came in place of an answer.
+ */
 export async function beginConsent(
   context: ConsentContext,
   id: string,
@@ -55,6 +66,9 @@ export async function beginConsent(
     resource: definition.resource,
     parameters: definition.authorizationParameters ?? {},
   })
+  const link = isPushed(definition, server)
+    ? await pushedLink(context, id, definition, server, request)
+    : { url: request.url }
   const expiresAt = clock.now() + timing.consent
   const remembered: Remembered = {
     state: request.state,
@@ -68,7 +82,7 @@ export async function beginConsent(
     sealed: store.seal.seal(JSON.stringify(remembered), { grant: id, field: 'consent', fence: 0 }),
     expiresAt,
   })
-  return { url: request.url, expiresAt }
+  return { ...link, state: request.state, expiresAt }
 }
 
 /**

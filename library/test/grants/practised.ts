@@ -219,6 +219,7 @@ beforeAll(async () => {
   await Promise.all([
     import('../../src/oauth/revocation.ts'),
     import('../../src/oauth/introspection.ts'),
+    import('../../src/oauth/pushed-authorization.ts'),
     import('../../src/oauth/canary.ts'),
   ])
   await using server = await startPracticeServer()

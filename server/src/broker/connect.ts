@@ -89,9 +89,8 @@ export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string)
           redirectUri: `${origin()}${callbackPath}`,
           binding,
         })
-        const state = new URL(consent.url).searchParams.get('state') ?? ''
         const seconds = Math.max(1, Math.ceil((consent.expiresAt - keeper.clock.now()) / 1000))
-        reply.header('set-cookie', setCookie(connectCookie(state, secure()), binding, seconds))
+        reply.header('set-cookie', setCookie(connectCookie(consent.state, secure()), binding, seconds))
         return reply.redirect(consent.url, 302)
       } catch (error) {
         // Nothing was begun, so the link still holds: the provider may only have been out of reach.

@@ -16,8 +16,9 @@ export async function brokerLogin(
   environment: Environment,
 ): Promise<GrantSummary> {
   const { id } = before
-  const { url, expiresAt } = await consent.begin(id)
-  await invite(url, open, environment)
+  const begun = await consent.begin(id)
+  const { expiresAt } = begun
+  await invite(begun, open, environment)
   const over = new AbortController()
   const consented = async (): Promise<GrantSummary> => {
     for (;;) {

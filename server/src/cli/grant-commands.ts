@@ -129,6 +129,8 @@ function described(command: Command): Command {
     .option('--token-url <url>', 'or its token endpoint')
     .option('--authorization-url <url>', 'with --token-url, where a person consents')
     .option('--device-authorization-url <url>', 'for login --device, where the issuer names none (RFC 8628)')
+    .option('--pushed-authorization', 'hand the provider the request before a browser opens (RFC 9126)')
+    .option('--pushed-authorization-request-url <url>', 'where to, where the issuer names nothing')
     .option('--revocation-url <url>', 'with --token-url, where a login is ended (RFC 7009)')
     .option('--client-id <id>', 'the client at the provider')
     .addOption(

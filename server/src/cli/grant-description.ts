@@ -82,10 +82,11 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     token_url: answers.tokenUrl,
     authorization_url: answers.authorizationUrl,
     device_authorization_url: answers.deviceAuthorizationUrl,
+    pushed_authorization_request_url: answers.pushedAuthorizationRequestUrl,
     revocation_url: answers.revocationUrl,
   }
-  const { token_url, device_authorization_url, revocation_url } = endpoints
-  const named = token_url ?? device_authorization_url ?? revocation_url
+  const { token_url, device_authorization_url, pushed_authorization_request_url, revocation_url } = endpoints
+  const named = token_url ?? device_authorization_url ?? pushed_authorization_request_url ?? revocation_url
   return defined({
     provider: named === undefined && issuer !== undefined ? issuer : defined(endpoints),
     client_id: answers.clientId,
@@ -93,6 +94,7 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     client_assertion_file: answers.clientAssertionFile,
     client_authentication: answers.clientAuthentication,
     signing_key: key,
+    pushed_authorization: answers.pushedAuthorization,
     insecure_http: answers.insecureHttp,
   }) as ClientDescription
 }

@@ -16,6 +16,8 @@ export interface GrantFlags extends GrantsOptions {
   tokenUrl?: string | undefined
   authorizationUrl?: string | undefined
   deviceAuthorizationUrl?: string | undefined
+  pushedAuthorization?: boolean | undefined
+  pushedAuthorizationRequestUrl?: string | undefined
   revocationUrl?: string | undefined
   clientId?: string | undefined
   clientAuthentication?: ClientDescription['client_authentication']

@@ -32,7 +32,7 @@ export type Consent =
       beginOnDevice(id: string, signal: AbortSignal): Promise<DeviceConsent>
     }
   /** To the broker, from a page of its own. */
-  | { readonly kind: 'broker'; begin(id: string): Promise<ConsentRequest> }
+  | { readonly kind: 'broker'; begin(id: string): Promise<Omit<ConsentRequest, 'state'>> }
 
 /** What the commands work on: a store on this machine, or a broker. */
 export interface Grants extends AsyncDisposable {

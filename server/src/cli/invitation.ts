@@ -1,15 +1,22 @@
-import { EvertokenError } from 'evertoken'
+import { type ConsentRequest, EvertokenError } from 'evertoken'
 import { openBrowser } from './browser.ts'
 import { durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
 
 /** Shows a person where to consent: opens the page where that can be done, and prints the link in any case. */
-export async function invite(url: string, open: boolean, environment: Environment): Promise<void> {
+export async function invite(
+  { url, urlExpiresAt }: Pick<ConsentRequest, 'url' | 'urlExpiresAt'>,
+  open: boolean,
+  environment: Environment,
+): Promise<void> {
   const opened = open && (await openBrowser(url, environment))
   const lead = opened
     ? 'Your browser opens this page; if it does not, open it yourself:'
     : 'Open this page in a browser:'
   environment.stderr.write(`${lead}\n\n  ${url}\n\n`)
+  if (urlExpiresAt === undefined) return
+  const left = durationText(urlExpiresAt - environment.clock.now())
+  environment.stderr.write(`The provider takes this link once, within ${left}.\n`)
 }
 
 /** Waits for the person, not longer than the consent is good for. */

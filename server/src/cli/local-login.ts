@@ -47,12 +47,12 @@ async function received(
     }
   }
   await using loopback = await listenForCallback(port, take)
-  const { url, expiresAt } = await consent.begin(id, loopback.redirectUri)
-  await invite(url, open, environment)
+  const begun = await consent.begin(id, loopback.redirectUri)
+  await invite(begun, open, environment)
   environment.stderr.write(
     'Waiting for the answer; Ctrl-C ends it. On a machine without a browser: --device or --paste\n',
   )
-  return await inTime(id, expiresAt, environment, promise)
+  return await inTime(id, begun.expiresAt, environment, promise)
 }
 
 const isForeign = (error: unknown): boolean =>
@@ -64,12 +64,12 @@ async function pasted(
   { port = randomInt(49_152, 65_536) }: LoginOptions,
   environment: Environment,
 ): Promise<GrantSummary> {
-  const { url, expiresAt } = await consent.begin(id, `http://127.0.0.1:${port}${callbackPath}`)
-  await invite(url, false, environment)
+  const begun = await consent.begin(id, `http://127.0.0.1:${port}${callbackPath}`)
+  await invite(begun, false, environment)
   environment.stderr.write(
     'After you have consented, the browser ends at a page on 127.0.0.1 that it cannot show. That is as it should be:\ncopy the whole address of that page and paste it here.\n',
   )
-  return consent.finish(await inTime(id, expiresAt, environment, typedAddress(environment)))
+  return consent.finish(await inTime(id, begun.expiresAt, environment, typedAddress(environment)))
 }
 
 async function typedAddress(environment: Environment): Promise<URL> {

@@ -66,6 +66,20 @@ describe('a consent', () => {
     expect(done.body).not.toContain(token.access_token)
   })
 
+  test('ends in the browser that began it also where its request must be pushed (RFC 9126)', async () => {
+    const { browser, consented, send, readKey, practice } = await waiting({
+      practice: { requirePushedAuthorization: true },
+    })
+    const done = await browser.open(await consented(browser))
+    expect(done.statusCode).toBe(200)
+    expect([...browser.cookies]).toEqual([])
+    const token = (await send('GET', '/v1/grants/work/token', { key: readKey })).json()
+    expect(practice.introspect(token.access_token).active).toBe(true)
+    const [begun] = practice.requests.filter(({ path }) => path === '/authorize')
+    expect(begun).toMatchObject({ method: 'GET', outcome: 'answered' })
+    expect(practice.requests.map(({ path }) => path)).toContain('/par')
+  })
+
   test('renews a login that ended, under the same name', async () => {
     const { browser, consented, keeper, practice } = at
     await browser.open(await consented(browser))
