@@ -3,6 +3,7 @@
 import { clientCredentials, type Keeper } from 'evertoken'
 import { fingerprint } from 'evertoken/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { consentInBrowser } from './browser.ts'
 import { clientKey, clientKeyId, redirectUri, secrets } from './clients.ts'
 import { consent, login, signIn, testKeeper } from './login.ts'
 import { type OidcProvider, startOidcProvider, type TokenRequest } from './provider-process.ts'
@@ -150,6 +151,17 @@ describe('the answer to a consent', () => {
     await expect(keeper.finishConsent(callback)).rejects.toMatchObject({ code: 'state_unknown' })
     expect(seen().length).toBe(1)
     expect((await keeper.refresh('work')).generation).toBe(2)
+  })
+
+  test('goes through a request that was pushed (RFC 9126), by a client that proves itself or a public one', async () => {
+    const clients = { work: {}, home: { clientId: 'public', clientSecret: undefined } }
+    for (const [name, client] of Object.entries(clients)) {
+      await keeper.add(name, login(provider.issuer, { ...client, pushedAuthorization: true }))
+      const { url } = await keeper.beginConsent(name, { redirectUri })
+      expect([...new URL(url).searchParams.keys()].sort()).toEqual(['client_id', 'request_uri'])
+      await keeper.finishConsent(await consentInBrowser(url, redirectUri))
+      expect((await keeper.refresh(name)).generation).toBe(2)
+    }
   })
 
   test('is an error when the person refuses, and the grant waits for another', async () => {
