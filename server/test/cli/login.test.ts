@@ -83,6 +83,25 @@ describe('evertoken login', () => {
     expect(stdout).toContain('logged in work: active')
   })
 
+  test('pushes its request where it must be, by the endpoint that is named, and says how soon the link is to be opened', async () => {
+    const server = await provider({ requirePushedAuthorization: true })
+    const discovered = ['login', 'work', '--paste', '--data', folder(), ...personFlags(server)]
+    const named = [
+      ...['login', 'work', '--paste', '--data', folder(), '--client-id', 'practice-app'],
+      ...['--token-url', server.tokenEndpoint, '--authorization-url', server.authorizationEndpoint],
+      ...['--pushed-authorization-request-url', server.pushedAuthorizationRequestEndpoint],
+      '--pushed-authorization',
+    ]
+    for (const args of [discovered, named]) {
+      const running = start(args)
+      const link = new URL(await linkOf(running))
+      expect([...link.searchParams.keys()].sort()).toEqual(['client_id', 'request_uri'])
+      await running.says(/The provider takes this link once, within (1 m|60 s|5\d s)\./)
+      running.type(`${await server.consent(link)}\n`)
+      expect(await running.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('work: active') })
+    }
+  })
+
   test('says what it wanted when something else is pasted', async () => {
     const server = await provider()
     const running = start(['login', 'work', '--paste', '--data', folder(), ...personFlags(server)])
