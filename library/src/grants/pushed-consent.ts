@@ -46,7 +46,7 @@ function pushError(
         {
           grant: id,
           advice:
-            'If it has one, name it: pushed_authorization_request_url beside the other endpoints. Else leave pushed_authorization out, where the provider lets you.',
+            'If it has one, name it: pushed_authorization_request_url beside the issuer, or --pushed-authorization-request-url when the grant is added. Else leave pushed_authorization out, where the provider lets you.',
         },
       )
     case 'unusable': {
