@@ -110,6 +110,8 @@ export function reconcile(records: Records): Findings {
   const hardships = { ...hardshipsOf(campaign, records.seen), absences: evidence.absences }
   const isAvoidable = ({ grant, history, verdict }: JudgedLogin): boolean => {
     if (verdict.state !== 'lost') return false
+    // A request of ours that came later than anybody waits: the protocol's residual loss, window or not.
+    if (verdict.familyKill?.alreadyLost === false && !verdict.avoidable) return false
     // With a window everything is avoidable that was struck only once: the window is there to ask again.
     return isWindowed(records.name)
       ? faultsInWindow(grant, history, verdict, hardships, records.scale) < 2

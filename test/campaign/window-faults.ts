@@ -13,8 +13,6 @@ export interface Hardships {
     string,
     readonly { readonly sender: string; readonly at: number; readonly late: boolean }[]
   >
-  /** First send of each refresh token, which the provider may never have received. */
-  readonly sends: ReadonlyMap<string, number>
   /** When no process at all was at work, as when one was stopped in the middle of a transaction on a SQLite file. */
   readonly absences: readonly { readonly from: number; readonly until: number }[]
   /** Who took the right to refresh a login, and when. */
@@ -29,7 +27,6 @@ export function hardshipsOf(
   const pauses = new Map<string, { from: number; until: number }[]>()
   const claims = new Map<string, { sender: string; at: number }[]>()
   const told = new Map<string, { sender: string; at: number; late: boolean }[]>()
-  const sends = new Map<string, number>()
   const add = <Value>(to: Map<string, Value[]>, key: string, value: Value) => {
     const values = to.get(key)
     if (values === undefined) to.set(key, [value])
@@ -44,13 +41,12 @@ export function hardshipsOf(
     else if (event.type === 'told') {
       const { sender, at, what } = event
       add(told, event.grant, { sender, at, late: what.includes('stopped before the send') })
-    } else if (event.type === 'send' && event.refreshToken !== undefined && !sends.has(event.refreshToken))
-      sends.set(event.refreshToken, event.at)
-  return { deaths, pauses, claims, told, sends }
+    }
+  return { deaths, pauses, claims, told }
 }
 
 /**
- * How many tries were struck within the reuse window in which a login was lost: their process died or stood still while it
+ * How many tries were struck on the refresh token that a login was lost with, until its reuse window was over: their process died or stood still while it
  * held the claim, or had so little of the processor that it could not send in time, or the provider or the network spoilt
  * the request; and how often nobody was there at all. The protocol has room in a window for one try that
  * fails and for one more (L + H <= window).
@@ -59,15 +55,14 @@ export function faultsInWindow(
   grant: string,
   history: LoginHistory,
   verdict: LoginVerdict,
-  { deaths, pauses, claims, told, sends: firstSends, absences }: Hardships,
+  { deaths, pauses, claims, told, absences }: Hardships,
   { timing, reuseWindow }: Scale,
 ): number {
   const parent = parentOf(history, verdict)
   if (parent?.consumedAt === undefined) return 0
   const sends = history.requests.filter(({ presented }) => presented === parent.fingerprint)
-  // The client's window runs from its first send, or from the mark before it, of which nobody else knows.
-  const from =
-    Math.min(parent.consumedAt, firstSends.get(parent.fingerprint) ?? parent.consumedAt) - reuseWindow * 1000
+  // The client's window runs from the first try that may have sent it, of which the provider need not have heard.
+  const from = parent.issuedAt
   const until = parent.consumedAt + reuseWindow * 1000
   const tries = (claims.get(grant) ?? []).filter(({ at }) => at >= from && at < until)
   const gone = absences.filter(
