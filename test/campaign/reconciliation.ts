@@ -103,8 +103,9 @@ export function reconcile(records: Records): Findings {
     if (verdict.state !== 'lost') return { grant, state, verdict, history }
     const at = lostAt(history, verdict, records)
     const noticedAfter = noticeOf(at, notices.get(grant) ?? [], records.scale)
-    const late = (noticedAfter ?? Number.POSITIVE_INFINITY) - knowableAfter(history, at, evidence)
-    return { grant, state, verdict, history, noticedAfter, isSilent: late > records.scale.notice }
+    const isSilent =
+      noticedAfter === undefined || noticedAfter > knowableAfter(history, at, evidence) + records.scale.notice
+    return { grant, state, verdict, history, noticedAfter, isSilent }
   })
   const lost = logins.filter(({ verdict }) => verdict.state === 'lost')
   const hardships = { ...hardshipsOf(campaign, records.seen), absences: evidence.absences }
@@ -282,15 +283,15 @@ function lostAt(
  * answer to another request tells that one which came late has ended the login.
  */
 function knowableAfter({ requests }: LoginHistory, from: number, { kills, timing }: Evidence): number {
-  const heard = requests.find(
-    ({ sender, receivedAt, answeredAt = Number.POSITIVE_INFINITY, delivery }) =>
-      receivedAt >= from &&
-      delivery === 'whole' &&
+  const answered = requests.filter(({ receivedAt, delivery }) => receivedAt >= from && delivery === 'whole')
+  const heard = answered.find(
+    ({ sender, receivedAt, answeredAt = Number.POSITIVE_INFINITY }) =>
       !kills.some(
         (kill) => kill.sender === sender && kill.at >= receivedAt && kill.at <= answeredAt + timing.handover,
       ),
   )
-  return heard === undefined ? 0 : heard.receivedAt - from
+  // Where all died who asked, it was known no sooner than by the last of them.
+  return ((heard ?? answered.at(-1))?.receivedAt ?? from) - from
 }
 
 /** Milliseconds from a loss to the first notice that tells of it; negative where it was told before it was certain. */
