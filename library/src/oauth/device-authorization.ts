@@ -2,11 +2,10 @@ import * as oauth from 'oauth4webapi'
 import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { readProviderError } from './error-response.ts'
+import { type ErrorAnswer, readErrorAnswer } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { readSeconds } from './read-seconds.ts'
-import { retryAfter } from './retry-after.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { parametersOf, requestToken, type TokenRequestMessage } from './token-endpoint.ts'
 import type { Wire } from './transport.ts'
@@ -31,16 +30,7 @@ export type DeviceAuthorizationAnswer =
   | { readonly kind: 'begun'; readonly authorization: DeviceAuthorization }
   /** There is no device authorization endpoint. */
   | { readonly kind: 'unsupported' }
-  | {
-      readonly kind: 'error'
-      readonly status: number
-      /** RFC 6749 section 5.2 `error`, bounded to 100 printable characters. */
-      readonly error: string
-      /** Bounded to 500 printable characters. */
-      readonly description?: string | undefined
-      /** Seconds. */
-      readonly retryAfter?: number | undefined
-    }
+  | ErrorAnswer
   | {
       readonly kind: 'unusable'
       readonly status: number
@@ -84,11 +74,8 @@ export async function requestDeviceAuthorization(
   if (answer.kind === 'unreadable') return { kind: 'unusable', status: answer.status }
   const { response, sent } = answer
   const { status } = response
-  const said = readProviderError(response.body, sent)
-  if (said !== undefined) {
-    const asked = retryAfter(response.headers, wire.now())
-    return { kind: 'error', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
-  }
+  const refused = readErrorAnswer(response, sent, wire.now())
+  if (refused !== undefined) return refused
   const body = parseJson(response.body)?.value
   if (status < 200 || status >= 300 || !isJsonObject(body)) return { kind: 'unusable', status }
   return readAuthorization(body, status, client.insecureHttp)

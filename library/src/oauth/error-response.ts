@@ -1,5 +1,7 @@
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
+import { retryAfter } from './retry-after.ts'
+import type { WireResponse } from './transport.ts'
 
 /** What a provider calls a failure. */
 export interface ProviderWords {
@@ -7,6 +9,30 @@ export interface ProviderWords {
   readonly error: string
   /** Bounded to 500 printable characters. */
   readonly description?: string
+}
+
+/** A provider that says no, and why. */
+export interface ErrorAnswer {
+  readonly kind: 'error'
+  readonly status: number
+  /** RFC 6749 section 5.2 `error`, bounded to 100 printable characters. */
+  readonly error: string
+  /** Bounded to 500 printable characters. */
+  readonly description?: string | undefined
+  /** Seconds, from `Retry-After` read against the answer's own `Date`; never negative. */
+  readonly retryAfter?: number | undefined
+}
+
+/** The refusal that an answer is, if it is one. `now`: UTC ms. */
+export function readErrorAnswer(
+  { status, headers, body }: WireResponse,
+  sent: readonly string[],
+  now: number,
+): ErrorAnswer | undefined {
+  const said = readProviderError(body, sent)
+  if (said === undefined) return undefined
+  const asked = retryAfter(headers, now)
+  return { kind: 'error', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
 }
 
 /** The error in a body, whatever its status, if it names one. `sent` holds the secrets of the request; none is shown. */

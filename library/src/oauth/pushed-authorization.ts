@@ -1,11 +1,10 @@
 import * as oauth from 'oauth4webapi'
 import { type AuthorizationRequest, authorizationUrl } from './authorization-code.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { readProviderError } from './error-response.ts'
+import { type ErrorAnswer, readErrorAnswer } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { isJsonObject, member, parseJson } from './json-object.ts'
 import { readSeconds } from './read-seconds.ts'
-import { retryAfter } from './retry-after.ts'
 import type { Wire } from './transport.ts'
 
 /** What came of one pushed authorization request: a fact, not yet a judgement. */
@@ -19,16 +18,7 @@ export type PushedAuthorizationAnswer =
     }
   /** There is no pushed authorization request endpoint. */
   | { readonly kind: 'unsupported' }
-  | {
-      readonly kind: 'error'
-      readonly status: number
-      /** RFC 6749 section 5.2 `error`, bounded to 100 printable characters. */
-      readonly error: string
-      /** Bounded to 500 printable characters. */
-      readonly description?: string | undefined
-      /** Seconds. */
-      readonly retryAfter?: number | undefined
-    }
+  | ErrorAnswer
   | {
       readonly kind: 'unusable'
       readonly status: number
@@ -74,11 +64,8 @@ export async function pushAuthorizationRequest(
   if (answer.kind === 'unreadable') return { kind: 'unusable', status: answer.status }
   const { response, sent } = answer
   const { status } = response
-  const said = readProviderError(response.body, sent)
-  if (said !== undefined) {
-    const asked = retryAfter(response.headers, wire.now())
-    return { kind: 'error', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
-  }
+  const refused = readErrorAnswer(response, sent, wire.now())
+  if (refused !== undefined) return refused
   const body = parseJson(response.body)?.value
   // 201 by the RFC; some say 200.
   if (status < 200 || status >= 300 || !isJsonObject(body)) return { kind: 'unusable', status }

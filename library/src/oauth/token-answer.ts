@@ -1,4 +1,5 @@
 import type { Secret } from '../secret.ts'
+import type { ErrorAnswer } from './error-response.ts'
 
 /** A successful token response, RFC 6749 section 5.1, normalised. */
 export interface TokenResponse {
@@ -46,16 +47,7 @@ export type SilenceReason =
 /** What came of one token request: a fact, not yet a judgement (that is grants/outcome.ts). */
 export type TokenAnswer =
   | { readonly kind: 'tokens'; readonly status: number; readonly response: TokenResponse }
-  | {
-      readonly kind: 'error'
-      readonly status: number
-      /** RFC 6749 section 5.2 `error`, bounded to 100 printable characters. */
-      readonly error: string
-      /** Bounded to 500 printable characters. */
-      readonly description?: string | undefined
-      /** Seconds, from `Retry-After` read against the answer's own `Date`; never negative. */
-      readonly retryAfter?: number | undefined
-    }
+  | ErrorAnswer
   | {
       readonly kind: 'unusable'
       readonly status: number
