@@ -49,6 +49,7 @@ export { AccessToken, type TokenRequest, type TokenSource } from './grants/token
 export { nodeTransport } from './oauth/node-transport.ts'
 export type { Transport, WireRequest, WireResponse } from './oauth/transport.ts'
 export { loggedTransport } from './oauth/wire-log.ts'
+export type * from './providers/profile.ts'
 export { Secret } from './secret.ts'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
 export { type AuthorizedFetchOptions, authorizedFetch } from './use/authorized-fetch.ts'

@@ -5,6 +5,7 @@ import type {
   ClientRegistration,
   ProviderAddress,
 } from '../oauth/client.ts'
+import type { ProviderProfile } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { resolveAuthentication, signingKey } from './authentication-options.ts'
 import type { GrantType } from './grant.ts'
@@ -25,6 +26,10 @@ export interface SigningKeyOptions {
 
 /** Our registration at a provider, as users write it. */
 export interface ClientOptions extends LifetimeOptions {
+  /** The provider as data. What stands beside it here is used in its place. */
+  profile?: ProviderProfile | undefined
+  /** What the profile's `variables` ask for: a tenant, a shop, a key of a subscription. */
+  variables?: Readonly<Record<string, string | Secret>> | undefined
   /** Issuer to discover (RFC 8414, OpenID Connect Discovery); else `tokenUrl`. */
   issuer?: string | undefined
   tokenUrl?: string | undefined

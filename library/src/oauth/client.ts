@@ -1,3 +1,4 @@
+import type { ProviderDialect } from '../providers/dialect.ts'
 import type { Secret } from '../secret.ts'
 
 /** Signing algorithms for assertions (RFC 7518 section 3.1, RFC 8037). */
@@ -85,4 +86,6 @@ export interface ClientRegistration {
   readonly pushedAuthorizationRequestEndpoint?: string | undefined
   /** Pushes authorization requests also where the provider takes others. */
   readonly pushedAuthorization?: boolean | undefined
+  /** Where the provider speaks otherwise than RFC 6749. */
+  readonly dialect?: ProviderDialect | undefined
 }
