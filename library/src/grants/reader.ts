@@ -93,7 +93,8 @@ export class Reader {
             const after = await this.#read(id).catch(() => undefined)
             const now = readingOf(after?.record ?? record, key, minTtl, clock.now())
             if (now.kind === 'refuse') throw now.error
-            return this.#served(record, reading.row, verified, true)
+            // That look may have taken longer than the token had left.
+            if (reading.row.expiresAt > clock.now()) return this.#served(record, reading.row, verified, true)
           }
           // Its token ended while it waited: from here on it waits like a reader that came without one.
           if (error === 'late' && reading.row !== undefined) break

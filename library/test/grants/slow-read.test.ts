@@ -68,3 +68,45 @@ test('a reader who waits for a refresh in vain is not served a login that was re
   held.resolve(undefined)
   expect(await failure(keeper.getToken('work'))).toMatchObject({ code: 'grant_revoked' })
 })
+
+// The campaign on PostgreSQL: the last look at the store took 140 ms, and the token was over 19 ms before it came back.
+test('a reader who waits for a refresh in vain is not served a token that ends while the store is looked at', async () => {
+  const { clock, run, service, transport, answerWith } = await practised()
+  const opened = await memoryStore({ clock, ephemeral: true }).open()
+  let arrives: Promise<void> | undefined
+  const looked = Promise.withResolvers<void>()
+  const slow = Object.assign(Object.create(opened), {
+    async read(id: string) {
+      const record = await opened.read(id)
+      if (arrives !== undefined) looked.resolve()
+      await arrives
+      return record
+    },
+  })
+  const keeper = await Keeper.open({ store: { open: async () => slow }, clock, transport })
+  onTestFinished(() => run(keeper.close()).then(() => undefined))
+  await keeper.add('billing', service())
+  const ending = await run(keeper.getToken('billing'))
+  const { mandatoryWait } = keeper.timing
+  await clock.advance(ending.expiresAt - clock.now() - mandatoryWait - 100)
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<undefined>()
+  answerWith(({ path }) => {
+    if (path !== '/token') return undefined
+    asked.resolve()
+    return answer.promise
+  })
+  const reading = keeper.getToken('billing')
+  await asked.promise
+  const arrived = Promise.withResolvers<void>()
+  arrives = arrived.promise
+  await clock.advance(mandatoryWait)
+  await looked.promise
+  await clock.advance(101)
+  arrives = undefined
+  arrived.resolve()
+  answer.resolve(undefined)
+  const token = await run(reading)
+  expect(token.generation).toBe(2)
+  expect(token.value).not.toBe(ending.value)
+})
