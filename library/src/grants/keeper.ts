@@ -5,7 +5,9 @@ import { adopted } from './adoption.ts'
 import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
+import { Consents } from './consents.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
+import { type DemandContext, newerToken, type RejectionReport, replacedToken } from './demand.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
 import { everyGrant } from './every-grant.ts'
@@ -18,14 +20,12 @@ import {
   pause,
   refreshes,
   resume,
-  type TokenKey,
   type TokenRow,
   tokenKey,
   type UpstreamRevocation,
 } from './grant.ts'
-import { failureError } from './outcome.ts'
 import { Reader } from './reader.ts'
-import { readingOf, unknownGrant } from './reading.ts'
+import { unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
@@ -55,15 +55,6 @@ export interface KeeperOptions {
   faultPoint?: ((point: FaultPoint) => void) | undefined
 }
 
-/** A refusal reported by whoever used the token. */
-export interface RejectionReport {
-  /** Of the token that was refused. */
-  generation: number
-  scope?: TokenRequest['scope']
-  resource?: string | undefined
-  signal?: AbortSignal | undefined
-}
-
 /** Milliseconds that closing waits for what a closed transport lets go of. */
 const longestGoodbye = 1_000
 
@@ -85,9 +76,8 @@ export class Keeper implements AsyncDisposable {
   readonly #reader: Reader
   readonly #flights: Flights
   readonly #listeners = new Listeners()
-  /** Consents that people give on other devices while this process waits. */
-  readonly #waiting = new Set<Promise<GrantSummary>>()
-  readonly #ending = new AbortController()
+  readonly #consents: Consents
+  readonly #demand: DemandContext
   #closing: Promise<void> | undefined
 
   /** Ends what this keeper opened itself, beyond the store. */
@@ -120,6 +110,7 @@ export class Keeper implements AsyncDisposable {
     }
     this.#cache = new TokenCache(store, clock.now, timing.revalidate)
     this.#flights = new Flights(this.#context, this.#listeners, (id) => this.#reader.forget(id))
+    this.#consents = new Consents(this.#context, (record) => this.#consented(record))
     this.#reader = new Reader({
       store,
       clock,
@@ -128,6 +119,14 @@ export class Keeper implements AsyncDisposable {
       refresh: (id, why) => this.#flights.refresh(id, why),
       trouble: (id) => this.#flights.trouble(id),
     })
+    this.#demand = {
+      clock,
+      timing,
+      record: (id) => this.#record(id),
+      refresh: (id, why) => this.#flights.refresh(id, why),
+      forget: (id) => this.#reader.forget(id),
+      read: (id, request) => this.getToken(id, request),
+    }
   }
 
   /** Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, … */
@@ -211,33 +210,19 @@ export class Keeper implements AsyncDisposable {
    *
    * @throws the stored failure, when no new token came.
    */
-  async refresh(
+  refresh(
     id: string,
     request: Pick<TokenRequest, 'scope' | 'resource' | 'signal'> = {},
   ): Promise<AccessToken> {
-    const key = tokenKey(request.scope, request.resource)
-    const before = findToken(await this.#record(id), key)?.generation ?? 0
-    return this.#insisted(id, key, before, request)
+    return newerToken(this.#demand, id, request)
   }
 
   /**
    * Reports that an API refused a token. Of all who report one generation, one causes a refresh; all get the newer
    * token. When there is none to be had, the present one comes back with the generation that was reported.
    */
-  async rejected(id: string, { generation, scope, resource, signal }: RejectionReport): Promise<AccessToken> {
-    const key = tokenKey(scope, resource)
-    const request: TokenRequest = { scope, resource, signal }
-    const until = this.clock.boot() + this.timing.patience
-    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
-      signal?.throwIfAborted()
-      this.#reader.forget(id)
-      const present = findToken(await this.#record(id), key)
-      if (present?.generation !== generation) return this.getToken(id, request)
-      const result = await this.#flights.refresh(id, { kind: 'rejected', key, generation })
-      // Held: another process took the same report; its token is worth waiting for.
-      if (result.kind !== 'held' || this.clock.boot() >= until) return this.getToken(id, request)
-      await this.clock.sleep(pause, { signal })
-    }
+  rejected(id: string, report: RejectionReport): Promise<AccessToken> {
+    return replacedToken(this.#demand, id, report)
   }
 
   /** Refreshes the grant if it is due. */
@@ -359,15 +344,13 @@ export class Keeper implements AsyncDisposable {
   }
 
   /** Begins a person's consent; send them to the `url`. */
-  async beginConsent(id: string, options: ConsentOptions): Promise<ConsentRequest> {
-    const { beginConsent } = await import('./consent.ts')
-    return beginConsent(this.#context, id, options)
+  beginConsent(id: string, options: ConsentOptions): Promise<ConsentRequest> {
+    return this.#consents.begin(id, options)
   }
 
   /** Finishes it with the URL the provider sent the person back to. */
-  async finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
-    const { finishConsent } = await import('./consent.ts')
-    return this.#consented(await finishConsent(this.#context, callback, binding))
+  finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
+    return this.#consents.finish(callback, binding)
   }
 
   /**
@@ -377,23 +360,8 @@ export class Keeper implements AsyncDisposable {
    * @throws EvertokenError `invalid_configuration` when the provider has no device authorization endpoint,
    *   `unknown_grant`, `invalid_request`, and what a token request may bring.
    */
-  async beginDeviceConsent(id: string, options: DeviceConsentOptions = {}): Promise<DeviceConsent> {
-    const { beginDeviceConsent } = await import('./device-consent.ts')
-    const signal = AbortSignal.any([this.#ending.signal, ...(options.signal ? [options.signal] : [])])
-    const { record, ...shown } = await beginDeviceConsent(this.#context, id, signal)
-    const finished = record.then((consented) => this.#consented(consented))
-    this.#waiting.add(finished)
-    const over = (): void => void this.#waiting.delete(finished)
-    // Whoever does not look at it has shown the code all the same: no reason to end the process.
-    finished.then(over, over)
-    return { ...shown, finished }
-  }
-
-  #consented(record: GrantRecord): GrantSummary {
-    this.#reader.forget(record.id)
-    this.#flights.tellRefreshed(record, findToken(record, ownToken) as TokenRow)
-    this.#flights.tellNotices(record, undefined)
-    return this.#summary(record)
+  beginDeviceConsent(id: string, options: DeviceConsentOptions = {}): Promise<DeviceConsent> {
+    return this.#consents.beginOnDevice(id, options)
   }
 
   /** Listens; gives back how to stop. Only this process's own refreshes are told. */
@@ -405,9 +373,8 @@ export class Keeper implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       const over = new AbortController()
-      this.#ending.abort(new EvertokenError('closed', 'the keeper was closed'))
       await Promise.race([
-        Promise.all([this.#flights.landed(), Promise.allSettled(this.#waiting)]),
+        Promise.all([this.#flights.landed(), this.#consents.close()]),
         this.clock.sleep(this.timing.lease, { signal: over.signal }),
       ])
       over.abort()
@@ -425,47 +392,11 @@ export class Keeper implements AsyncDisposable {
     return this.close()
   }
 
-  /** The token that came of a refresh somebody insisted on; the error, when none did. */
-  async #insisted(
-    id: string,
-    key: TokenKey,
-    generation: number,
-    request: TokenRequest,
-  ): Promise<AccessToken> {
-    const until = this.clock.boot() + this.timing.patience
-    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
-      request.signal?.throwIfAborted()
-      const result = await this.#flights.refresh(id, { kind: 'manual', key, generation })
-      switch (result.kind) {
-        case 'refreshed':
-        case 'fresh':
-          return this.getToken(id, request)
-        case 'failed':
-          throw failureError(id, { ...result.outcome.failure, at: this.clock.now() })
-        case 'revocation':
-        case 'dead': {
-          const reading = readingOf(await this.#record(id), key, 0, this.clock.now())
-          if (reading.kind === 'refuse') throw reading.error
-          const reason = (await this.show(id)).reason ?? 'it does not refresh'
-          throw new EvertokenError('reauthorization_required', `grant ${id}: ${reason}`, { grant: id })
-        }
-        case 'backoff':
-        case 'held': {
-          const now = findToken(await this.#record(id), key)?.generation ?? 0
-          if (now > generation) return this.getToken(id, request)
-          if (result.kind === 'backoff' || this.clock.boot() >= until)
-            throw new EvertokenError(
-              'token_unavailable',
-              `grant ${id}: an earlier refresh is still without an answer, and sending it again now could end the login`,
-              { grant: id, advice: 'Wait: it is settled by itself before the present token expires.' },
-            )
-          await this.clock.sleep(pause, { signal: request.signal })
-          break
-        }
-        default:
-          return result satisfies never
-      }
-    }
+  #consented(record: GrantRecord): GrantSummary {
+    this.#reader.forget(record.id)
+    this.#flights.tellRefreshed(record, findToken(record, ownToken) as TokenRow)
+    this.#flights.tellNotices(record, undefined)
+    return this.#summary(record)
   }
 
   /** Resolves when no reader is served of a revoked login any more and the provider was told, or could not be yet. */

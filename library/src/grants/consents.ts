@@ -1,0 +1,48 @@
+import { EvertokenError } from '../errors.ts'
+import type { ConsentContext, ConsentOptions, ConsentRequest } from './consent.ts'
+import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
+import type { GrantRecord } from './grant.ts'
+import type { GrantSummary } from './summary.ts'
+
+/** Consents of people, begun and finished; each loads its code when somebody first asks for it. */
+export class Consents {
+  readonly #context: ConsentContext
+  readonly #consented: (record: GrantRecord) => GrantSummary
+  /** Those given on other devices while this process waits. */
+  readonly #waiting = new Set<Promise<GrantSummary>>()
+  readonly #ending = new AbortController()
+
+  /** `consented` hears of each that is finished and makes of it what the person is shown. */
+  constructor(context: ConsentContext, consented: (record: GrantRecord) => GrantSummary) {
+    this.#context = context
+    this.#consented = consented
+  }
+
+  async begin(id: string, options: ConsentOptions): Promise<ConsentRequest> {
+    const { beginConsent } = await import('./consent.ts')
+    return beginConsent(this.#context, id, options)
+  }
+
+  async finish(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
+    const { finishConsent } = await import('./consent.ts')
+    return this.#consented(await finishConsent(this.#context, callback, binding))
+  }
+
+  async beginOnDevice(id: string, options: DeviceConsentOptions): Promise<DeviceConsent> {
+    const { beginDeviceConsent } = await import('./device-consent.ts')
+    const signal = AbortSignal.any([this.#ending.signal, ...(options.signal ? [options.signal] : [])])
+    const { record, ...shown } = await beginDeviceConsent(this.#context, id, signal)
+    const finished = record.then((consented) => this.#consented(consented))
+    this.#waiting.add(finished)
+    const over = (): void => void this.#waiting.delete(finished)
+    // Whoever does not look at it has shown the code all the same: no reason to end the process.
+    finished.then(over, over)
+    return { ...shown, finished }
+  }
+
+  /** Ends the waiting for other devices; resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#ending.abort(new EvertokenError('closed', 'the keeper was closed'))
+    await Promise.allSettled(this.#waiting)
+  }
+}
