@@ -44,7 +44,9 @@ export interface ProviderProfile {
   readonly errors?: readonly ErrorRule[]
   readonly lifetimes?: ProfileLifetimes
   readonly consent?: ConsentDialect
-  /** How an API of this provider wants the access token; default `Authorization: Bearer`. */
+  /** What a JWT bearer assertion says here where its user does not say otherwise. */
+  readonly assertion?: AssertionDefaults
+  /** How an API of this provider wants the access token; default `Authorization: Bearer`. An empty scheme is none. */
   readonly api?: { readonly header?: string; readonly scheme?: string }
   readonly registration?: Registration
   /** Where all this comes from. */
@@ -207,6 +209,15 @@ export interface ConsentDialect {
   readonly fragment?: string
   /** Parameters of the callback to keep and to hand out. */
   readonly metadata?: readonly string[]
+}
+
+/** RFC 7523 section 2.1. */
+export interface AssertionDefaults {
+  readonly algorithm?: 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
+  /** `aud`, with variables filled in; default: the token endpoint. */
+  readonly audience?: string
+  /** Seconds from `iat` to `exp`; default 300. */
+  readonly lifetime?: number
 }
 
 /** How a person makes a client here. */
