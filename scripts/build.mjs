@@ -17,3 +17,8 @@ for (const name of ['library', 'server']) {
   const { status } = spawnSync(process.execPath, [tsc, '-p', project], { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
 }
+
+// The profiles of providers are read at run time, so they stand beside the code that reads them.
+const catalogue = path.join('providers', 'catalogue')
+const library = path.join(folder, 'library')
+fs.cpSync(path.join(library, 'src', catalogue), path.join(library, 'dist', catalogue), { recursive: true })

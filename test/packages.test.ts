@@ -62,6 +62,15 @@ describe('the packed files', () => {
       expect(fs.existsSync(path.join(root, name, 'LICENSE')), 'copies stay out of the repository').toBe(false)
     }
   })
+
+  test('hold every provider of the catalogue, once', async () => {
+    const { stdout } = await execute('tar', ['-tzf', packages.library.tarball])
+    const profiles = stdout
+      .split('\n')
+      .filter((file) => file.endsWith('.json') && file.includes('/catalogue/'))
+    const files = fs.readdirSync(path.join(root, 'library/src/providers/catalogue'))
+    expect(profiles.sort()).toEqual(files.sort().map((file) => `package/dist/providers/catalogue/${file}`))
+  })
 })
 
 describe('with both packages installed', () => {
@@ -143,6 +152,7 @@ describe('with only the library installed', () => {
   test('a program compiles with the types, and gets its tokens on plain Node', async () => {
     const program = `
       import { clientCredentials, Keeper, tokenSource } from 'evertoken'
+      import { catalogueIds, catalogueProfile, type ProviderProfile } from 'evertoken/providers'
       import { sqliteStore } from 'evertoken/sqlite'
       import { startPracticeServer } from 'evertoken/testing'
 
@@ -158,6 +168,8 @@ describe('with only the library installed', () => {
       const tokens = [await source.getToken(), await keeper.getToken('billing'), await keeper.getToken('billing')]
       const kinds: string[] = tokens.map((token) => token.type)
       console.log(kinds.join(), new Set(tokens.map((token) => token.value)).size, provider.requests.length)
+      const profiles: (ProviderProfile | undefined)[] = catalogueIds().map(catalogueProfile)
+      console.log(profiles.length === new Set(profiles).size, profiles.includes(undefined))
       await Promise.all([source.close(), keeper.close(), provider.stop()])
     `
     fs.writeFileSync(path.join(libraryOnly, 'program.ts'), program)
@@ -172,7 +184,7 @@ describe('with only the library installed', () => {
       stdout: '',
     })
     const ran = await execute(process.execPath, ['out/program.js'], { cwd: libraryOnly })
-    expect(ran).toEqual({ code: 0, stdout: 'Bearer,Bearer,Bearer 2 2\n', stderr: '' })
+    expect(ran).toEqual({ code: 0, stdout: 'Bearer,Bearer,Bearer 2 2\ntrue false\n', stderr: '' })
   })
 })
 
