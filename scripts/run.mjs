@@ -26,6 +26,7 @@ const tasks = {
     ['types', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']],
     ['format and lint', ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.']],
     ['unused code and dependencies', ['node_modules/knip/bin/knip.js']],
+    ['page of the providers', ['scripts/providers.mjs', '--check']],
     ['build', build],
     ['publint library', ['node_modules/publint/src/cli.js', 'library', '--strict']],
     ['publint server', ['node_modules/publint/src/cli.js', 'server', '--strict']],
