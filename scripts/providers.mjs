@@ -124,7 +124,8 @@ function section(profile) {
     registration.url && `Registered at <${registration.url}>.`,
     registration.redirect_uris && `Redirect URIs: ${registration.redirect_uris.join(', ')}.`,
     facts.recalled && `Recalled, not read: ${facts.recalled.map((key) => `\`${key}\``).join(', ')}.`,
-    facts.confidence === 'recalled' && !facts.recalled && 'All of it is recalled, not read.',
+    facts.sources.length === 0 && 'All of it is recalled, not read.',
+    facts.confidence === 'recalled' && !profile.lifetimes && 'How long its tokens live is not known.',
     facts.sources.length > 0 && `Sources: ${facts.sources.map(source).join('; ')}.`,
   ].filter(Boolean)
   return `### ${id}\n\n${name}\n\n${lines.map((line) => `- ${line}`).join('\n')}`

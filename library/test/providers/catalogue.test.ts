@@ -196,6 +196,12 @@ describe('every profile', () => {
     expect(
       found(({ facts, ...profile }) => [
         ...(facts?.confidence === 'read' && facts.sources.length === 0 ? ['read, but nowhere'] : []),
+        ...(facts?.confidence === 'recalled' &&
+        facts.sources.length > 0 &&
+        profile.lifetimes &&
+        !facts.recalled
+          ? ['does not say what of it is recalled']
+          : []),
         ...(facts?.recalled ?? [])
           .filter((key) => valueAt(profile, key) === undefined)
           .map((key) => `recalled ${key} is not there`),
