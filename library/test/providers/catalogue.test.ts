@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { lifetimeFacts } from '../../src/grants/lifetime-options.ts'
 import { catalogueIds, catalogueProfile, type ProviderProfile } from '../../src/providers/catalogue.ts'
 import { shapeProblems } from './profile-shape.ts'
 
@@ -177,18 +178,40 @@ describe('every profile', () => {
     ).toEqual([])
   })
 
-  test('has lifetimes that the keeper takes', () => {
-    const windowed = ['idempotent', 'last_child_wins', 'fork']
+  test('has lifetimes that a grant takes, and that do not contradict each other', () => {
     expect(
       found(({ lifetimes = {} }) => [
-        ...(windowed.includes(lifetimes.replay_class ?? '') === (lifetimes.reuse_window !== undefined)
-          ? []
-          : ['a window without its class, or a class without its window']),
+        ...refusal(() =>
+          lifetimeFacts(
+            'authorization_code',
+            {
+              replayClass: lifetimes.replay_class,
+              reuseWindow: lifetimes.reuse_window,
+              quiescence: lifetimes.quiescence,
+              oldTokenDies: lifetimes.old_token_dies,
+              refreshTokenLifetime: lifetimes.refresh_token_lifetime,
+              refreshTokenIdle: lifetimes.refresh_token_idle,
+              refreshRate: lifetimes.refresh_rate,
+            },
+            false,
+          ),
+        ),
         ...(lifetimes.replay_class === 'non_rotating' && lifetimes.rotation !== 'never'
           ? ['non_rotating, but rotates']
           : []),
         ...(lifetimes.never_expires && lifetimes.assumed_lifetime ? ['never expires, and after a time'] : []),
       ]),
+    ).toEqual([])
+  })
+
+  test('claims no replay class that is only recalled', () => {
+    expect(
+      found(({ facts, lifetimes }) =>
+        lifetimes?.replay_class !== undefined &&
+        facts?.recalled?.some((key) => /^lifetimes($|.re(play|use))/.test(key))
+          ? [`${lifetimes.replay_class} is recalled`]
+          : [],
+      ),
     ).toEqual([])
   })
 
@@ -273,6 +296,16 @@ function isSafe(address: string): boolean {
 
 const isUnder = (host: string, allowed: string): boolean =>
   allowed.startsWith('*.') ? host.endsWith(allowed.slice(1)) && host !== allowed.slice(1) : host === allowed
+
+/** What is said against it, if anything. */
+function refusal(attempt: () => unknown): string[] {
+  try {
+    attempt()
+    return []
+  } catch (error) {
+    return [String(error)]
+  }
+}
 
 type Rule = NonNullable<ProviderProfile['errors']>[number]
 
