@@ -47,6 +47,7 @@ export type {
 export type { GrantSummary } from './grants/summary.ts'
 export { defaultTiming, type Timing } from './grants/timing.ts'
 export { AccessToken, type TokenRequest, type TokenSource } from './grants/token.ts'
+export type { Validation, ValidationMethod } from './grants/validation.ts'
 export { nodeTransport } from './oauth/node-transport.ts'
 export type { Transport, WireRequest, WireResponse } from './oauth/transport.ts'
 export { loggedTransport } from './oauth/wire-log.ts'

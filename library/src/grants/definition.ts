@@ -50,6 +50,13 @@ export interface ClientOptions extends LifetimeOptions {
   revocationUrl?: string | undefined
   /** RFC 7662; in place of what an issuer names. */
   introspectionUrl?: string | undefined
+  /** OpenID Connect Core section 5.3; in place of what an issuer names. Asked by `validate` about tokens of scope `openid`. */
+  userinfoUrl?: string | undefined
+  /**
+   * A GET of the provider's API that changes nothing and answers 401 to an access token that is dead, 2xx to one that is not:
+   * asked by `validate` where there is neither introspection nor userinfo.
+   */
+  validationUrl?: string | undefined
   clientId?: string | undefined
   /**
    * The client secret, or a list of two while one takes the other's place: the first is used, and the second where the
@@ -187,6 +194,8 @@ function resolve(
       insecureHttp: options.insecureHttp ?? false,
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
+      userinfoEndpoint: endpoint(options.userinfoUrl, 'userinfoUrl'),
+      validationUrl: endpoint(options.validationUrl, 'validationUrl'),
       deviceAuthorizationEndpoint: endpoint(options.deviceAuthorizationUrl, 'deviceAuthorizationUrl'),
       pushedAuthorizationRequestEndpoint: endpoint(
         options.pushedAuthorizationRequestUrl,

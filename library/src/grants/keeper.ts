@@ -37,6 +37,7 @@ import { type GrantSummary, summaryOf } from './summary.ts'
 import { defaultTiming, type Timing } from './timing.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 import { TokenCache } from './token-cache.ts'
+import type { Validation } from './validation.ts'
 
 export interface KeeperOptions {
   /** Where grants live: `sqliteStore('tokens.db')`, `memoryStore()`. */
@@ -276,6 +277,17 @@ export class Keeper implements AsyncDisposable {
     await this.#existing(id, (record, moment) => revoke(record, this.clock.now(), moment))
     await this.#tellRevoked(id)
     return this.show(id)
+  }
+
+  /**
+   * Whether a token is good and how that is known: introspection, userinfo, a call of the client's, else its expiry. Nothing is
+   * refreshed by it.
+   *
+   * @throws EvertokenError `unknown_grant`, `token_unavailable` when the grant has no token to look at.
+   */
+  async validate(id: string, request: Pick<TokenRequest, 'scope' | 'resource'> = {}): Promise<Validation> {
+    const [{ validate }, record] = await Promise.all([import('./validation.ts'), this.#record(id)])
+    return validate(this.#context, record, request)
   }
 
   /**

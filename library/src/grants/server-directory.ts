@@ -23,12 +23,13 @@ export class ServerDirectory {
   /** Throws `discovery_failed`, `issuer_mismatch`, `insecure_http`; a failure is not remembered. */
   async serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
     const { revocationEndpoint, introspectionEndpoint, deviceAuthorizationEndpoint } = client
-    const { pushedAuthorizationRequestEndpoint } = client
+    const { pushedAuthorizationRequestEndpoint, userinfoEndpoint } = client
     const server = await this.#published(client)
     return {
       ...server,
       revocationEndpoint: revocationEndpoint ?? server.revocationEndpoint,
       introspectionEndpoint: introspectionEndpoint ?? server.introspectionEndpoint,
+      userinfoEndpoint: userinfoEndpoint ?? server.userinfoEndpoint,
       deviceAuthorizationEndpoint: deviceAuthorizationEndpoint ?? server.deviceAuthorizationEndpoint,
       pushedAuthorizationRequestEndpoint:
         pushedAuthorizationRequestEndpoint ?? server.pushedAuthorizationRequestEndpoint,

@@ -56,6 +56,8 @@ export interface ServerMetadata {
   readonly revocationEndpoint?: string | undefined
   /** RFC 7662. */
   readonly introspectionEndpoint?: string | undefined
+  /** OpenID Connect Core section 5.3. */
+  readonly userinfoEndpoint?: string | undefined
   /** RFC 8628. */
   readonly deviceAuthorizationEndpoint?: string | undefined
   /** RFC 9126. */
@@ -80,6 +82,10 @@ export interface ClientRegistration {
   readonly revocationEndpoint?: string | undefined
   /** RFC 7662; in place of what the provider names. */
   readonly introspectionEndpoint?: string | undefined
+  /** OpenID Connect Core section 5.3; in place of what the provider names. */
+  readonly userinfoEndpoint?: string | undefined
+  /** Answers a GET with 401 to an access token that is dead, with 2xx to one that is not, and changes nothing. */
+  readonly validationUrl?: string | undefined
   /** RFC 8628; in place of what the provider names. */
   readonly deviceAuthorizationEndpoint?: string | undefined
   /** RFC 9126; in place of what the provider names. */

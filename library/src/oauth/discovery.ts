@@ -99,6 +99,7 @@ function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHt
       member(document, 'authorization_response_iss_parameter_supported') === true,
     revocationEndpoint: endpoint('revocation_endpoint'),
     introspectionEndpoint: endpoint('introspection_endpoint'),
+    userinfoEndpoint: endpoint('userinfo_endpoint'),
     deviceAuthorizationEndpoint: endpoint('device_authorization_endpoint'),
     pushedAuthorizationRequestEndpoint: endpoint('pushed_authorization_request_endpoint'),
     requirePushedAuthorizationRequests: member(document, 'require_pushed_authorization_requests') === true,

@@ -16,6 +16,7 @@ export function metadata(_exchange: Exchange, practice: Practice): Answer {
     require_pushed_authorization_requests: options.requirePushedAuthorization,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
+    userinfo_endpoint: `${issuer}/userinfo`,
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: practiceGrantTypes,

@@ -215,7 +215,7 @@ export class PracticeServer {
  *
  * Grant types: client credentials, authorization code with PKCE S256, device code (RFC 8628), refresh token, JWT bearer.
  * Endpoints: `/authorize`, `/par` (RFC 9126), `/device_authorization`, `/device` (where a person types the user code), `/token`,
- * `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009), `/api/whoami` (wants
+ * `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009), `/userinfo` and `/api/whoami` (want
  * a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`, `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
  *
  * Without `clients` and `assertionIssuers` it knows:

@@ -21,6 +21,7 @@ const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/token': { POST: tokenEndpoint },
   '/introspect': { POST: introspectionEndpoint },
   '/revoke': { POST: revocationEndpoint },
+  '/userinfo': { GET: whoami },
   '/api/whoami': { GET: whoami },
 }
 

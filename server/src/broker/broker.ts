@@ -33,6 +33,7 @@ import { requestCheck } from './request-check.ts'
 import { guardRoutes } from './rights.ts'
 import { secureHeaders } from './secure-headers.ts'
 import { tokenRoutes } from './token.ts'
+import { validationRoutes } from './validation.ts'
 
 export interface BrokerOptions {
   keeper: Keeper
@@ -101,6 +102,7 @@ export function createBroker(options: BrokerOptions, tls?: ListenerTls): Broker 
     grantRoutes(routes, keeper, options.grantDescription)
     grantActionRoutes(routes, keeper)
     noticeRoutes(routes, keeper)
+    validationRoutes(routes, keeper)
     connectRoutes(routes, keeper, origin)
     healthRoutes(routes, keeper, options.isReady ?? (() => true))
   })

@@ -4,11 +4,11 @@ import type { Broker } from './broker.ts'
 import { grantId, grantParameters } from './grant-id.ts'
 import { answers } from './problem.ts'
 
-const scope = Type.String({
+export const scope = Type.String({
   maxLength: 2000,
   description: "Scope, joined by spaces; default: the grant's own.",
 })
-const resource = Type.String({ maxLength: 2000, description: 'RFC 8707.' })
+export const resource = Type.String({ maxLength: 2000, description: 'RFC 8707.' })
 
 export const tokenSchema = Type.Object(
   {

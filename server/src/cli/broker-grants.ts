@@ -5,11 +5,12 @@ import {
   ReauthorizationRequiredError,
   type Secret,
   type StoredNotice,
+  type TokenRequest,
   type UpstreamRevocation,
 } from 'evertoken'
 import { brokerKey } from './broker-key.ts'
 import type { Environment } from './environment.ts'
-import { grantFromJson, noticeFromJson, tokenFromJson } from './grant-json.ts'
+import { grantFromJson, noticeFromJson, tokenFromJson, validationFromJson } from './grant-json.ts'
 import type { Grants, GrantsOptions } from './grants.ts'
 
 /** Longer than a broker waits for a provider on behalf of a reader. */
@@ -18,6 +19,7 @@ const patience = 45_000
 type Json = Record<string, unknown>
 type GrantBody = Parameters<typeof grantFromJson>[0]
 type NoticeBody = Parameters<typeof noticeFromJson>[0]
+type ValidationBody = Parameters<typeof validationFromJson>[0]
 
 /** Grants at a broker, over its HTTP API. */
 export function openBroker(address: string, options: GrantsOptions, environment: Environment): Grants {
@@ -36,11 +38,9 @@ export function openBroker(address: string, options: GrantsOptions, environment:
         return { url: String(answer.connect_url), expiresAt: Date.parse(String(answer.expires_at)) }
       },
     },
-    token: async (id, { minTtl, scope, resource }) => {
-      const query = new URLSearchParams()
+    token: async (id, { minTtl, ...which }) => {
+      const query = tokenQuery(which)
       if (minTtl !== undefined) query.set('min_ttl', String(Math.ceil(minTtl)))
-      if (scope !== undefined) query.set('scope', typeof scope === 'string' ? scope : scope.join(' '))
-      if (resource !== undefined) query.set('resource', resource)
       return tokenFromJson(await client.send('GET', `${grantAt(id)}/token?${query}`))
     },
     list: () => everyGrant(client),
@@ -49,6 +49,10 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
+    validate: async (id, { scope, resource }) => {
+      const path = `${grantAt(id)}/validate?${tokenQuery({ scope, resource })}`
+      return validationFromJson((await client.send('POST', path, {})) as unknown as ValidationBody)
+    },
     revoke: (id) => act(id, 'revoke'),
     remove: async (id, { revoke = false }) => {
       const answer = await client.send('DELETE', `${grantAt(id)}${revoke ? '?revoke=true' : ''}`)
@@ -57,6 +61,13 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     notices: (after) => everyNotice(client, after),
     [Symbol.asyncDispose]: async () => undefined,
   }
+}
+
+function tokenQuery({ scope, resource }: Pick<TokenRequest, 'scope' | 'resource'>): URLSearchParams {
+  const query = new URLSearchParams()
+  if (scope !== undefined) query.set('scope', typeof scope === 'string' ? scope : scope.join(' '))
+  if (resource !== undefined) query.set('resource', resource)
+  return query
 }
 
 function grantAt(id: string): string {

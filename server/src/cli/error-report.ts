@@ -2,7 +2,7 @@ import { constants } from 'node:os'
 import { styleText } from 'node:util'
 import type { ErrorCode, EvertokenError } from 'evertoken'
 import { type Environment, Interruption } from './environment.ts'
-import { exitCodeOf } from './exit-code.ts'
+import { exitCodeOf, NegativeAnswer } from './exit-code.ts'
 
 /**
  * Says what went wrong, to people on stderr or with `json` to programs on stdout, and gives the exit code. Never a
@@ -14,6 +14,7 @@ export function reportError(
   environment: Pick<Environment, 'env' | 'stdout' | 'stderr'>,
 ): number {
   if (error instanceof Interruption) return 128 + constants.signals[error.signal]
+  if (error instanceof NegativeAnswer) return error.exitCode
   const { code, message, advice, grant } = factsOf(error)
   if (json) {
     environment.stdout.write(`${JSON.stringify({ error: { code, message, advice, grant } })}\n`)

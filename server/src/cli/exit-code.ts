@@ -3,7 +3,7 @@ import type { ErrorCode } from 'evertoken'
 /** What the command ends with, for scripts. Stable; `evertoken --help` prints this table. */
 export const exitCodes = {
   0: 'it worked',
-  1: 'it failed, and trying again will not help',
+  1: 'it failed, and trying again will not help; or the answer is no (validate)',
   2: 'the command line, the configuration or a file it names is wrong',
   3: 'a person has to consent: evertoken login NAME',
   4: 'the provider, the broker or the store does not answer now; try again later',
@@ -13,6 +13,12 @@ export const exitCodes = {
 } as const
 
 export type ExitCode = keyof typeof exitCodes
+
+/** The command worked, has written its answer, and that is no. */
+export class NegativeAnswer extends Error {
+  override readonly name = 'NegativeAnswer'
+  readonly exitCode: ExitCode = 1
+}
 
 /** Every code has its exit code: the compiler refuses a new one that is not here. */
 const byCode = {

@@ -9,6 +9,7 @@ import type { NoticesOptions } from './notices.ts'
 import type { RemoveOptions } from './remove.ts'
 import type { RevokeOptions } from './revoke.ts'
 import type { TokenOptions } from './token.ts'
+import type { ValidateOptions } from './validate.ts'
 
 const name = ['<name>', 'the grant'] as const
 
@@ -86,6 +87,16 @@ export function registerGrantCommands(program: Command, environment: Environment
       .action(async (id: string, options: GrantsOptions) =>
         (await import('./change.ts')).change(change, id, options, environment),
       )
+
+  onGrants(program.command('validate'))
+    .description('whether the present token is good, and how that is known; changes nothing')
+    .argument(...name)
+    .option('--scope <scope>', 'of the token for that scope; may be repeated', collected)
+    .option('--resource <uri>', 'of the token for that resource (RFC 8707)')
+    .addHelpText('after', '\nExample:\n  $ evertoken validate work || evertoken refresh work')
+    .action(async (id: string, options: ValidateOptions) =>
+      (await import('./validate.ts')).validate(id, options, environment),
+    )
 
   onGrants(program.command('revoke'))
     .description('end a login, here and at the provider')

@@ -1,6 +1,7 @@
-import type { GrantSummary, Notice, StoredNotice } from 'evertoken'
+import type { GrantSummary, Notice, StoredNotice, Validation } from 'evertoken'
 import type { summaryBody } from '../broker/grant-summary.ts'
 import type { storedNoticeBody } from '../broker/notices.ts'
+import type { validationBody } from '../broker/validation.ts'
 import type { TokenView } from './grants.ts'
 
 type Json = Record<string, unknown>
@@ -47,6 +48,12 @@ export function grantFromJson(body: GrantBody): GrantSummary {
 /** The inverse of the broker's `storedNoticeBody`. A kind of a newer broker is shown like any other. */
 export const noticeFromJson = (body: ReturnType<typeof storedNoticeBody>): StoredNotice =>
   ({ ...body, at: Date.parse(body.at) }) as StoredNotice
+
+/** The inverse of the broker's `validationBody`. */
+export const validationFromJson = ({
+  expires_at,
+  ...rest
+}: ReturnType<typeof validationBody>): Validation => ({ ...rest, expiresAt: Date.parse(expires_at) })
 
 /** A token as the broker answers it, so that a script reads the same from a store and from a broker. */
 export function tokenToJson(token: TokenView, utc: number): Json {

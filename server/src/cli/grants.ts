@@ -7,6 +7,7 @@ import type {
   StoredNotice,
   TokenRequest,
   UpstreamRevocation,
+  Validation,
 } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import type { Environment } from './environment.ts'
@@ -47,6 +48,8 @@ export interface Grants extends AsyncDisposable {
   refresh(id: string, signal: AbortSignal): Promise<GrantSummary>
   pause(id: string): Promise<GrantSummary>
   resume(id: string): Promise<GrantSummary>
+  /** Whether its present token is good. */
+  validate(id: string, request: Pick<TokenRequest, 'scope' | 'resource'>): Promise<Validation>
   /** Ends the login, here and at the provider. */
   revoke(id: string): Promise<GrantSummary>
   /** Forgets it; with `revoke` ends the login first, and gives back what the provider made of that. */

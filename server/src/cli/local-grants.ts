@@ -93,6 +93,7 @@ function grantsOf(keeper: Keeper): Grants {
     },
     pause: (id) => keeper.pause(id),
     resume: (id) => keeper.resume(id),
+    validate: (id, request) => keeper.validate(id, request),
     revoke: (id) => keeper.revoke(id),
     remove: (id, removal) => keeper.remove(id, removal),
     notices: (after) => everyNotice(keeper, after),

@@ -75,6 +75,7 @@ describe('/openapi.json', () => {
       'POST /v1/grants/{id}/resume administer',
       'POST /v1/grants/{id}/revoke administer',
       'POST /v1/grants/{id}/token/rejected read',
+      'POST /v1/grants/{id}/validate administer',
     ])
   })
 

@@ -17,6 +17,7 @@ const expected = {
   'POST /v1/grants/:id/pause': 'administer',
   'POST /v1/grants/:id/resume': 'administer',
   'POST /v1/grants/:id/revoke': 'administer',
+  'POST /v1/grants/:id/validate': 'administer',
   'GET /v1/notices': 'administer',
   'POST /v1/grants/:id/connect': 'administer',
   'GET /connect/:ticket': 'public',

@@ -130,6 +130,36 @@ describe('evertoken spool', () => {
   })
 })
 
+describe('evertoken validate', () => {
+  test('says whether the token is good and who says so, and ends with 1 when it is not', async () => {
+    const { server, data } = await work()
+    const { stdout: token } = await evertoken(['token', 'work', '--data', data])
+    const before = server.requests.length
+    const good = await evertoken(['validate', 'work', '--data', data])
+    expect(good.code).toBe(0)
+    expect(good.stdout).toMatch(
+      /^work is good: the provider says so \(introspection\); generation 1, its time ends in \d+ m/,
+    )
+    server.revokeLogin('practice-user')
+    const dead = await evertoken(['validate', 'work', '--data', data])
+    expect(dead).toMatchObject({ code: 1, stderr: 'evertoken refresh work obtains another.\n' })
+    expect(dead.stdout).toMatch(/^work is no good: the provider says so \(introspection\); generation 1/)
+    expect(dead.stdout + good.stdout).not.toContain(token.trim())
+    const asked = server.requests.slice(before).map(({ path: at }) => at)
+    expect(asked).not.toContain('/token')
+    const json = await evertoken(['validate', 'work', '--data', data, '--json'])
+    expect(json.code).toBe(1)
+    expect(JSON.parse(json.stdout)).toEqual({
+      grant: 'work',
+      valid: false,
+      by: 'introspection',
+      generation: 1,
+      expires_at: expect.stringMatching(/Z$/),
+      unanswered: [],
+    })
+  }, 40_000)
+})
+
 describe('evertoken revoke', () => {
   test('ends a login here and at the provider, when somebody is sure', async () => {
     const { server, data } = await work()
