@@ -1,4 +1,5 @@
 import {
+  awake,
   historyOf,
   judgeLogin,
   type LoginHistory,
@@ -186,11 +187,14 @@ function evidenceOf({ name, store, scale, campaign, seen, truth }: Omit<Records,
     rotation: rotationOf(name),
     reuseWindow: isWindowed(name) ? scale.reuseWindow : undefined,
     kills: killsOf(campaign, seen, truth, scale.handover),
-    stops: of(campaign, 'stopped').map(({ sender, at, until }) => ({ sender, from: at, until })),
+    stops: stopsOf(campaign),
     absences: [...absencesOf(campaign, seen), ...(store === 'sqlite' ? locksOf(campaign, seen) : [])],
     timing: { deadline, lease, quiescence, mandatory: scale.mandatory, handover: scale.handover },
   }
 }
+
+const stopsOf = (campaign: readonly CampaignEvent[]) =>
+  of(campaign, 'stopped').map(({ sender, at, until }) => ({ sender, from: at, until }))
 
 /**
  * When each process died, which it knows better itself than whoever waits for its end. For an answer it dies again where
@@ -206,11 +210,12 @@ function killsOf(
   const died = new Map(of(campaign, 'killed').map(({ sender, at }) => [sender, own.get(sender) ?? at]))
   const read = new Map(of(seen, 'answer').map((event) => [`${event.sender} ${event.refreshToken}`, event.at]))
   const tellsReads = new Set(of(seen, 'send').map(({ sender }) => sender))
+  const stops = stopsOf(campaign)
   const unread = of(truth, 'received').flatMap(({ sender = '', refreshToken, at }) => {
     const death = died.get(sender)
     if (death === undefined) return []
     const readAt = read.get(`${sender} ${refreshToken}`) ?? Number.POSITIVE_INFINITY
-    const isUnread = at > death || (tellsReads.has(sender) && death - readAt <= handover)
+    const isUnread = at > death || (tellsReads.has(sender) && awake(sender, readAt, death, stops) <= handover)
     return isUnread ? [{ sender, at }] : []
   })
   return [...[...died].map(([sender, at]) => ({ sender, at })), ...unread]
@@ -282,12 +287,15 @@ function lostAt(
  * Milliseconds from a loss until it could be known: until a request after it was answered, and whoever asked lived. Only the
  * answer to another request tells that one which came late has ended the login.
  */
-function knowableAfter({ requests }: LoginHistory, from: number, { kills, timing }: Evidence): number {
+function knowableAfter({ requests }: LoginHistory, from: number, { kills, stops, timing }: Evidence): number {
   const answered = requests.filter(({ receivedAt, delivery }) => receivedAt >= from && delivery === 'whole')
   const heard = answered.find(
     ({ sender, receivedAt, answeredAt = Number.POSITIVE_INFINITY }) =>
       !kills.some(
-        (kill) => kill.sender === sender && kill.at >= receivedAt && kill.at <= answeredAt + timing.handover,
+        (kill) =>
+          kill.sender === sender &&
+          kill.at >= receivedAt &&
+          awake(sender, answeredAt, kill.at, stops) <= timing.handover,
       ),
   )
   // Where all died who asked, it was known no sooner than by the last of them.

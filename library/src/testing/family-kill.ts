@@ -1,5 +1,5 @@
 import type { LoginHistory, RefreshTokenHistory, TokenRequestHistory } from './login-history.ts'
-import type { LossCause, ResolvedEvidence } from './loss-evidence.ts'
+import { awake, type LossCause, type ResolvedEvidence } from './loss-evidence.ts'
 import { isWindowed, type Rotation } from './rotation.ts'
 
 /** The refresh token that a request presented. */
@@ -30,6 +30,7 @@ export function excuseOfKill(
   if (lethal !== undefined && lethal.from > kill.from) {
     if (lethal.receivedAt - kill.receivedAt >= wait) return 'processed_late'
   }
+  if (lethal !== undefined && heldByStopped(lethal, kill, wait, evidence)) return 'stopped_before_durable'
   return stoppedBefore(history, kill, wait, evidence) ? 'stopped_before_send' : undefined
 }
 
@@ -59,6 +60,21 @@ function lethalSend(
   if (!isWindowed(rotation)) return spent[0]
   const children = new Set(spent.map(({ refreshToken }) => refreshToken))
   return requests.find(({ presented }) => presented !== undefined && children.has(presented))
+}
+
+/** Whoever had the answer stood still with it until nobody had to wait for it any more: to all others it was dead. */
+function heldByStopped(
+  { sender, receivedAt, answeredAt }: TokenRequestHistory,
+  kill: TokenRequestHistory,
+  wait: number,
+  { stops, timing }: ResolvedEvidence,
+): boolean {
+  if (answeredAt === undefined || answeredAt > kill.receivedAt || kill.receivedAt - receivedAt < wait)
+    return false
+  const stood = stops.some(
+    (stop) => stop.sender === sender && stop.from < kill.receivedAt && stop.until > answeredAt,
+  )
+  return stood && awake(sender, answeredAt, kill.receivedAt, stops) <= timing.handover
 }
 
 function stoppedBefore(

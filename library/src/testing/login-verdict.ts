@@ -1,6 +1,12 @@
 import { excuseOfKill, parentOf } from './family-kill.ts'
 import { type LoginHistory, liveRefreshTokens, type TokenRequestHistory } from './login-history.ts'
-import { type LossCause, type LossEvidence, type ResolvedEvidence, resolveEvidence } from './loss-evidence.ts'
+import {
+  awake,
+  type LossCause,
+  type LossEvidence,
+  type ResolvedEvidence,
+  resolveEvidence,
+} from './loss-evidence.ts'
 import { isWindowed } from './rotation.ts'
 
 /** A used refresh token that ended its login. */
@@ -88,7 +94,7 @@ function lossOf(history: LoginHistory, refreshToken: string, evidence: ResolvedE
 
 /** Why an answer never became the client's; undefined when nothing speaks against its having arrived. */
 function excuseOfAnswer(request: TokenRequestHistory, evidence: ResolvedEvidence): LossCause | undefined {
-  const { kills, timing } = evidence
+  const { kills, stops, timing } = evidence
   const { receivedAt, answeredAt, delivery, sender } = request
   if (request.processedLate) return 'processed_late'
   if (delivery !== 'whole' || answeredAt === undefined) return 'answer_lost'
@@ -97,7 +103,7 @@ function excuseOfAnswer(request: TokenRequestHistory, evidence: ResolvedEvidence
     (kill) =>
       (kill.sender === undefined || sender === undefined || kill.sender === sender) &&
       kill.at >= receivedAt &&
-      kill.at <= answeredAt + timing.handover,
+      awake(sender, answeredAt, kill.at, stops) <= timing.handover,
   )
   return killed ? 'killed_before_durable' : undefined
 }

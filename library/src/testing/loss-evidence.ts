@@ -6,6 +6,8 @@ import type { Rotation } from './rotation.ts'
  *
  * - `answer_lost`: the answer with the only live refresh token never arrived whole.
  * - `killed_before_durable`: it arrived, and its process was killed before it could have been durable.
+ * - `stopped_before_durable`: it arrived, and its process stood still before it could have been durable, for longer than
+ *   anybody waits.
  * - `processed_late`: the server processed the request after its client had gone, or later than anybody waits.
  * - `stopped_before_send`: a process was stopped just before its send, for longer than anybody waits.
  * - `host_gone`: the live refresh token is on a host that did not come back.
@@ -20,6 +22,7 @@ import type { Rotation } from './rotation.ts'
 export type LossCause =
   | 'answer_lost'
   | 'killed_before_durable'
+  | 'stopped_before_durable'
   | 'processed_late'
   | 'stopped_before_send'
   | 'host_gone'
@@ -59,7 +62,10 @@ export interface LossTiming {
   readonly lease: number
   /** After it, and not before, a request that was not processed may be taken as dead. Default 120,000. */
   readonly quiescence: number
-  /** From the last byte of an answer until it is durable: a kill within that excuses its loss. Default 1000. */
+  /**
+   * From the last byte of an answer until it is durable, not counting stops: a kill within that excuses its loss. Default
+   * 1000.
+   */
   readonly handover: number
 }
 
@@ -69,6 +75,19 @@ const defaultLossTiming: LossTiming = Object.freeze({
   quiescence: 120_000,
   handover: 1_000,
 })
+
+/** How long a process was at work between two times, in milliseconds. */
+export function awake(
+  sender: string | undefined,
+  from: number,
+  until: number,
+  stops: NonNullable<LossEvidence['stops']>,
+): number {
+  const stood = stops
+    .filter((stop) => stop.sender === sender)
+    .map((stop) => Math.max(0, Math.min(stop.until, until) - Math.max(stop.from, from)))
+  return until - from - stood.reduce((sum, span) => sum + span, 0)
+}
 
 /** The evidence as the verdict reads it: checked, with its defaults, and as sets. */
 export interface ResolvedEvidence {

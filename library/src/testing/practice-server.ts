@@ -31,7 +31,7 @@ export {
   judgeLogin,
   type LoginVerdict,
 } from './login-verdict.ts'
-export type { LossCause, LossEvidence, LossTiming } from './loss-evidence.ts'
+export { awake, type LossCause, type LossEvidence, type LossTiming } from './loss-evidence.ts'
 export {
   defaultAssertionIssuers,
   defaultClients,

@@ -126,6 +126,41 @@ describe('strict: nobody could have helped it when', () => {
     expect(verdict({ kills, timing: { handover: 100 } })).toMatchObject({ cause: 'answer_dropped' })
   })
 
+  test('the process with the answer stood still, and was killed as soon as it went on', async () => {
+    await meets(first.refresh)
+    const kills = [{ sender: 'a', at: now + 2_700 }]
+    const stops = [{ sender: 'a', from: now + 5, until: now + 2_600 }]
+    expect(verdict({ kills, stops })).toMatchObject({ avoidable: false, cause: 'killed_before_durable' })
+    expect(verdict({ kills, stops: [{ ...stops[0]!, sender: 'b' }] })).toMatchObject({
+      cause: 'answer_dropped',
+    })
+    expect(verdict({ kills: [{ sender: 'a', at: now + 3_700 }], stops })).toMatchObject({
+      cause: 'answer_dropped',
+    })
+  })
+
+  test('the process with the answer stood still, until another no longer had to wait for it', async () => {
+    const second = tokensOf(await refresh(server, first.refresh, undefined, 'a'))
+    const from = now + 10
+    now += 120_000
+    await meets(first.refresh, undefined, 'b')
+    // It went on afterwards, and has the token now that it is dead.
+    const tokens = [second.refresh]
+    const stops = [{ sender: 'a', from, until: now + 10_000 }]
+    expect(verdict({ tokens, stops })).toMatchObject({
+      avoidable: false,
+      cause: 'stopped_before_durable',
+      familyKill: { alreadyLost: false, request: { sender: 'b' } },
+    })
+    expect(verdict({ tokens, stops: [{ sender: 'a', from, until: now - 2_000 }] })).toMatchObject({
+      avoidable: true,
+      cause: 'family_killed',
+    })
+    expect(verdict({ tokens, stops, timing: { quiescence: 121_000 } })).toMatchObject({
+      cause: 'family_killed',
+    })
+  })
+
   test('the live refresh token is on a host that never came back', async () => {
     const second = tokensOf(await refresh(server, first.refresh))
     const unreachable = [fingerprint(second.refresh)]
