@@ -72,13 +72,15 @@ export interface ProfileVariable {
   /** Used where nobody says otherwise. */
   readonly default?: string
   readonly example?: string
-  /** A regular expression that the whole value must match; default `[A-Za-z0-9][A-Za-z0-9.-]*`. */
+  /** A regular expression that the whole value must match; default `[A-Za-z0-9][A-Za-z0-9.-]*`, of a secret `[\x21-\x7e]+`. */
   readonly pattern?: string
   /**
-   * Where it is part of a host: the hosts that may come of it, `*.myshopify.com` for one label or more before a suffix. Without them only those to
-   * which the template itself leaves no choice.
+   * Where it is part of a host: the hosts that may come of it, `*.myshopify.com` for one label or more before a suffix. Without
+   * them the address itself must leave no choice: `https://{shop}.myshopify.com`.
    */
   readonly hosts?: readonly string[]
+  /** Everybody runs this provider at a host of their own (Keycloak, GitLab): whoever fills it in says where secrets go. */
+  readonly any_host?: boolean
   /** It is a secret and never shown. */
   readonly secret?: boolean
 }
