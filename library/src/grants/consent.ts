@@ -39,7 +39,8 @@ export interface ConsentOptions {
 
 interface Remembered {
   readonly state: string
-  readonly codeVerifier: string
+  /** Absent where the provider takes none. */
+  readonly codeVerifier?: string | undefined
   readonly redirectUri: string
   readonly binding: string
 }
@@ -72,7 +73,7 @@ export async function beginConsent(
   const expiresAt = clock.now() + timing.consent
   const remembered: Remembered = {
     state: request.state,
-    codeVerifier: request.codeVerifier.reveal(),
+    codeVerifier: request.codeVerifier?.reveal(),
     redirectUri,
     binding,
   }
@@ -120,7 +121,7 @@ export async function finishConsent(
     {
       code,
       redirectUri: remembered.redirectUri,
-      codeVerifier: new Secret(remembered.codeVerifier),
+      codeVerifier: remembered.codeVerifier === undefined ? undefined : new Secret(remembered.codeVerifier),
       resource: definition.resource,
       parameters: definition.parameters,
     },

@@ -12,6 +12,7 @@ import type { GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
 import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
+import { isIntrospectable, type ProfiledOptions, withProfile } from './profile-options.ts'
 
 /** How a client authenticates, by the names of RFC 8414 `token_endpoint_auth_methods_supported`. */
 export type ClientAuthenticationMethod = ClientAuthentication['method']
@@ -57,6 +58,11 @@ export interface ClientOptions extends LifetimeOptions {
    * asked by `validate` where there is neither introspection nor userinfo.
    */
   validationUrl?: string | undefined
+  /**
+   * Where the provider sends a person back to, exactly as at the consent: only for providers that want to hear it at every
+   * refresh (`send: [redirect_uri]` in their profile).
+   */
+  redirectUri?: string | undefined
   clientId?: string | undefined
   /**
    * The client secret, or a list of two while one takes the other's place: the first is used, and the second where the
@@ -176,13 +182,9 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
   }
 }
 
-/** An issuer that is discovered may name the endpoint. */
-const introspectable = ({ issuer, tokenUrl, introspectionUrl }: ClientOptions): boolean =>
-  introspectionUrl !== undefined || (issuer !== undefined && tokenUrl === undefined)
-
 function resolve(
   grantType: GrantType,
-  options: ClientOptions & GrantOptions,
+  { options, dialect }: ProfiledOptions<ClientOptions & GrantOptions>,
   more: Partial<GrantDefinition>,
 ): GrantDefinition {
   const definition: GrantDefinition = {
@@ -202,12 +204,14 @@ function resolve(
         'pushedAuthorizationRequestUrl',
       ),
       pushedAuthorization: options.pushedAuthorization,
+      redirectUri: options.redirectUri,
+      dialect,
     }),
     scope: words(options.scope),
     resource: words(options.resource),
     parameters: Object.freeze({ ...options.parameters }),
     metadata: Object.freeze([...(options.metadata ?? [])]),
-    facts: lifetimeFacts(grantType, options, introspectable(options)),
+    facts: lifetimeFacts(grantType, options, isIntrospectable(options)),
     refreshBefore: checkedSeconds(options.refreshBefore, 'refreshBefore'),
     assumedLifetime: checkedLifetime(options.assumedLifetime, 'assumedLifetime'),
     ...more,
@@ -218,14 +222,14 @@ function resolve(
 
 /** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration` or `empty_secret`. */
 export function clientCredentials(options: ClientCredentialsOptions): GrantDefinition {
-  return resolve('client_credentials', options, {})
+  return resolve('client_credentials', withProfile('client_credentials', options), {})
 }
 
 /** A service account that signs an assertion for each token (RFC 7523 section 2.1). */
 export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
   const { issuer, subject, audience, claims = {}, header = {}, key } = options.assertion
   if (typeof issuer !== 'string' || issuer === '') throw invalid('assertion.issuer is missing')
-  return resolve('jwt_bearer', options, {
+  return resolve('jwt_bearer', withProfile('jwt_bearer', options), {
     assertion: Object.freeze({
       issuer,
       subject: subject ?? issuer,
@@ -240,17 +244,18 @@ export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
 
 /** A person's consent (RFC 6749 section 4.1 with PKCE, or RFC 8628). Pending until somebody has consented. */
 export function authorizationCode(options: AuthorizationCodeOptions): GrantDefinition {
-  const { issuer, authorizationUrl, deviceAuthorizationUrl } = options
+  const profiled = withProfile('authorization_code', options)
+  const { issuer, authorizationUrl, deviceAuthorizationUrl } = profiled.options
   if (issuer === undefined && authorizationUrl === undefined && deviceAuthorizationUrl === undefined)
     throw invalid('a consent needs an issuer, an authorizationUrl or a deviceAuthorizationUrl')
-  return resolve('authorization_code', options, {
+  return resolve('authorization_code', profiled, {
     authorizationParameters: Object.freeze({ ...options.authorizationParameters }),
   })
 }
 
 /** A login that began elsewhere: its newest refresh token goes in, and from then on only evertoken spends it. */
 export function refreshToken(options: RefreshTokenOptions): GrantDefinition {
-  return resolve('refresh_token', options, {
+  return resolve('refresh_token', withProfile('refresh_token', options), {
     refreshToken: checkedSecret(options.refreshToken, 'refreshToken'),
   })
 }

@@ -63,7 +63,12 @@ export async function sendTokenMessage(
       const { refreshTokenGrant } = await messages.refreshToken()
       // RFC 6749 section 6: without a scope the new token has the one that was granted.
       const scope = key.scope === '' ? [] : message.scope
-      return refreshTokenGrant(server, client, { ...message, scope, refreshToken: held as Secret }, wire)
+      return refreshTokenGrant(
+        server,
+        client,
+        { ...message, scope, refreshToken: held as Secret, consentedScope: definition.scope },
+        wire,
+      )
     }
     default:
       return definition.grantType satisfies never

@@ -3,8 +3,10 @@ import { EvertokenError, InvalidScopeError, ProviderError } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { fragmentOf, writeAuthorization } from './consent-dialect.ts'
 import { printable } from './printable.ts'
 import { randomText } from './random-text.ts'
+import { consentScope, endpointOf } from './request-dialect.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { requestToken, type TokenRequestMessage } from './token-endpoint.ts'
 import type { Wire } from './transport.ts'
@@ -18,46 +20,61 @@ export interface AuthorizationRequest {
   readonly url: string
   /** 256 bits; comes back with the code and says which request it answers. */
   readonly state: string
-  /** RFC 7636; proves at the token endpoint that the code was asked for by us. */
-  readonly codeVerifier: Secret
+  /** RFC 7636; proves at the token endpoint that the code was asked for by us. Absent where the provider takes none. */
+  readonly codeVerifier?: Secret | undefined
   /** What the URL asks for, without what the endpoint has in its query by itself. */
   readonly parameters: URLSearchParams
 }
 
 /**
- * Begins an authorization code grant (RFC 6749 section 4.1.1) with PKCE S256 (RFC 7636) and a random state.
+ * Begins an authorization code grant (RFC 6749 section 4.1.1) with PKCE S256 (RFC 7636), unless the provider's dialect says that
+ * it takes none, and a random state.
  *
  * @throws EvertokenError `invalid_configuration` when the provider has no authorization endpoint.
  * @throws TypeError when `parameters` names one that the protocol sets itself.
  */
 export async function authorizationRequest(
   server: ServerMetadata,
-  client: Pick<ClientRegistration, 'clientId'>,
+  client: Pick<ClientRegistration, 'clientId' | 'dialect'>,
   message: AuthorizationMessage,
   random?: Wire['random'],
 ): Promise<AuthorizationRequest> {
-  const url = authorizationUrl(server)
+  const { dialect } = client
+  const url = authorizationUrl(server, client)
   const state = randomText(random)
-  const codeVerifier = randomText(random)
+  const codeVerifier = dialect?.consent?.pkce === 'none' ? undefined : randomText(random)
   const own: Record<string, string> = {
     response_type: 'code',
     client_id: client.clientId,
     redirect_uri: message.redirectUri,
     state,
-    code_challenge: await calculatePKCECodeChallenge(codeVerifier),
-    code_challenge_method: 'S256',
   }
-  if (message.scope !== undefined && message.scope.length > 0) own.scope = message.scope.join(' ')
-  const parameters = new URLSearchParams()
+  if (codeVerifier !== undefined) {
+    own.code_challenge = await calculatePKCECodeChallenge(codeVerifier)
+    own.code_challenge_method = 'S256'
+  }
+  const scope = consentScope(client, message.scope)
+  if (scope.length > 0) own.scope = scope.join(' ')
+  const composed = new URLSearchParams()
   for (const [name, value] of Object.entries(message.parameters ?? {})) {
     if (Object.hasOwn(own, name)) throw new TypeError(`the parameter ${name} is set by the protocol`)
-    parameters.set(name, value)
+    composed.set(name, value)
   }
-  for (const [name, value] of Object.entries(own)) parameters.set(name, value)
-  for (const name of parameters.keys()) url.searchParams.delete(name)
-  for (const resource of [message.resource ?? []].flat()) parameters.append('resource', resource)
+  for (const [name, value] of Object.entries(own)) composed.set(name, value)
+  for (const name of composed.keys()) url.searchParams.delete(name)
+  for (const resource of [message.resource ?? []].flat()) composed.append('resource', resource)
+  const parameters =
+    dialect === undefined ? composed : writeAuthorization(dialect, composed, message.parameters ?? {})
+  if (dialect !== undefined) for (const name of parameters.keys()) url.searchParams.delete(name)
   for (const [name, value] of parameters) url.searchParams.append(name, value)
-  return { url: url.href, state, codeVerifier: new Secret(codeVerifier), parameters }
+  const fragment = fragmentOf(dialect)
+  if (fragment !== undefined) url.hash = fragment
+  return {
+    url: url.href,
+    state,
+    ...(codeVerifier === undefined ? {} : { codeVerifier: new Secret(codeVerifier) }),
+    parameters,
+  }
 }
 
 /**
@@ -65,8 +82,8 @@ export async function authorizationRequest(
  *
  * @throws EvertokenError `invalid_configuration` when the provider has none.
  */
-export function authorizationUrl(server: ServerMetadata): URL {
-  const url = webAddress(server.authorizationEndpoint ?? '')
+export function authorizationUrl(server: ServerMetadata, client: Pick<ClientRegistration, 'dialect'>): URL {
+  const url = webAddress(endpointOf(client, 'authorize', server.authorizationEndpoint) ?? '')
   if (url === undefined)
     throw new EvertokenError('invalid_configuration', 'the provider has no authorization endpoint', {
       advice: 'Name the issuer, or the authorization endpoint beside the token endpoint.',
@@ -126,7 +143,7 @@ export interface AuthorizationCodeMessage extends TokenRequestMessage {
   readonly code: Secret
   /** The same as in the authorization request. */
   readonly redirectUri: string
-  readonly codeVerifier: Secret
+  readonly codeVerifier?: Secret | undefined
 }
 
 /** Exchanges a code for tokens, RFC 6749 section 4.1.3 and RFC 7636 section 4.5. A code works once. */
@@ -136,12 +153,13 @@ export function authorizationCodeGrant(
   message: AuthorizationCodeMessage,
   wire: Wire,
 ): Promise<TokenAnswer> {
+  const { code, redirectUri, codeVerifier } = message
   const own = {
-    code: message.code,
-    redirect_uri: message.redirectUri,
-    code_verifier: message.codeVerifier,
+    code,
+    redirect_uri: redirectUri,
+    ...(codeVerifier === undefined ? {} : { code_verifier: codeVerifier }),
   }
-  return requestToken(server, client, 'authorization_code', own, message, wire)
+  return requestToken(server, client, 'exchange', own, message, wire)
 }
 
 function once(parameters: URLSearchParams, name: string): string | undefined {

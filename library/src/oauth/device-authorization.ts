@@ -6,6 +6,7 @@ import { type ErrorAnswer, readErrorAnswer } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { readSeconds } from './read-seconds.ts'
+import { consentScope, endpointOf } from './request-dialect.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { parametersOf, requestToken, type TokenRequestMessage } from './token-endpoint.ts'
 import type { Wire } from './transport.ts'
@@ -60,13 +61,15 @@ export async function requestDeviceAuthorization(
   message: TokenRequestMessage,
   wire: Wire,
 ): Promise<DeviceAuthorizationAnswer> {
-  if (server.deviceAuthorizationEndpoint === undefined) return { kind: 'unsupported' }
-  const answer = await exchangeForm(server.deviceAuthorizationEndpoint, server, client, wire, (request) =>
+  const endpoint = endpointOf(client, 'device_authorization', server.deviceAuthorizationEndpoint)
+  if (endpoint === undefined) return { kind: 'unsupported' }
+  const target = { endpoint, operation: 'device_authorization', given: message.parameters } as const
+  const answer = await exchangeForm(target, server, client, wire, (request) =>
     oauth.deviceAuthorizationRequest(
       { ...request.server, device_authorization_endpoint: request.url.href },
       request.client,
       request.authenticate,
-      parametersOf({}, message),
+      parametersOf({}, { ...message, scope: consentScope(client, message.scope) }),
       request.options,
     ),
   )
@@ -93,7 +96,7 @@ export function deviceCodeGrant(
   wire: Wire,
 ): Promise<TokenAnswer> {
   const own = { device_code: message.deviceCode }
-  return requestToken(server, client, 'urn:ietf:params:oauth:grant-type:device_code', own, message, wire)
+  return requestToken(server, client, 'device_token', own, message, wire)
 }
 
 function readAuthorization(

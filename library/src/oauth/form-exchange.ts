@@ -1,9 +1,11 @@
 import * as oauth from 'oauth4webapi'
-import type { Secret } from '../secret.ts'
+import type { ProviderDialect } from '../providers/dialect.ts'
+import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
+import { type FormOperation, type WrittenRequest, writeRequest } from './request-dialect.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
 
@@ -52,6 +54,14 @@ export type FormAnswer =
       readonly status?: number | undefined
     })
 
+/** Which form, and where it goes. */
+export interface FormTarget {
+  readonly endpoint: string
+  readonly operation: FormOperation
+  /** Parameters that our user wants to be sent as they are, whatever the provider's dialect says of them. */
+  readonly given?: Readonly<Record<string, string>> | undefined
+}
+
 /** What oauth4webapi wants to send any request to an endpoint of the provider. */
 export interface FormRequest {
   readonly url: URL
@@ -87,19 +97,19 @@ type Send = (request: FormRequest) => Promise<unknown>
  * @throws TypeError when the endpoint is no http address, or has user information.
  */
 export async function exchangeForm(
-  endpoint: string,
+  target: FormTarget,
   server: ServerMetadata,
   client: ClientRegistration,
   wire: Wire,
   send: Send,
   late?: Late<FormAnswer>,
 ): Promise<FormAnswer> {
-  const url = webAddress(endpoint)
+  const url = webAddress(target.endpoint)
   if (url === undefined) throw new TypeError('the endpoint must be an http address without user information')
   if (!mayCarrySecrets(url, client.insecureHttp)) return insecure(url)
   const [first, other] = bySecret(client)
   const began = wire.now()
-  const answer = await exchangeOnce(url, server, first, wire, send, late)
+  const answer = await exchangeOnce(url, target, server, first, wire, send, late)
   if (other === undefined || !isRefusal(answer)) return answer
 
   beginWith(other)
@@ -107,7 +117,7 @@ export async function exchangeForm(
   // A refusal is certain. A request without the time for its answer would put the refresh token in doubt: the next one
   // begins with the other secret all the same.
   if (left < wire.deadline / 2) return answer
-  const again = await exchangeOnce(url, server, other, { ...wire, deadline: left }, send, late)
+  const again = await exchangeOnce(url, target, server, other, { ...wire, deadline: left }, send, late)
   if (isRefusal(again)) beginAnew(client)
   return again.kind === 'silence' && !again.sent ? answer : again
 }
@@ -116,6 +126,7 @@ const isRefusal = (answer: FormAnswer): boolean => answer.kind === 'answer' && r
 
 async function exchangeOnce(
   url: URL,
+  { operation, given }: FormTarget,
   server: ServerMetadata,
   client: ClientRegistration,
   wire: Wire,
@@ -129,13 +140,20 @@ async function exchangeOnce(
     answer.then((response): FormAnswer => ({ kind: 'answer', response, sent }), readFailure)
   let response: WireResponse | undefined
   const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
-    sent.push(...secretsOf(init.body, init.headers, client))
+    const form = { url: address, headers: init.headers, body: init.body }
+    const request: WrittenRequest =
+      client.dialect === undefined
+        ? {
+            method: 'POST',
+            url: address,
+            // RFC 6749 fixes the encoding; some servers compare this header as a whole and choke on a charset.
+            headers: { ...init.headers, 'content-type': 'application/x-www-form-urlencoded' },
+            body: init.body.toString(),
+          }
+        : writeRequest(client.dialect, operation, client, form, given)
+    sent.push(...secretsOf(init.body, request.headers, client))
     response = await wire.transport({
-      method: 'POST',
-      url: address,
-      // RFC 6749 fixes the encoding; some servers compare this header as a whole and choke on a charset.
-      headers: { ...init.headers, 'content-type': 'application/x-www-form-urlencoded' },
-      body: init.body.toString(),
+      ...request,
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
@@ -183,10 +201,15 @@ function secretsOf(
     const { secret, secondSecret } = client.authentication
     found.push(secret.reveal(), ...(secondSecret === undefined ? [] : [secondSecret.reveal()]))
   }
+  if (client.dialect !== undefined) found.push(...secretsIn(client.dialect))
   const spellings = found.flatMap((text) => [text, new URLSearchParams([['', text]]).toString().slice(1)])
+  if (client.dialect !== undefined) spellings.push(...found.map((text) => JSON.stringify(text).slice(1, -1)))
   const basic = headers.authorization?.split(' ')[1]
   return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')
 }
+
+const secretsIn = ({ variables }: ProviderDialect): readonly string[] =>
+  Object.values(variables).flatMap((value) => (value instanceof Secret ? [value.reveal()] : []))
 
 function readFailure(error: unknown): Exclude<FormAnswer, { kind: 'answer' }> {
   // A transport that breaks its promise may have sent everything; its words may hold anything.

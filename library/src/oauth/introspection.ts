@@ -3,6 +3,7 @@ import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { readProviderError } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { isJsonObject, member, parseJson } from './json-object.ts'
+import { endpointOf } from './request-dialect.ts'
 import { retryAfter } from './retry-after.ts'
 import type { PresentedToken } from './revocation.ts'
 import type { Wire } from './transport.ts'
@@ -44,8 +45,9 @@ export async function introspectToken(
   { token, hint }: PresentedToken,
   wire: Wire,
 ): Promise<IntrospectionAnswer> {
-  if (server.introspectionEndpoint === undefined) return { kind: 'unsupported' }
-  const answer = await exchangeForm(server.introspectionEndpoint, server, client, wire, (request) =>
+  const endpoint = endpointOf(client, 'introspect', server.introspectionEndpoint)
+  if (endpoint === undefined) return { kind: 'unsupported' }
+  const answer = await exchangeForm({ endpoint, operation: 'introspect' }, server, client, wire, (request) =>
     oauth.introspectionRequest(
       { ...request.server, introspection_endpoint: request.url.href },
       request.client,

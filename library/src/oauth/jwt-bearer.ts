@@ -22,12 +22,5 @@ export async function jwtBearerGrant(
   wire: Wire,
 ): Promise<TokenAnswer> {
   const assertion = await signAssertion(message.assertion, wire)
-  return requestToken(
-    server,
-    client,
-    'urn:ietf:params:oauth:grant-type:jwt-bearer',
-    { assertion },
-    message,
-    wire,
-  )
+  return requestToken(server, client, 'jwt_bearer', { assertion }, message, wire)
 }

@@ -45,9 +45,9 @@ export async function pushAuthorizationRequest(
   wire: Wire,
 ): Promise<PushedAuthorizationAnswer> {
   if (server.pushedAuthorizationRequestEndpoint === undefined) return { kind: 'unsupported' }
-  const url = authorizationUrl(server)
+  const url = authorizationUrl(server, client)
   const answer = await exchangeForm(
-    server.pushedAuthorizationRequestEndpoint,
+    { endpoint: server.pushedAuthorizationRequestEndpoint, operation: 'push' },
     server,
     client,
     wire,

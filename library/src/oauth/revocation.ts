@@ -3,6 +3,7 @@ import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { readProviderError } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
+import { endpointOf } from './request-dialect.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Wire } from './transport.ts'
 
@@ -43,8 +44,9 @@ export async function revokeToken(
   { token, hint }: PresentedToken,
   wire: Wire,
 ): Promise<RevocationAnswer> {
-  if (server.revocationEndpoint === undefined) return { kind: 'unsupported' }
-  const answer = await exchangeForm(server.revocationEndpoint, server, client, wire, (request) =>
+  const endpoint = endpointOf(client, 'revoke', server.revocationEndpoint)
+  if (endpoint === undefined) return { kind: 'unsupported' }
+  const answer = await exchangeForm({ endpoint, operation: 'revoke' }, server, client, wire, (request) =>
     oauth.revocationRequest(
       { ...request.server, revocation_endpoint: request.url.href },
       request.client,

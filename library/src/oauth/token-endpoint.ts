@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { exchangeForm, type FormAnswer } from './form-exchange.ts'
+import { endpointOf } from './request-dialect.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { readTokenAnswer, salvageRefreshToken } from './token-response.ts'
 import type { Wire } from './transport.ts'
@@ -16,11 +17,20 @@ export interface TokenRequestMessage {
   readonly parameters?: Readonly<Record<string, string>> | undefined
 }
 
+/** `grant_type` of each message that asks for a token. */
+const grantTypes = {
+  exchange: 'authorization_code',
+  refresh: 'refresh_token',
+  client_credentials: 'client_credentials',
+  jwt_bearer: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+  device_token: 'urn:ietf:params:oauth:grant-type:device_code',
+} as const
+
 /** RFC 6749 section 4.5: sends one token request and says what came of it. */
 export async function requestToken(
   server: ServerMetadata,
   client: ClientRegistration,
-  grantType: string,
+  operation: keyof typeof grantTypes,
   own: Readonly<Record<string, string | Secret>>,
   message: TokenRequestMessage,
   wire: Wire,
@@ -28,7 +38,11 @@ export async function requestToken(
   const { late } = wire
   const read = (answer: FormAnswer): TokenAnswer => readForm(answer, wire.now())
   const answer = await exchangeForm(
-    server.tokenEndpoint,
+    {
+      endpoint: endpointOf(client, operation, server.tokenEndpoint),
+      operation,
+      given: message.parameters,
+    },
     server,
     client,
     wire,
@@ -37,7 +51,7 @@ export async function requestToken(
         { ...request.server, token_endpoint: request.url.href },
         request.client,
         request.authenticate,
-        grantType,
+        grantTypes[operation],
         parametersOf(own, message),
         request.options,
       ),

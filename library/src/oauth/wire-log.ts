@@ -1,6 +1,6 @@
 import { isJsonObject, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
-import { type Transport, WireError } from './transport.ts'
+import { type Transport, WireError, type WireRequest } from './transport.ts'
 
 /** Values that may be read by anybody, once the secrets of the exchange are taken out of them. */
 const shown = new Set(
@@ -36,11 +36,7 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
     const url = URL.parse(request.url)
     const exchange = new Exchange(fingerprint)
     // All of the request before the first line: its secrets are known before anything is shown.
-    const parts = [
-      url?.searchParams ?? [],
-      Object.entries(request.headers),
-      new URLSearchParams(request.body),
-    ]
+    const parts = [url?.searchParams ?? [], Object.entries(request.headers), parametersOf(request)]
     for (const part of parts) exchange.learn(part)
     const [query, headers, body] = parts.map((part) => exchange.show(part))
     write(`${id} > ${request.method} ${url?.host ?? '?'}${url?.pathname ?? ''}${query && ` ?${query}`}`)
@@ -95,6 +91,15 @@ class Exchange {
     if (scheme !== undefined && rest !== undefined) return `${scheme} ${this.#fingerprint(rest)}`
     return text === '' ? '' : this.#fingerprint(text)
   }
+}
+
+/** A form, or the members of a JSON object. */
+function parametersOf({ body = '' }: WireRequest): Pairs {
+  const json = body.startsWith('{') ? parseJson(body)?.value : undefined
+  if (!isJsonObject(json)) return new URLSearchParams(body)
+  return Object.entries(json).flatMap(([name, part]) =>
+    [part].flat().map((one): [string, string] => [name, textOf(one)]),
+  )
 }
 
 function textOf(value: unknown): string {

@@ -1,0 +1,89 @@
+import type { AnswerDialect, AnswerTest, ErrorRule, Pointer } from '../providers/profile.ts'
+import { invalid } from './option-check.ts'
+
+/** RFC 6901 section 3. */
+const pointerText = /^(\/([^~]|~[01])*)?$/
+
+function checkPointer(path: string, pointer: Pointer | undefined): void {
+  for (const one of [pointer ?? []].flat())
+    if (typeof one !== 'string' || !pointerText.test(one))
+      throw invalid(
+        `${path}: ${JSON.stringify(one)} is no JSON pointer (RFC 6901)`,
+        'Write /data/access_token; ~1 stands for a slash in a name, and ~0 for a tilde.',
+      )
+}
+
+const pointers = [
+  'root',
+  'access_token',
+  'refresh_token',
+  'token_type',
+  'scope',
+  'id_token',
+  'expiry',
+  'refresh_token_expiry',
+  'error_code',
+  'error_description',
+] as const
+
+/** Whether everything in a profile's answer that leads somewhere can be read. Throws `invalid_configuration`. */
+export function checkAnswer(answer: AnswerDialect): void {
+  for (const key of pointers) checkPointer(`answer.${key}`, answer[key])
+  for (const key of ['success', 'failure'] as const) checkTest(`answer.${key}`, answer[key])
+  const roots = new Map<string, string>()
+  for (const [name, { root }] of Object.entries(answer.secondary_tokens ?? {})) {
+    const path = `answer.secondary_tokens.${name}`
+    if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name))
+      throw invalid(`${path}: is no name of letters, digits, dash and underscore`)
+    checkPointer(`${path}.root`, root)
+    const place = JSON.stringify([root].flat())
+    const same = roots.get(place)
+    if (same !== undefined) throw invalid(`${path}: is the same token as answer.secondary_tokens.${same}`)
+    roots.set(place, name)
+  }
+  for (const [name, pointer] of Object.entries(answer.metadata ?? {}))
+    checkPointer(`answer.metadata.${name}`, pointer)
+  if (answer.scope_separator === '') throw invalid('answer.scope_separator: is empty')
+}
+
+function checkTest(path: string, test: AnswerTest | undefined): void {
+  if (test !== undefined) checkPointer(`${path}.pointer`, test.pointer)
+}
+
+/** Whether every error rule can match, and none that stands before it takes all that it would. Throws `invalid_configuration`. */
+export function checkErrors(rules: readonly ErrorRule[]): void {
+  for (const [at, rule] of rules.entries()) {
+    const path = `errors.${at}`
+    const { status, code, pointer, equals, description, retry_after: retryAfter } = rule
+    if ([status, code, pointer, description].every((part) => part === undefined))
+      throw invalid(`${path}: has no condition`, 'Give status, code, pointer or description.')
+    if (equals !== undefined && pointer === undefined)
+      throw invalid(`${path}.equals: has no effect without pointer`)
+    if (status !== undefined && (!Number.isInteger(status) || status < 100 || status > 599))
+      throw invalid(`${path}.status: is no HTTP status`)
+    if (description === '') throw invalid(`${path}.description: is empty`)
+    if (retryAfter !== undefined && (!Number.isFinite(retryAfter) || retryAfter < 0))
+      throw invalid(`${path}.retry_after: is no number of seconds`)
+    checkPointer(`${path}.pointer`, pointer)
+    const before = rules.slice(0, at).findIndex((earlier) => takesAll(earlier, rule))
+    if (before >= 0)
+      throw invalid(
+        `${path}: can never match, because errors.${before} takes everything that it would`,
+        'The first that matches decides: put the narrower one in front.',
+      )
+  }
+}
+
+/** Whether whatever `narrow` matches, `broad` matches too. */
+function takesAll(broad: ErrorRule, narrow: ErrorRule): boolean {
+  const same = (one: string | number | undefined, other: string | number | undefined): boolean =>
+    one === undefined || (other !== undefined && String(one) === String(other))
+  const said = narrow.description?.toLowerCase()
+  return (
+    same(broad.status, narrow.status) &&
+    same(broad.code, narrow.code) &&
+    same(broad.pointer, narrow.pointer) &&
+    (broad.equals === undefined || broad.equals === narrow.equals) &&
+    (broad.description === undefined || said?.includes(broad.description.toLowerCase()) === true)
+  )
+}

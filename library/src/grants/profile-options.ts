@@ -1,0 +1,134 @@
+import type { ProviderDialect } from '../providers/dialect.ts'
+import type { ProfileLifetimes, ProviderProfile } from '../providers/profile.ts'
+import type { ClientAuthenticationMethod, ClientOptions, GrantOptions } from './definition.ts'
+import type { GrantType } from './grant.ts'
+import { isWindowed, type ReplayClass } from './lifetime-facts.ts'
+import type { LifetimeOptions } from './lifetime-options.ts'
+import { invalid } from './option-check.ts'
+import { checkProfile } from './profile-check.ts'
+import { dialectOf } from './profile-dialect.ts'
+import { filledAddress, resolveVariables, type VariableValues } from './profile-variables.ts'
+
+/** Options with what their profile says, and the part of it that the wire needs. */
+export interface ProfiledOptions<Options> {
+  readonly options: Options
+  readonly dialect?: ProviderDialect | undefined
+}
+
+/**
+ * What a profile says as defaults for the options that it stands among.
+ *
+ * @throws EvertokenError `invalid_configuration` for a profile that cannot be, and for variables that do not fit it.
+ */
+export function withProfile<Options extends ClientOptions & GrantOptions>(
+  grantType: GrantType,
+  given: Options,
+): ProfiledOptions<Options> {
+  const { profile, variables } = given
+  if (profile === undefined) {
+    if (variables === undefined) return { options: given }
+    throw invalid('variables have no effect without a profile')
+  }
+  checkProfile(profile)
+  const values = resolveVariables(profile, variables)
+  const addressed = { ...given, ...addressesOf(profile, values, given) }
+  return {
+    options: {
+      ...addressed,
+      clientAuthentication: authenticationOf(profile, given),
+      ...lifetimesOf(grantType, profile, addressed),
+    },
+    dialect: dialectOf(profile, values),
+  }
+}
+
+type Addresses = Pick<
+  ClientOptions,
+  | 'issuer'
+  | 'tokenUrl'
+  | 'authorizationUrl'
+  | 'revocationUrl'
+  | 'introspectionUrl'
+  | 'deviceAuthorizationUrl'
+  | 'pushedAuthorizationRequestUrl'
+>
+
+function addressesOf(profile: ProviderProfile, values: VariableValues, given: Addresses): Addresses {
+  const filled = (template: string | undefined): string | undefined =>
+    template === undefined ? undefined : filledAddress(profile, template, values)
+  // Another issuer is another server: it is discovered, and nothing goes to the endpoints of the profile's.
+  if (given.issuer !== undefined && given.issuer !== filled(profile.issuer)) return {}
+  return {
+    issuer: given.issuer ?? filled(profile.issuer),
+    tokenUrl: given.tokenUrl ?? filled(profile.token_url),
+    authorizationUrl: given.authorizationUrl ?? filled(profile.authorization_url),
+    revocationUrl: given.revocationUrl ?? filled(profile.revocation_url),
+    introspectionUrl: given.introspectionUrl ?? filled(profile.introspection_url),
+    deviceAuthorizationUrl: given.deviceAuthorizationUrl ?? filled(profile.device_authorization_url),
+    pushedAuthorizationRequestUrl:
+      given.pushedAuthorizationRequestUrl ?? filled(profile.pushed_authorization_request_url),
+  }
+}
+
+/** An issuer that is discovered may name the endpoint. */
+export const isIntrospectable = ({ issuer, tokenUrl, introspectionUrl }: Addresses): boolean =>
+  introspectionUrl !== undefined || (issuer !== undefined && tokenUrl === undefined)
+
+/** The profile's method where its user has what it takes; else it is as what he has implies. */
+function authenticationOf(
+  { client_authentication: method }: ProviderProfile,
+  given: ClientOptions,
+): ClientAuthenticationMethod | undefined {
+  const { clientAuthentication, clientSecret, signingKey, clientAssertionFile } = given
+  if (clientAuthentication !== undefined || clientAssertionFile !== undefined) return clientAuthentication
+  if (method === 'private_key_jwt') return signingKey === undefined ? undefined : method
+  if (method === 'none' || signingKey !== undefined) return signingKey === undefined ? method : undefined
+  return clientSecret === undefined ? undefined : method
+}
+
+/** Seconds. As long as an answer can say: nothing of it is refreshed before somebody reports the token as refused. */
+const hundredYears = 100 * 365.25 * 86_400
+
+function lifetimesOf(
+  grantType: GrantType,
+  profile: ProviderProfile,
+  given: LifetimeOptions & GrantOptions & Addresses,
+): LifetimeOptions & Pick<GrantOptions, 'refreshBefore' | 'assumedLifetime'> {
+  const said: ProfileLifetimes = profile.lifetimes ?? {}
+  const assumed = said.never_expires === true ? hundredYears : said.assumed_lifetime
+  return {
+    ...replayOf(grantType, profile, given),
+    quiescence: given.quiescence ?? said.quiescence,
+    oldTokenDies: given.oldTokenDies ?? said.old_token_dies,
+    introspection: given.introspection ?? (said.introspection === true && isIntrospectable(given)),
+    refreshTokenLifetime: given.refreshTokenLifetime ?? said.refresh_token_lifetime,
+    refreshTokenIdle: given.refreshTokenIdle ?? said.refresh_token_idle,
+    refreshRate: given.refreshRate ?? said.refresh_rate,
+    refreshBefore: given.refreshBefore ?? said.refresh_before,
+    assumedLifetime: given.assumedLifetime ?? assumed,
+  }
+}
+
+/**
+ * Replay class and window. Sending a used refresh token again where that ends the login is the one mistake that costs it, so
+ * a class other than `strict` is believed only of a profile that was read in a source, or that its user wrote.
+ */
+function replayOf(
+  grantType: GrantType,
+  profile: ProviderProfile,
+  given: LifetimeOptions,
+): Pick<LifetimeOptions, 'replayClass' | 'reuseWindow'> {
+  const { replayClass, reuseWindow } = given
+  if (grantType === 'client_credentials' || grantType === 'jwt_bearer') return { replayClass, reuseWindow }
+  const { rotation, replay_class: said, reuse_window: window } = profile.lifetimes ?? {}
+  const known: ReplayClass | undefined = said ?? (rotation === 'never' ? 'non_rotating' : undefined)
+  const held = replayClass ?? (isRecalled(profile) ? undefined : known)
+  const windowed = held !== undefined && isWindowed({ replayClass: held })
+  return { replayClass: held, reuseWindow: reuseWindow ?? (windowed ? window : undefined) }
+}
+
+const deciding = ['lifetimes', 'lifetimes.rotation', 'lifetimes.replay_class', 'lifetimes.reuse_window']
+
+const isRecalled = ({ facts }: ProviderProfile): boolean =>
+  facts !== undefined &&
+  (facts.confidence === 'recalled' || facts.recalled?.some((key) => deciding.includes(key)) === true)
