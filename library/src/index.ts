@@ -35,6 +35,7 @@ export { Keeper, type KeeperOptions } from './grants/keeper.ts'
 export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'
 export type { Notice, NoticeKind } from './grants/notice.ts'
+export { checkProfile } from './grants/profile-check.ts'
 export type { RegistrationOptions } from './grants/registration.ts'
 export type { RemovalOptions } from './grants/removal.ts'
 export type {

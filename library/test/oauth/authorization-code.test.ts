@@ -36,7 +36,12 @@ test('the URL carries PKCE S256, a state of 256 bits, scope, resources and extra
   expect([...url.searchParams].sort()).toEqual([
     ['access_type', 'offline'],
     ['client_id', 'client-1'],
-    ['code_challenge', createHash('sha256').update(request.codeVerifier?.reveal() ?? '').digest('base64url')],
+    [
+      'code_challenge',
+      createHash('sha256')
+        .update(request.codeVerifier?.reveal() ?? '')
+        .digest('base64url'),
+    ],
     ['code_challenge_method', 'S256'],
     ['prompt', 'consent'],
     ['redirect_uri', redirectUri],
