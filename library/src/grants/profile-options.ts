@@ -31,14 +31,15 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
   }
   checkProfile(profile)
   const values = resolveVariables(profile, variables)
-  const addressed = { ...given, ...addressesOf(profile, values, given) }
+  const elsewhere = isElsewhere(profile, values, given)
+  const addressed = elsewhere ? given : { ...given, ...addressesOf(profile, values, given) }
   return {
     options: {
       ...addressed,
       clientAuthentication: authenticationOf(profile, given),
       ...lifetimesOf(grantType, profile, addressed),
     },
-    dialect: dialectOf(profile, values),
+    dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),
   }
 }
 
@@ -53,11 +54,22 @@ type Addresses = Pick<
   | 'pushedAuthorizationRequestUrl'
 >
 
+/** Another issuer is another server: it is discovered, and nothing goes to the addresses of the profile. */
+const isElsewhere = (profile: ProviderProfile, values: VariableValues, { issuer }: Addresses): boolean =>
+  issuer !== undefined &&
+  (profile.issuer === undefined || issuer !== filledAddress(profile, profile.issuer, values))
+
+function withoutAddresses(profile: ProviderProfile): ProviderProfile {
+  const requests = Object.entries(profile.requests ?? {}).map(([operation, { url: _, ...rules }]) => [
+    operation,
+    rules,
+  ])
+  return requests.length === 0 ? profile : { ...profile, requests: Object.fromEntries(requests) }
+}
+
 function addressesOf(profile: ProviderProfile, values: VariableValues, given: Addresses): Addresses {
   const filled = (template: string | undefined): string | undefined =>
     template === undefined ? undefined : filledAddress(profile, template, values)
-  // Another issuer is another server: it is discovered, and nothing goes to the endpoints of the profile's.
-  if (given.issuer !== undefined && given.issuer !== filled(profile.issuer)) return {}
   return {
     issuer: given.issuer ?? filled(profile.issuer),
     tokenUrl: given.tokenUrl ?? filled(profile.token_url),
