@@ -34,7 +34,7 @@ describe('variables that do not fit are refused at once', () => {
     expect(refusal({ tenant: 'a', tennant: 'b' })).toBe(
       'profile acme has no variable "tennant" | Its variables are tenant.',
     )
-    expect(() => refreshToken({ ...login, profile: undefined, tokenUrl: host })).toThrow(
+    expect(() => refreshToken({ ...login, variables: {}, tokenUrl: host })).toThrow(
       'variables have no effect without a profile',
     )
   })
