@@ -50,6 +50,7 @@ type Addresses = Pick<
   | 'authorizationUrl'
   | 'revocationUrl'
   | 'introspectionUrl'
+  | 'userinfoUrl'
   | 'deviceAuthorizationUrl'
   | 'pushedAuthorizationRequestUrl'
 >
@@ -76,6 +77,7 @@ function addressesOf(profile: ProviderProfile, values: VariableValues, given: Ad
     authorizationUrl: given.authorizationUrl ?? filled(profile.authorization_url),
     revocationUrl: given.revocationUrl ?? filled(profile.revocation_url),
     introspectionUrl: given.introspectionUrl ?? filled(profile.introspection_url),
+    userinfoUrl: given.userinfoUrl ?? filled(profile.userinfo_url),
     deviceAuthorizationUrl: given.deviceAuthorizationUrl ?? filled(profile.device_authorization_url),
     pushedAuthorizationRequestUrl:
       given.pushedAuthorizationRequestUrl ?? filled(profile.pushed_authorization_request_url),
@@ -123,7 +125,8 @@ function lifetimesOf(
 
 /**
  * Replay class and window. Sending a used refresh token again where that ends the login is the one mistake that costs it, so
- * a class other than `strict` is believed only of a profile that was read in a source, or that its user wrote.
+ * a class other than `strict` is believed only of a profile that was read in a source, or that its user wrote. `rotation` says nothing
+ * of it: of a provider that rotates by a setting, or since last month, it is the first thing to be wrong.
  */
 function replayOf(
   grantType: GrantType,
@@ -132,14 +135,13 @@ function replayOf(
 ): Pick<LifetimeOptions, 'replayClass' | 'reuseWindow'> {
   const { replayClass, reuseWindow } = given
   if (grantType === 'client_credentials' || grantType === 'jwt_bearer') return { replayClass, reuseWindow }
-  const { rotation, replay_class: said, reuse_window: window } = profile.lifetimes ?? {}
-  const known: ReplayClass | undefined = said ?? (rotation === 'never' ? 'non_rotating' : undefined)
-  const held = replayClass ?? (isRecalled(profile) ? undefined : known)
+  const { replay_class: said, reuse_window: window } = profile.lifetimes ?? {}
+  const held: ReplayClass | undefined = replayClass ?? (isRecalled(profile) ? undefined : said)
   const windowed = held !== undefined && isWindowed({ replayClass: held })
   return { replayClass: held, reuseWindow: reuseWindow ?? (windowed ? window : undefined) }
 }
 
-const deciding = ['lifetimes', 'lifetimes.rotation', 'lifetimes.replay_class', 'lifetimes.reuse_window']
+const deciding = ['lifetimes', 'lifetimes.replay_class', 'lifetimes.reuse_window']
 
 const isRecalled = ({ facts }: ProviderProfile): boolean =>
   facts !== undefined &&

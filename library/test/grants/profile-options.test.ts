@@ -158,7 +158,7 @@ describe('a profile is what its user did not write', () => {
 
   test.each<[string, ProfileLifetimes, Partial<ProviderProfile>, string, number]>([
     ['nothing', {}, {}, 'strict', 0],
-    ['refresh tokens that are never replaced', { rotation: 'never' }, {}, 'non_rotating', 0],
+    ['no rotation alone does not', { rotation: 'never' }, {}, 'strict', 0],
     ['refresh tokens that are', { rotation: 'always' }, {}, 'strict', 0],
     [
       'a class that was read',
@@ -181,10 +181,9 @@ describe('a profile is what its user did not write', () => {
       'strict',
       0,
     ],
-    ['a rotation that nobody checked', { rotation: 'never' }, facts('recalled'), 'strict', 0],
     [
       'another fact that nobody checked',
-      { rotation: 'never' },
+      { replay_class: 'non_rotating' },
       facts('read', 'lifetimes.refresh_before'),
       'non_rotating',
       0,

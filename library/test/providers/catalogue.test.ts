@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { lifetimeFacts } from '../../src/grants/lifetime-options.ts'
+import { checkProfile } from '../../src/grants/profile-check.ts'
 import { catalogueIds, catalogueProfile, type ProviderProfile } from '../../src/providers/catalogue.ts'
 import { shapeProblems } from './profile-shape.ts'
 
@@ -163,6 +164,18 @@ describe('every profile', () => {
         })
       }),
     ).toEqual([])
+  })
+
+  test('is one that a grant takes, but for that whose every server is an address of its own', () => {
+    const refused = found((profile) => {
+      try {
+        checkProfile(profile)
+        return []
+      } catch (error) {
+        return [(error as Error).message]
+      }
+    })
+    expect(refused).toEqual(['keycloak: token_url: neither it nor issuer is given'])
   })
 
   test('has error rules that can match', () => {
