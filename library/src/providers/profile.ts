@@ -105,7 +105,10 @@ export interface RequestDialect {
 /** A JSON pointer (RFC 6901), or several of which the first that leads to something counts. */
 export type Pointer = string | readonly string[]
 
-/** How a time of expiry is written. `iso8601` without a zone is UTC. */
+/**
+ * How a time of expiry is written; numbers may be texts. `iso8601` without a zone is UTC. What cannot be read, or has passed, counts as not
+ * said.
+ */
 export type ExpiryFormat = 'relative_s' | 'relative_ms' | 'epoch_s' | 'epoch_ms' | 'iso8601'
 
 /** How an answer of the token endpoint is read. All pointers count from `root`, those of errors and tests from the top. */
@@ -136,11 +139,17 @@ export interface AnswerDialect {
   readonly error_description?: Pointer
   /** More tokens of the same answer (Slack: a person's beside a bot's), each read like the first from a root of its own. */
   readonly secondary_tokens?: Readonly<Record<string, { readonly root: Pointer }>>
-  /** Members of the answer to keep and to hand out, by the name under which readers get them. */
+  /**
+   * Members of the answer to keep and to hand out, by the name under which readers get them; looked for from `root`, and where that
+   * leads nowhere from the top. What is or holds a token is left out.
+   */
   readonly metadata?: Readonly<Record<string, Pointer>>
 }
 
-/** `equals` compares texts, numbers and truth values as they are; without it, that something is there. */
+/**
+ * `equals` compares texts, numbers and truth values as they are; without it, that something is there which is neither null, false,
+ * zero nor empty.
+ */
 export interface AnswerTest {
   readonly pointer: string
   readonly equals?: string | number | boolean
@@ -164,7 +173,7 @@ export interface ErrorRule {
   /** The error code as `error_code` finds it. */
   readonly code?: string | number
   readonly pointer?: string
-  /** For `pointer`; without it, that something is there. */
+  /** For `pointer`; without it, that something is there, as in {@link AnswerTest}. */
   readonly equals?: string | number | boolean
   /** A part of the description, in any case. */
   readonly description?: string
