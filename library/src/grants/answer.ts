@@ -1,3 +1,4 @@
+import { membersOf } from '../oauth/answer-members.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import type { Secret } from '../secret.ts'
 import type { Answered } from './attempt.ts'
@@ -36,14 +37,11 @@ function lifetimeOf(
   return { lifetime: told === undefined ? assumedLifetime : told * 1000, lifetimeFrom: 'assumed' }
 }
 
-/** The members a user allowed to be handed out; tokens never are. */
-function metadataOf(names: readonly string[], whole: Secret): Record<string, unknown> {
-  if (names.length === 0) return {}
-  const answer = JSON.parse(whole.reveal()) as Record<string, unknown>
-  const kept = names.filter(
-    (name) => Object.hasOwn(answer, name) && !/^(access|refresh|id)_token$/.test(name),
-  )
-  return Object.fromEntries(kept.map((name) => [name, answer[name]]))
+/** What the profile wants handed out, and the members that a user allowed; tokens never are. */
+function metadataOf(definition: GrantDefinition, response: TokenResponse, held: Secret | undefined): object {
+  const { accessToken, refreshToken, idToken, whole } = response
+  const tokens = [accessToken, refreshToken, idToken, held].flatMap((token) => token?.reveal() ?? [])
+  return { ...response.metadata, ...membersOf(whole, definition.metadata, tokens) }
 }
 
 /** Turns an answer into what is stored: everything secret sealed to its place. */
@@ -55,7 +53,7 @@ export function sealAnswer(
   const { lifetime, lifetimeFrom } = lifetimeOf(response, context)
   const payload = JSON.stringify({
     value: response.accessToken.reveal(),
-    metadata: metadataOf(definition.metadata, response.whole),
+    metadata: metadataOf(definition, response, held),
   })
   const { refreshToken, subject, refreshTokenExpiresIn } = response
   const isNew = refreshToken !== undefined && refreshToken.reveal() !== held?.reveal()

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import type { ErrorMeaning } from '../providers/profile.ts'
 import {
   type Answers,
   defaultIncidentTiming,
@@ -109,6 +110,8 @@ export interface Report {
   /** The provider's own `error`, RFC 6749 section 5.2. */
   readonly error?: string | undefined
   readonly status?: number | undefined
+  /** What the provider's profile says of it. */
+  readonly means?: ErrorMeaning | undefined
 }
 
 /** Codes of requests that never left which say something about the provider; the others are our own trouble. */
@@ -139,7 +142,7 @@ const busy = new Set([
  * - `ours`: says nothing of the provider.
  */
 export function meaningOf(report: Report): 'answered' | 'trouble' | 'misasked' | 'ours' {
-  const { verdict, code, error = '', status = 0 } = report
+  const { verdict, code, error = '', status = 0, means } = report
   switch (verdict) {
     case 'ok':
     case 'rejected':
@@ -151,6 +154,8 @@ export function meaningOf(report: Report): 'answered' | 'trouble' | 'misasked' |
     case 'refused':
       if (code === 'provider_redirect' || code === 'invalid_client' || code === 'provider_answer_unusable')
         return 'trouble'
+      if (means === 'transient' || means === 'rate_limited') return 'trouble'
+      if (means === 'configuration') return code === 'provider_error' ? 'misasked' : 'answered'
       if (status >= 500 || turnedAway.has(status) || busy.has(error)) return 'trouble'
       if (misasked.has(error)) return 'misasked'
       return code === 'provider_error' || code === 'invalid_scope' ? 'answered' : 'ours'

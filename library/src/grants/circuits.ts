@@ -155,8 +155,8 @@ export class Circuits {
     const known = this.#of(key)
     const now = this.#store.time().at
     if (outcome.verdict !== 'ok') {
-      const { code, error, status } = outcome.failure
-      this.#hear(known, { grant, verdict: outcome.verdict, code, error, status })
+      const { code, error, status, means } = outcome.failure
+      this.#hear(known, { grant, verdict: outcome.verdict, code, error, status, means })
     } else if (this.#troubled(known, now)) this.#hear(known, { grant, verdict: 'ok' })
     else this.#keepSuccess(known, grant, now)
   }

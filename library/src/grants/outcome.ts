@@ -7,9 +7,11 @@ import {
   ReauthorizationRequiredError,
 } from '../errors.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
+import type { ErrorMeaning } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
 import type { LastError } from './grant.ts'
 import type { ReplayClass } from './lifetime-facts.ts'
+import { judgeRefusal, notProcessed, slowDown, succeeded, troubled } from './refusal.ts'
 
 /** What is stored of a failure, and what a reader's error is made of. */
 export interface Failure {
@@ -19,6 +21,8 @@ export interface Failure {
   readonly status?: number | undefined
   /** Seconds. */
   readonly retryAfter?: number | undefined
+  /** What the provider's profile says of it, where it says something. */
+  readonly means?: ErrorMeaning | undefined
 }
 
 /**
@@ -38,100 +42,15 @@ export type Outcome =
 
 export type FailedOutcome = Exclude<Outcome, { verdict: 'ok' }>
 
-/** OpenID Connect Core section 3.1.2.6: only a person can go on from here. */
-const needsPerson = new Set([
-  'interaction_required',
-  'login_required',
-  'consent_required',
-  'account_selection_required',
-  'mfa_required',
-])
-const clientRefused = new Set(['invalid_client', 'unauthorized_client'])
-const rateWords = new Set(['slow_down', 'too_many_requests', 'rate_limit_exceeded'])
-const serverTrouble = new Set(['server_error', 'temporarily_unavailable'])
-/** 425 and 429 say that the request was not processed. */
-const notProcessed = new Set([425, 429])
-/** Seconds; whoever says "slower" without saying how slow means more than the two seconds of a first backoff. */
-const slowDown = 60
-
-const said = (error: string, description: string | undefined): string =>
-  description === undefined ? error : `${error}: ${description}`
-
-const succeeded = (status: number): boolean => status >= 200 && status < 300
-
-type ErrorAnswer = Extract<TokenAnswer, { kind: 'error' }>
-
-function judgeError(answer: ErrorAnswer, replayClass: ReplayClass): Outcome {
-  const { error, status, retryAfter } = answer
-  const words = said(error, answer.description)
-  const failure = (code: ErrorCode, message: string): Failure => ({
-    code,
-    message,
-    error,
-    status,
-    retryAfter,
-  })
-  if (error === 'invalid_grant')
-    return {
-      verdict: 'rejected',
-      person: false,
-      failure: failure('invalid_grant', `the provider refused the grant (${words})`),
-    }
-  if (needsPerson.has(error))
-    return {
-      verdict: 'rejected',
-      person: true,
-      failure: failure('reauthorization_required', `the provider asks for a person (${words})`),
-    }
-  if (clientRefused.has(error))
-    return {
-      verdict: 'refused',
-      failure: failure(
-        'invalid_client',
-        `the provider refused the client (${words}); the grant is untouched`,
-      ),
-    }
-  if (error === 'invalid_scope')
-    return {
-      verdict: 'refused',
-      failure: failure('invalid_scope', `the provider refused the scope (${words})`),
-    }
-  if (rateWords.has(error) || notProcessed.has(status))
-    return {
-      verdict: 'refused',
-      failure: {
-        ...failure('provider_error', `the provider asks to slow down (${words})`),
-        retryAfter: retryAfter ?? slowDown,
-      },
-    }
-  if (serverTrouble.has(error) || status >= 500 || status === 408)
-    return troubled(status, failure('provider_error', `the provider is in trouble (${words})`), replayClass)
-  // A success that carries an error without a code says too little to be a refusal.
-  const unclear = error === 'unspecified' && succeeded(status)
-  return {
-    verdict: unclear ? 'ambiguous' : 'refused',
-    failure: failure('provider_error', `the provider refused (${words})`),
-  }
-}
-
-/**
- * A 503 with Retry-After was turned away at the door. Where a refresh token may be spent nobody bets on that: a front end may
- * say it after the token was consumed behind it, and a reuse window that was opened unnoticed is missed.
- */
-function troubled(status: number, failure: Failure, replayClass: ReplayClass): Outcome {
-  const turnedAway = status === 503 && failure.retryAfter !== undefined && replayClass === 'non_rotating'
-  return { verdict: turnedAway ? 'refused' : 'ambiguous', failure }
-}
-
 /** Judges one answer. Pure: the same answer always means the same. */
 export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
   switch (answer.kind) {
     case 'tokens':
       return { verdict: 'ok', response: answer.response }
     case 'error':
-      return judgeError(answer, replayClass)
+      return judgeRefusal(answer, replayClass)
     case 'unusable': {
-      const { status, retryAfter, reason } = answer
+      const { status, retryAfter, reason, detail } = answer
       if (reason === 'redirect')
         return {
           verdict: 'refused',
@@ -143,7 +62,7 @@ export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
         }
       const failure: Failure = {
         code: 'provider_answer_unusable',
-        message: `the token endpoint answered status ${status} with something that is no token response (${reason})`,
+        message: `the token endpoint answered status ${status} with something that is no token response (${detail ?? reason})`,
         status,
         retryAfter,
       }

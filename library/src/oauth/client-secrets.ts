@@ -1,7 +1,11 @@
 import type { Secret } from '../secret.ts'
+import { type AnswerReading, readOwnWords } from './answer-dialect.ts'
+import { readAnswerText } from './answer-text.ts'
 import type { ClientRegistration } from './client.ts'
-import { readProviderError } from './error-response.ts'
-import { isJsonObject, member, parseJson } from './json-object.ts'
+import { readErrorMember } from './error-response.ts'
+import { isJsonObject } from './json-object.ts'
+import type { UnusableAnswer } from './token-answer.ts'
+import { readTokenAnswer } from './token-response.ts'
 import type { WireResponse } from './transport.ts'
 
 /** Enough for every client of a large house; beyond it the one that was noted first is forgotten. */
@@ -44,19 +48,29 @@ export function beginAnew(client: ClientRegistration): void {
   working.delete(nameOf(client))
 }
 
+/** A code that blames what the client proves itself with, where a profile calls it a matter of configuration. */
+const secretCode = /^invalid_client$|client_?(?:secret|credentials)/i
+
 /**
- * Whether an answer says that the client was not let in: `invalid_client` (RFC 6749 section 5.2), or a 401 that names no
- * error, as gateways give it. One with tokens in it says something else, whatever its status.
+ * Whether an answer says that the client was not let in: `invalid_client` (RFC 6749 section 5.2), a code of the provider's own
+ * that says so, or a 401 that names no error, as gateways give it. One with tokens in it says something else, whatever its
+ * status, and so does one that a rule of the profile takes for something else.
  */
-export function refusesClient({ status, body }: WireResponse): boolean {
-  const said = readProviderError(body, [])
-  if (said !== undefined) return said.error === 'invalid_client'
-  const answer = parseJson(body)?.value
-  const holdsTokens =
-    isJsonObject(answer) &&
-    ['access_token', 'refresh_token'].some((name) => member(answer, name) !== undefined)
-  return status === 401 && !holdsTokens
+export function refusesClient(response: WireResponse, reading?: AnswerReading | undefined): boolean {
+  const { status, headers, body } = response
+  const answer = readTokenAnswer(response, [], 0, reading)
+  if (answer.kind === 'error' && answer.means !== undefined)
+    return answer.means === 'configuration' && (status === 401 || secretCode.test(answer.error))
+  if (answer.kind === 'error' && answer.error === 'invalid_client') return true
+  const document = readAnswerText(body, headers)?.value
+  const named = isJsonObject(document) ? readErrorMember(document, []) : undefined
+  const own = reading?.answer === undefined ? undefined : readOwnWords(document, reading.answer, [])
+  if (status !== 401 || named !== undefined || own !== undefined) return false
+  return answer.kind === 'error' || (answer.kind === 'unusable' && !holdsTokens(answer))
 }
+
+const holdsTokens = ({ reason, refreshToken }: UnusableAnswer): boolean =>
+  reason === 'bad_access_token' || refreshToken !== undefined
 
 function nameOf({ provider, clientId }: ClientRegistration): string {
   return `${provider.kind === 'issuer' ? provider.issuer : provider.metadata.tokenEndpoint}\n${clientId}`

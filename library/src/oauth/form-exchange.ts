@@ -110,7 +110,7 @@ export async function exchangeForm(
   const [first, other] = bySecret(client)
   const began = wire.now()
   const answer = await exchangeOnce(url, target, server, first, wire, send, late)
-  if (other === undefined || !isRefusal(answer)) return answer
+  if (other === undefined || !isRefusal(answer, client)) return answer
 
   beginWith(other)
   const left = wire.deadline - Math.max(wire.now() - began, 0)
@@ -118,11 +118,12 @@ export async function exchangeForm(
   // begins with the other secret all the same.
   if (left < wire.deadline / 2) return answer
   const again = await exchangeOnce(url, target, server, other, { ...wire, deadline: left }, send, late)
-  if (isRefusal(again)) beginAnew(client)
+  if (isRefusal(again, client)) beginAnew(client)
   return again.kind === 'silence' && !again.sent ? answer : again
 }
 
-const isRefusal = (answer: FormAnswer): boolean => answer.kind === 'answer' && refusesClient(answer.response)
+const isRefusal = (answer: FormAnswer, { dialect }: ClientRegistration): boolean =>
+  answer.kind === 'answer' && refusesClient(answer.response, dialect)
 
 async function exchangeOnce(
   url: URL,

@@ -1,5 +1,5 @@
 /** No real answer nests deeper; a limit that is too tight would lose a login over an ornament. */
-const deepest = 32
+export const deepest = 32
 
 /** A JSON object whose members were put there by somebody else. */
 export type JsonObject = Readonly<Record<string, unknown>>

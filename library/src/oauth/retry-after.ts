@@ -20,7 +20,7 @@ export function retryAfter(headers: Readonly<Record<string, string>>, now: numbe
   return Math.min(Math.max(wait, 0), longest)
 }
 
-function parseDate(text: string): number | undefined {
+export function parseDate(text: string): number | undefined {
   if (!httpDate.test(text)) return undefined
   const time = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
   return Number.isNaN(time) ? undefined : time

@@ -19,7 +19,9 @@ export interface TokenResponse {
   readonly subject?: string | undefined
   /** Seconds that the refresh token lives, above zero; absent when the provider did not say. */
   readonly refreshTokenExpiresIn?: number | undefined
-  /** The whole answer as JSON text. */
+  /** What the provider's profile wants handed out beside the token, by name; never a token. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** The whole answer as it came: JSON text, or a form. */
   readonly whole: Secret
 }
 
@@ -44,20 +46,25 @@ export type SilenceReason =
   | 'insecure_http'
   | 'local'
 
+/** Something arrived that is neither tokens nor a refusal. */
+export interface UnusableAnswer {
+  readonly kind: 'unusable'
+  readonly status: number
+  readonly reason: UnusableReason
+  /** For people: what was looked for, and what was there. Holds no value of the answer. */
+  readonly detail?: string | undefined
+  readonly retryAfter?: number | undefined
+  /** A well-formed refresh token that came without a usable access token: the old one may be spent by now. */
+  readonly refreshToken?: Secret | undefined
+  /** The body as it came, where one came whole: the last trace of tokens that may stand in it. */
+  readonly whole?: Secret | undefined
+}
+
 /** What came of one token request: a fact, not yet a judgement (that is grants/outcome.ts). */
 export type TokenAnswer =
   | { readonly kind: 'tokens'; readonly status: number; readonly response: TokenResponse }
   | ErrorAnswer
-  | {
-      readonly kind: 'unusable'
-      readonly status: number
-      readonly reason: UnusableReason
-      readonly retryAfter?: number | undefined
-      /** A well-formed refresh token that came without a usable access token: the old one may be spent by now. */
-      readonly refreshToken?: Secret | undefined
-      /** The body as it came, where one came whole: the last trace of tokens that may stand in it. */
-      readonly whole?: Secret | undefined
-    }
+  | UnusableAnswer
   | {
       readonly kind: 'silence'
       /** False only when it is certain that no byte of the request reached the provider. */

@@ -1,10 +1,13 @@
 import * as oauth from 'oauth4webapi'
 import type { Secret } from '../secret.ts'
+import type { AnswerReading } from './answer-dialect.ts'
+import { salvageRefreshToken } from './broken-answer.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
+import { ruled } from './error-rules.ts'
 import { exchangeForm, type FormAnswer } from './form-exchange.ts'
 import { endpointOf } from './request-dialect.ts'
 import type { TokenAnswer } from './token-answer.ts'
-import { readTokenAnswer, salvageRefreshToken } from './token-response.ts'
+import { readTokenAnswer } from './token-response.ts'
 import type { Wire } from './transport.ts'
 
 /** What every token request may say besides its own parameters. */
@@ -36,7 +39,7 @@ export async function requestToken(
   wire: Wire,
 ): Promise<TokenAnswer> {
   const { late } = wire
-  const read = (answer: FormAnswer): TokenAnswer => readForm(answer, wire.now())
+  const read = (answer: FormAnswer): TokenAnswer => readForm(answer, wire.now(), client.dialect)
   const answer = await exchangeForm(
     {
       endpoint: endpointOf(client, operation, server.tokenEndpoint),
@@ -60,15 +63,19 @@ export async function requestToken(
   return read(answer)
 }
 
-function readForm(answer: FormAnswer, now: number): TokenAnswer {
+function readForm(answer: FormAnswer, now: number, reading: AnswerReading | undefined): TokenAnswer {
   switch (answer.kind) {
     case 'answer':
-      return readTokenAnswer(answer.response, answer.sent, now)
-    case 'unreadable':
-      return { kind: 'unusable', status: answer.status, reason: answer.reason, ...salvaged(answer) }
+      return readTokenAnswer(answer.response, answer.sent, now, reading)
+    case 'unreadable': {
+      const { status, reason } = answer
+      const kept = salvaged(answer, reading)
+      const unusable = { kind: 'unusable', status, reason, ...kept } as const
+      return 'refreshToken' in kept ? unusable : ruled(unusable, undefined, reading?.errors, [])
+    }
     case 'silence': {
       const { partial, status, ...silence } = answer
-      const kept = salvaged({ partial, status })
+      const kept = salvaged({ partial, status }, reading)
       return 'refreshToken' in kept
         ? { kind: 'unusable', status: status ?? 0, reason: 'cut', ...kept }
         : silence
@@ -78,16 +85,18 @@ function readForm(answer: FormAnswer, now: number): TokenAnswer {
   }
 }
 
-/** A success that broke off behind the refresh token: the old one is spent, and this is the new one. */
-function salvaged({
-  partial,
-  status = 0,
-}: {
+interface Broken {
   readonly partial?: Secret | undefined
   readonly status?: number | undefined
-}): { readonly refreshToken?: Secret } {
-  const succeeded = status >= 200 && status < 300
-  const refreshToken = partial === undefined || !succeeded ? undefined : salvageRefreshToken(partial)
+}
+
+/** A success that broke off behind the refresh token: the old one is spent, and this is the new one. */
+function salvaged(
+  { partial, status = 0 }: Broken,
+  reading: AnswerReading | undefined,
+): { readonly refreshToken?: Secret } {
+  if (partial === undefined || status < 200 || status >= 300) return {}
+  const refreshToken = salvageRefreshToken(partial, reading?.answer)
   return refreshToken === undefined ? {} : { refreshToken }
 }
 

@@ -1,9 +1,23 @@
 import { Secret } from '../secret.ts'
-import { readErrorMember } from './error-response.ts'
+import {
+  type AnswerReading,
+  normalised,
+  readOwnWords,
+  readRefusal,
+  refreshLifetimes,
+  whereLooked,
+} from './answer-dialect.ts'
+import { readMetadata } from './answer-metadata.ts'
+import { readAnswerText } from './answer-text.ts'
+import { readRefreshToken } from './broken-answer.ts'
+import { readCodedRefusal, saysSuccess } from './coded-refusal.ts'
+import { type ErrorAnswer, readErrorMember } from './error-response.ts'
+import { ruled } from './error-rules.ts'
+import { readExpiry } from './expiry.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { withoutSecrets } from './printable.ts'
-import { retryAfter } from './retry-after.ts'
-import type { TokenAnswer, TokenResponse } from './token-answer.ts'
+import { parseDate, retryAfter } from './retry-after.ts'
+import type { TokenAnswer, TokenResponse, UnusableAnswer } from './token-answer.ts'
 import type { WireResponse } from './transport.ts'
 
 /**
@@ -11,69 +25,80 @@ import type { WireResponse } from './transport.ts'
  * b64token because real tokens are), so that no line break of a provider ever reaches a header of a caller.
  */
 const accessTokenText = /^[\x21-\x7e]{1,16384}$/
-/** RFC 6749 appendix A.17: a refresh token may hold spaces; it travels only in form bodies. */
-const refreshTokenText = /^[\x20-\x7e]{1,16384}$/
 /** RFC 6749 section 3.3. */
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 const tokenTypeText = /^[\x21-\x7e]{1,50}$/
-/** Seconds. A hundred years: longer says "never" and would leave the range of dates. */
-const longestLifetime = 100 * 365.25 * 86_400
-/** By whom it is written so: many, Intuit, Keycloak. No standard names it. */
-const refreshLifetimes = ['refresh_token_expires_in', 'x_refresh_token_expires_in', 'refresh_expires_in']
 const tenYears = 10 * 365.25 * 86_400
 
 /**
- * Reads what a token endpoint answered (RFC 6749 sections 5.1 and 5.2) as real ones answer it. Nothing in `response`
- * makes it throw. `sent` holds the secrets of the request, none of which is shown in the answer. `now` in UTC ms.
+ * Reads what a token endpoint answered (RFC 6749 sections 5.1 and 5.2) as real ones answer it, and in the dialect of one where
+ * there is a profile. Nothing in `response` makes it throw. `sent` holds the secrets of the request, none of which is shown in
+ * the answer. `now` in UTC ms.
  */
-export function readTokenAnswer(response: WireResponse, sent: readonly string[], now: number): TokenAnswer {
-  const { status } = response
-  const asked = retryAfter(response.headers, now)
+export function readTokenAnswer(
+  response: WireResponse,
+  sent: readonly string[],
+  now: number,
+  reading?: AnswerReading | undefined,
+): TokenAnswer {
+  const { status, headers } = response
+  const asked = retryAfter(headers, now)
   const facts = { status, ...(asked === undefined ? {} : { retryAfter: asked }) }
   if (status >= 300 && status < 400) return { kind: 'unusable', ...facts, reason: 'redirect' }
 
   const text = response.body.replace(/^\ufeff/, '')
-  if (text.trim() === '') return { kind: 'unusable', ...facts, reason: 'empty' }
+  const judged = (answer: ErrorAnswer | UnusableAnswer, document?: unknown): TokenAnswer =>
+    ruled(answer, document, reading?.errors, sent)
+  if (text.trim() === '') return judged({ kind: 'unusable', ...facts, reason: 'empty' })
   const whole = new Secret(text)
-  const json = parseJson(text)
-  if (json === undefined) return { kind: 'unusable', ...facts, reason: 'not_json', whole }
-  const body = isJsonObject(json.value) ? json.value : {}
+  const read = readAnswerText(text, headers)
+  if (read === undefined) return judged({ kind: 'unusable', ...facts, reason: 'not_json', whole })
+  const document = read.value
+  const plain = isJsonObject(document) ? document : {}
 
   // Some send errors with status 200 (Slack, GitHub), some invalid_grant with 403 (Atlassian): the code decides.
-  const error = readErrorMember(body, sent)
-  if (error !== undefined) return { kind: 'error', ...facts, ...error }
+  const dialect = reading?.answer
+  const error =
+    dialect === undefined ? readErrorMember(plain, sent) : readRefusal(document, dialect, status, sent)
+  if (error !== undefined) return judged({ kind: 'error', ...facts, ...error }, document)
 
+  const body = dialect === undefined ? plain : normalised(document, dialect, clocksOf(headers, now))
   const accessToken = member(body, 'access_token')
   const refreshToken = readRefreshToken(body)
   const kept = { ...(refreshToken === undefined ? {} : { refreshToken }), whole }
-  if (accessToken === undefined || accessToken === null || accessToken === '')
-    return { kind: 'unusable', ...facts, reason: 'no_access_token', ...kept }
+  if (accessToken === undefined || accessToken === null || accessToken === '') {
+    const detail = reading === undefined ? {} : { detail: whereLooked(document, reading) }
+    const unusable: UnusableAnswer = {
+      kind: 'unusable',
+      ...facts,
+      reason: 'no_access_token',
+      ...detail,
+      ...kept,
+    }
+    // What came with it is kept whatever else it says.
+    if (refreshToken !== undefined) return unusable
+    const own = dialect === undefined ? undefined : readOwnWords(document, dialect, sent)
+    const said = own === undefined || saysSuccess(own.error) ? readCodedRefusal(plain, status, sent) : own
+    return judged(said === undefined ? unusable : { kind: 'error', ...facts, ...said }, document)
+  }
   const succeeded = status >= 200 && status < 300
   if (!succeeded || typeof accessToken !== 'string' || !accessTokenText.test(accessToken))
     return { kind: 'unusable', ...facts, reason: 'bad_access_token', ...kept }
-  return { kind: 'tokens', status, response: readTokens(body, accessToken, kept, sent) }
-}
-
-/** Ends of a broken text at which a member may be whole; each try reads the text anew. */
-const mostCuts = 64
-
-/**
- * The refresh token of an answer that broke off, if all of it had arrived: the text is ended behind its last whole member
- * and read as ever.
- */
-export function salvageRefreshToken(partial: Secret): Secret | undefined {
-  const text = partial.reveal().replace(/^\ufeff/, '')
-  const broken = Array.from(endsOf(text), (end) => `${text.slice(0, end)}}`)
-  for (const candidate of [text, ...broken]) {
-    const body = parseJson(candidate)?.value
-    if (isJsonObject(body)) return readRefreshToken(body)
+  const metadata = dialect === undefined ? undefined : readMetadata(document, dialect, body)
+  return {
+    kind: 'tokens',
+    status,
+    response: {
+      ...readTokens(body, accessToken, kept, sent),
+      ...(metadata === undefined ? {} : { metadata }),
+    },
   }
-  return undefined
 }
 
-function* endsOf(text: string): Iterable<number> {
-  let end = text.length
-  for (let cuts = 0; cuts < mostCuts && end > 0; cuts++, end = text.lastIndexOf(',', end - 1)) yield end
+/** Ours, and that of the answer's own `Date`. */
+function clocksOf(headers: Readonly<Record<string, string>>, now: number): readonly number[] {
+  const date = parseDate(headers.date?.trim() ?? '')
+  return date === undefined ? [now] : [now, date]
 }
 
 function readTokens(
@@ -103,17 +128,7 @@ function readTokens(
   }
 }
 
-function readRefreshToken(body: JsonObject): Secret | undefined {
-  const value = member(body, 'refresh_token')
-  return typeof value === 'string' && refreshTokenText.test(value) ? new Secret(value) : undefined
-}
-
-/** A lifetime of zero is none: a token that is born expired would be refreshed for ever. */
-function readLifetime(value: unknown): number | undefined {
-  const numeric = typeof value === 'string' && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : value
-  if (typeof numeric !== 'number' || !Number.isFinite(numeric) || numeric < 1) return undefined
-  return Math.min(Math.floor(numeric), longestLifetime)
-}
+const readLifetime = (value: unknown): number | undefined => readExpiry(value, 'relative_s', [])
 
 function readTokenType(value: unknown, sent: readonly string[]): string {
   if (typeof value !== 'string' || !tokenTypeText.test(value) || /^bearer$/i.test(value)) return 'Bearer'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { salvageRefreshToken } from '../../src/oauth/token-response.ts'
+import { salvageRefreshToken } from '../../src/oauth/broken-answer.ts'
 import { Secret } from '../../src/secret.ts'
 
 const salvaged = (text: string): string | undefined =>

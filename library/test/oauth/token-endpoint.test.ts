@@ -195,7 +195,7 @@ test.each([
   ['a string', '"x"', 'no_access_token'],
   ['zero', '0', 'no_access_token'],
   ['a login page', '<!doctype html><title>Sign in</title>', 'not_json'],
-  ['form-encoded', 'access_token=at-1&expires_in=3600', 'not_json'],
+  ['form-encoded without a token', 'expires_in=3600&scope=a', 'not_json'],
   ['two objects', `${JSON.stringify(good)}${JSON.stringify(good)}`, 'not_json'],
   ['JSON with a comment', '{/* hi */"access_token":"x"}', 'not_json'],
   ['nested 100,000 deep', '['.repeat(100_000), 'not_json'],

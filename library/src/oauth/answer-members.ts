@@ -1,0 +1,44 @@
+import type { Secret } from '../secret.ts'
+import { readAnswerText } from './answer-text.ts'
+import { isJsonObject, type JsonObject } from './json-object.ts'
+
+/** Who calls something so means a token, whatever it is called besides. */
+const tokenName = /(?:access|refresh|id|session|device)_?(?:token|secret)$/i
+/** A shorter token is no more than a word, and looking for it inside of texts would find it everywhere. */
+const shortestToken = 8
+
+/** Members of an answer by the names that a user lists, without what is or holds a token of it. */
+export function membersOf(whole: Secret, names: readonly string[], tokens: readonly string[]): JsonObject {
+  if (names.length === 0) return {}
+  // It was read as an answer before, so a form is one.
+  const answer = readAnswerText(whole.reveal(), {
+    'content-type': 'application/x-www-form-urlencoded',
+  })?.value
+  if (!isJsonObject(answer)) return {}
+  const members = names.filter((name) => Object.hasOwn(answer, name) && !tokenName.test(name))
+  return withoutTokens(Object.fromEntries(members.map((name) => [name, answer[name]])), [
+    ...tokens,
+    ...tokensIn(answer),
+  ])
+}
+
+export function withoutTokens(members: JsonObject, tokens: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined && !holdsAny(value, tokens)),
+  )
+}
+
+function holdsAny(value: unknown, tokens: readonly string[]): boolean {
+  if (typeof value === 'string')
+    return tokens.some((token) => value === token || (token.length >= shortestToken && value.includes(token)))
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).some(([name, inner]) => tokens.includes(name) || holdsAny(inner, tokens))
+}
+
+/** Every text of an answer, however deep, that is called a token: also of those that nobody asked for. */
+export function tokensIn(value: unknown): readonly string[] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]) =>
+    typeof inner === 'string' ? (tokenName.test(name) && inner !== '' ? [inner] : []) : tokensIn(inner),
+  )
+}
