@@ -6,7 +6,7 @@ import { holds } from './error-rules.ts'
 import { readExpiry } from './expiry.ts'
 import { isJsonObject, type JsonObject, member } from './json-object.ts'
 import { firstAt } from './json-pointer.ts'
-import { printable } from './printable.ts'
+import { printable, withoutSecrets } from './printable.ts'
 
 /** What of a provider's dialect answers are read with. */
 export type AnswerReading = Pick<ProviderDialect, 'id' | 'answer' | 'errors'>
@@ -106,13 +106,19 @@ const mostNames = 12
 const plainName = /^[A-Za-z_][\w-]{0,29}$/
 
 /** For people: where the access token was looked for and what was there instead. Names, and never a value. */
-export function whereLooked(document: unknown, { id, answer = {} }: AnswerReading): string {
+export function whereLooked(
+  document: unknown,
+  { id, answer = {} }: AnswerReading,
+  sent: readonly string[],
+): string {
   const { root, access_token: pointer = '/access_token' } = answer
   const place = `${written(pointer)}${root === undefined ? '' : ` below ${written(root)}`}`
   const found = rootOf(document, answer)
   const from = isJsonObject(found) ? found : document
   const names = isJsonObject(from) ? Object.keys(from) : []
-  const shown = names.slice(0, mostNames).map((name) => (plainName.test(name) ? name : '…'))
+  const shown = names
+    .slice(0, mostNames)
+    .map((name) => (plainName.test(name) ? withoutSecrets(name, sent) : '…'))
   const there =
     shown.length === 0 ? 'no members' : [...shown, ...(names.length > mostNames ? ['…'] : [])].join(', ')
   return `the profile ${id} has the access token at ${place}; there were ${there}`

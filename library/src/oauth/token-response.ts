@@ -67,7 +67,7 @@ export function readTokenAnswer(
   const refreshToken = readRefreshToken(body)
   const kept = { ...(refreshToken === undefined ? {} : { refreshToken }), whole }
   if (accessToken === undefined || accessToken === null || accessToken === '') {
-    const detail = reading === undefined ? {} : { detail: whereLooked(document, reading) }
+    const detail = reading === undefined ? {} : { detail: whereLooked(document, reading, sent) }
     const unusable: UnusableAnswer = {
       kind: 'unusable',
       ...facts,

@@ -106,8 +106,8 @@ export interface RequestDialect {
 export type Pointer = string | readonly string[]
 
 /**
- * How a time of expiry is written; numbers may be texts. `iso8601` without a zone is UTC. What cannot be read, or has passed, counts as not
- * said.
+ * How a time of expiry is written; numbers may be texts. `iso8601` without a zone is UTC. What cannot be read, or has
+ * passed, counts as not said.
  */
 export type ExpiryFormat = 'relative_s' | 'relative_ms' | 'epoch_s' | 'epoch_ms' | 'iso8601'
 
@@ -140,15 +140,15 @@ export interface AnswerDialect {
   /** More tokens of the same answer (Slack: a person's beside a bot's), each read like the first from a root of its own. */
   readonly secondary_tokens?: Readonly<Record<string, { readonly root: Pointer }>>
   /**
-   * Members of the answer to keep and to hand out, by the name under which readers get them; looked for from `root`, and where that
-   * leads nowhere from the top. What is or holds a token is left out.
+   * Members of the answer to keep and to hand out, by the name under which readers get them; looked for from `root`, and
+   * where that leads nowhere from the top. What is or holds a token is left out.
    */
   readonly metadata?: Readonly<Record<string, Pointer>>
 }
 
 /**
- * `equals` compares texts, numbers and truth values as they are; without it, that something is there which is neither null, false,
- * zero nor empty.
+ * `equals` compares texts, numbers and truth values as they are; without it, that something is there which is neither
+ * null, false, zero nor empty.
  */
 export interface AnswerTest {
   readonly pointer: string
