@@ -155,7 +155,6 @@ export function meaningOf(report: Report): 'answered' | 'trouble' | 'misasked' |
       if (code === 'provider_redirect' || code === 'invalid_client' || code === 'provider_answer_unusable')
         return 'trouble'
       if (means === 'transient' || means === 'rate_limited') return 'trouble'
-      if (means === 'configuration') return code === 'provider_error' ? 'misasked' : 'answered'
       if (status >= 500 || turnedAway.has(status) || busy.has(error)) return 'trouble'
       if (misasked.has(error)) return 'misasked'
       return code === 'provider_error' || code === 'invalid_scope' ? 'answered' : 'ours'

@@ -1,5 +1,6 @@
 import { type ErrorCode, EvertokenError, ProviderError } from '../errors.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
+import type { ErrorMeaning } from '../providers/profile.ts'
 import { adviceFor, type FailedOutcome, type Failure, failureError, judge } from './outcome.ts'
 
 /** What to do after one token request with a device code. Times in milliseconds. */
@@ -15,6 +16,7 @@ const slowDown = 5_000
 const longestBackoff = 60_000
 /** Nothing was said about the code; an earlier answer may have got lost with it, which the next one tells. */
 const passing = new Set([408, 425, 429])
+const passingMeanings = new Set<ErrorMeaning>(['transient', 'rate_limited', 'ambiguous'])
 
 /**
  * What an answer to a poll means, RFC 8628 section 3.5. Pure.
@@ -86,5 +88,6 @@ export const nobodyConsented = (grant: string): EvertokenError =>
 /** No answer, or one that says nothing of the code: RFC 8628 wants an exponential backoff. */
 function mayPass(answer: Exclude<TokenAnswer, { kind: 'tokens' }>): boolean {
   if (answer.kind === 'silence') return answer.reason !== 'insecure_http'
+  if (answer.kind === 'error' && answer.means !== undefined) return passingMeanings.has(answer.means)
   return answer.status >= 500 || passing.has(answer.status)
 }

@@ -41,6 +41,10 @@ describe('an outcome means', () => {
   test.each<[Report['verdict'], Partial<Report>, ReturnType<typeof meaningOf>]>([
     ['ok', {}, 'answered'],
     ['rejected', { code: 'invalid_grant', status: 400 }, 'answered'],
+    ['rejected', { code: 'invalid_grant', status: 500, error: '190', means: 'dead' }, 'answered'],
+    ['refused', { code: 'provider_error', status: 200, error: '-1', means: 'transient' }, 'trouble'],
+    ['refused', { code: 'provider_error', status: 400, error: '4', means: 'rate_limited' }, 'trouble'],
+    ['refused', { code: 'provider_error', status: 400, error: '10', means: 'configuration' }, 'answered'],
     ['rejected', { code: 'reauthorization_required', error: 'consent_required' }, 'answered'],
     ['refused', { code: 'invalid_scope', error: 'invalid_scope', status: 400 }, 'answered'],
     ['refused', { code: 'provider_error', error: 'bad_refresh_token', status: 200 }, 'answered'],

@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest'
 import { afterPoll } from '../../src/grants/device-poll.ts'
 import type { TokenAnswer } from '../../src/oauth/token-answer.ts'
+import type { ErrorMeaning } from '../../src/providers/profile.ts'
 
-const error = (code: string, more: { status?: number; retryAfter?: number } = {}): TokenAnswer => ({
+const error = (
+  code: string,
+  more: { status?: number; retryAfter?: number; means?: ErrorMeaning } = {},
+): TokenAnswer => ({
   kind: 'error',
   status: 400,
   error: code,
@@ -31,6 +35,8 @@ test.each<[string, TokenAnswer, number, number]>([
   ['no connection', silence('refused'), 10_000, 10_000],
   ['a connection that breaks', silence('reset'), 10_000, 10_000],
   ['a provider in trouble', error('server_error', { status: 500 }), 10_000, 10_000],
+  ['what the profile calls passing', error('-1', { means: 'transient' }), 10_000, 10_000],
+  ['a limit of its own', error('17', { means: 'rate_limited', retryAfter: 30 }), 10_000, 30_000],
   ['a gateway’s page', unusable(502), 10_000, 10_000],
   ['a busy gateway', unusable(429, { retryAfter: 20 }), 10_000, 20_000],
 ])('after %s it is asked again', (_name, answer, interval, wait) => {
@@ -51,6 +57,12 @@ test.each<[string, TokenAnswer, string]>([
   ['invalid_client', error('invalid_client', { status: 401 }), 'invalid_client'],
   ['unauthorized_client', error('unauthorized_client'), 'invalid_client'],
   ['unsupported_grant_type', error('unsupported_grant_type'), 'provider_error'],
+  ['what the profile calls dead', error('40029', { means: 'dead' }), 'invalid_grant'],
+  [
+    'what the profile calls configuration',
+    error('x', { status: 500, means: 'configuration' }),
+    'provider_error',
+  ],
   ['a success that nobody can read', unusable(200), 'provider_answer_unusable'],
   ['a redirect', { kind: 'unusable', status: 302, reason: 'redirect' }, 'provider_redirect'],
   ['plain http', silence('insecure_http'), 'insecure_http'],

@@ -127,6 +127,38 @@ test.each<[string, WireResponse, boolean]>([
   expect(requests).toHaveLength(again ? 2 : 1)
 })
 
+const dialect: ClientRegistration['dialect'] = {
+  id: 'acme',
+  variables: {},
+  answer: { root: '/data', failure: { pointer: '/ok', equals: false }, error_code: '/reason' },
+  errors: [
+    { code: 'bad_client_secret', means: 'configuration' },
+    { code: 'scope_not_enabled', means: 'configuration' },
+    { code: 'token_gone', status: 401, means: 'dead' },
+    { status: 401, pointer: '/key', means: 'configuration' },
+    { status: 401, description: 'session', means: 'dead' },
+  ],
+}
+
+test.each<[number, object, boolean]>([
+  [200, { ok: false, reason: 'bad_client_secret' }, true],
+  [200, { ok: false, reason: 'invalid_client' }, true],
+  [401, { ok: false, key: 'wrong' }, true],
+  [401, {}, true],
+  [401, { code: 401, message: 'Unauthorized' }, true],
+  // Somebody else's fault, or one that no secret mends.
+  [400, { ok: false, reason: 'scope_not_enabled' }, false],
+  [401, { ok: false, reason: 'token_gone' }, false],
+  [401, { message: 'The session is over' }, false],
+  [401, { ok: false, reason: 'something' }, false],
+  [401, { data: { refresh_token: 'rt-2' } }, false],
+  [200, { data: { access_token: 'at' } }, false],
+])('in a dialect status %i with %j is a refused client: %s', async (status, body, refused) => {
+  const { wire, requests } = provider({ status, headers: {}, body: JSON.stringify(body) }, tokens)
+  await refresh({ ...rotating(), dialect }, wire)
+  expect(requests).toHaveLength(refused ? 2 : 1)
+})
+
 test('whatever answers come, no third request follows, and a second one only a refusal', async () => {
   const body = fc.oneof(
     fc.string({ maxLength: 40 }),

@@ -213,6 +213,33 @@ test.each([
   expect(({} as Record<string, unknown>).access_token).toBeUndefined()
 })
 
+const form = 'access_token=at-1&expires_in=3600&refresh_token=rt-2&token_type=bearer'
+test.each([
+  ['without a content type', form, {}],
+  ['as text', form, { 'content-type': 'text/plain; charset=UTF-8' }],
+  ['called JSON', form, { 'content-type': 'application/json' }],
+  ['with a line break behind it', `${form}\n`, { 'content-type': 'application/x-www-form-urlencoded' }],
+])('an answer that is a form is read, %s', async (_name, body, headers) => {
+  const answer = await answerTo(body, 200, headers)
+  expect(plain(answer)).toEqual(tokens)
+  expect(answer.kind === 'tokens' && answer.response.whole.reveal()).toBe(body)
+  expect(inspect(answer, { depth: 9 }) + JSON.stringify(answer)).not.toMatch(/at-1|rt-2/)
+})
+
+test.each([
+  ['an error', 'error=invalid_grant&error_description=it+is+spent%3A+' + encodeURIComponent(spent), 'error'],
+  ['nothing that is known, by its content type', 'token=x&life=5', 'no_access_token'],
+  ['a sentence with an equals sign', 'the access_token=x is here', 'not_json'],
+  ['a page', '<a href="?access_token=x&error=y">', 'not_json'],
+  ['a script', 'callback({"access_token":"x"})', 'not_json'],
+])('a form that holds %s is that', async (_name, body, expected) => {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const answer = await answerTo(body, 200, headers)
+  if (expected === 'error')
+    expect(plain(answer)).toMatchObject({ error: 'invalid_grant', description: 'it is spent: [secret]' })
+  else expect(plain(answer)).toEqual({ kind: 'unusable', status: 200, reason: expected })
+})
+
 test('truncated at every byte it is unusable, never half a token', async () => {
   const body = JSON.stringify({ ...good, scope: 'a b', nested: { deep: ['\\"', 1] } })
   for (let length = 1; length < body.length; length++)
