@@ -5,8 +5,8 @@ import { type JsonObject, member } from './json-object.ts'
 import { firstAt } from './json-pointer.ts'
 
 /**
- * What a profile wants handed out, by its names: from where tokens lie, else from the top of the answer. Never a token of it, and
- * none of the secondary ones.
+ * What a profile wants handed out, by its names: from where tokens lie, else from the top of the answer. Never a token of it, one
+ * of the secondary ones, nor a secret of the request that comes back.
  *
  * @param body the same as {@link normalised} gives it.
  */
@@ -14,6 +14,7 @@ export function readMetadata(
   document: unknown,
   dialect: AnswerDialect,
   body: JsonObject,
+  sent: readonly string[],
 ): JsonObject | undefined {
   const { metadata, secondary_tokens: secondary = {} } = dialect
   if (metadata === undefined) return undefined
@@ -25,6 +26,7 @@ export function readMetadata(
   return withoutTokens(Object.fromEntries(found), [
     ...[body, ...others].flatMap(tokensOf),
     ...tokensIn(document),
+    ...sent,
   ])
 }
 

@@ -84,7 +84,7 @@ export function readTokenAnswer(
   const succeeded = status >= 200 && status < 300
   if (!succeeded || typeof accessToken !== 'string' || !accessTokenText.test(accessToken))
     return { kind: 'unusable', ...facts, reason: 'bad_access_token', ...kept }
-  const metadata = dialect === undefined ? undefined : readMetadata(document, dialect, body)
+  const metadata = dialect === undefined ? undefined : readMetadata(document, dialect, body, sent)
   return {
     kind: 'tokens',
     status,
