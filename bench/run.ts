@@ -11,6 +11,7 @@ import { type Finding, isMet, type Question, type Report, shown } from './questi
 
 const questions: Readonly<Record<string, () => Promise<Question>>> = {
   'cached-token': async () => (await import('./cached-token.ts')).cachedToken,
+  dialect: async () => (await import('./dialect.ts')).dialect,
   'fetch-wrapper': async () => (await import('./fetch-wrapper.ts')).fetchWrapper,
   'cold-start': async () => (await import('./cold-start.ts')).coldStart,
   herd: async () => (await import('./herd.ts')).herd,

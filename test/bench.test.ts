@@ -30,6 +30,7 @@ const ofKinds = (...ends: string[]): string[] => kinds.flatMap((kind) => ends.ma
 
 const findings: [string, string[]][] = [
   ['cached-token', ['', '/all', '/source', '/peek', '/source-peek', '/badgateway', '/google-auth-library']],
+  ['dialect', ['', '/refusal', '/none']],
   ['fetch-wrapper', ['', '/request', '/badgateway', '/badgateway-request']],
   ['cold-start', ['', '/import']],
   [

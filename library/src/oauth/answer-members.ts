@@ -29,16 +29,21 @@ export function withoutTokens(members: JsonObject, tokens: readonly string[]): J
 }
 
 function holdsAny(value: unknown, tokens: readonly string[]): boolean {
-  if (typeof value === 'string')
-    return tokens.some((token) => value === token || (token.length >= shortestToken && value.includes(token)))
+  if (typeof value === 'string') {
+    for (const token of tokens)
+      if (value === token || (token.length >= shortestToken && value.includes(token))) return true
+    return false
+  }
   if (typeof value !== 'object' || value === null) return false
   return Object.entries(value).some(([name, inner]) => tokens.includes(name) || holdsAny(inner, tokens))
 }
 
 /** Every text of an answer, however deep, that is called a token: also of those that nobody asked for. */
-export function tokensIn(value: unknown): readonly string[] {
-  if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([name, inner]) =>
-    typeof inner === 'string' ? (tokenName.test(name) && inner !== '' ? [inner] : []) : tokensIn(inner),
-  )
+export function tokensIn(value: unknown, found: string[] = []): readonly string[] {
+  if (typeof value !== 'object' || value === null) return found
+  for (const [name, inner] of Object.entries(value)) {
+    if (typeof inner !== 'string') tokensIn(inner, found)
+    else if (inner !== '' && tokenName.test(name)) found.push(inner)
+  }
+  return found
 }

@@ -1,5 +1,5 @@
 import type { AnswerDialect } from '../providers/profile.ts'
-import { normalised, rootOf } from './answer-dialect.ts'
+import { rootOf } from './answer-dialect.ts'
 import { tokensIn, withoutTokens } from './answer-members.ts'
 import { type JsonObject, member } from './json-object.ts'
 import { firstAt } from './json-pointer.ts'
@@ -8,7 +8,7 @@ import { firstAt } from './json-pointer.ts'
  * What a profile wants handed out, by its names: from where tokens lie, else from the top of the answer. Never a token of it, one
  * of the secondary ones, nor a secret of the request that comes back.
  *
- * @param body the same as {@link normalised} gives it.
+ * @param body the same as `normalised` gives it.
  */
 export function readMetadata(
   document: unknown,
@@ -19,19 +19,18 @@ export function readMetadata(
   const { metadata, secondary_tokens: secondary = {} } = dialect
   if (metadata === undefined) return undefined
   const root = rootOf(document, dialect)
-  const found = Object.entries(metadata).map(
-    ([name, pointer]) => [name, firstAt(root, pointer) ?? firstAt(document, pointer)] as const,
+  const found: [string, unknown][] = []
+  for (const [name, pointer] of Object.entries(metadata))
+    found.push([name, firstAt(root, pointer) ?? firstAt(document, pointer)])
+  const tokens = [...tokenNames.map((name) => member(body, name)), ...sent, ...tokensIn(document)]
+  for (const { root: place } of Object.values(secondary)) {
+    const other = firstAt(document, place)
+    for (const name of tokenNames) tokens.push(firstAt(other, dialect[name] ?? `/${name}`))
+  }
+  return withoutTokens(
+    Object.fromEntries(found),
+    tokens.filter((token) => typeof token === 'string').filter((token) => token !== ''),
   )
-  const others = Object.values(secondary).map(({ root }) => normalised(document, { ...dialect, root }, []))
-  return withoutTokens(Object.fromEntries(found), [
-    ...[body, ...others].flatMap(tokensOf),
-    ...tokensIn(document),
-    ...sent,
-  ])
 }
 
-const tokensOf = (body: JsonObject): readonly string[] =>
-  ['access_token', 'refresh_token', 'id_token']
-    .map((name) => member(body, name))
-    .filter((token) => typeof token === 'string')
-    .filter((token) => token !== '')
+const tokenNames = ['access_token', 'refresh_token', 'id_token'] as const

@@ -181,9 +181,9 @@ test('any answer in any dialect: nothing crashes, no token comes from elsewhere 
       expect(response.expiresIn ?? 1).toBeGreaterThanOrEqual(1)
       expect(response.refreshTokenExpiresIn ?? 1).toBeGreaterThanOrEqual(1)
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   )
-  expect(Math.min(counts.tokens, counts.error, counts.unusable)).toBeGreaterThan(50)
+  expect(Math.min(counts.tokens, counts.error, counts.unusable)).toBeGreaterThan(20)
 })
 
 test('any answer that breaks off in any dialect gives nothing but what stands at the first pointer', () => {
@@ -202,6 +202,6 @@ test('any answer that breaks off in any dialect gives nothing but what stands at
         expect(found.reveal()).toBe(firstAt(root, first(dialect.refresh_token, '/refresh_token')))
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   )
 })
