@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import type { GrantDefinition } from '../../src/grants/definition.ts'
+import type { ProviderDialect } from '../../src/providers/dialect.ts'
+import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
+import { practised } from './practised.ts'
+
+const dialect: ProviderDialect = {
+  id: 'acme',
+  variables: {},
+  answer: {
+    root: '/data',
+    access_token: '/access/token',
+    refresh_token: '/refresh/token',
+    expiry: '/access/expires_at',
+    expiry_format: 'epoch_s',
+    success: { pointer: '/code', equals: 0 },
+    error_code: '/code',
+    error_description: '/text',
+    metadata: { region: '/region', leak: '/refresh' },
+  },
+  errors: [
+    { code: 4001, means: 'dead' },
+    { code: 4002, means: 'person' },
+    { code: 4003, means: 'rate_limited', retry_after: 90 },
+  ],
+}
+
+const json = (body: object): ScriptedResponse => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+})
+
+/** A login at a provider that speaks so, whose every answer the test writes. */
+async function speaking(answer: (presented: string, now: number) => object) {
+  const at = await practised()
+  const presented: string[] = []
+  at.answerWith(({ path, parameters }) => {
+    if (path !== '/token' || parameters.grant_type !== 'refresh_token') return undefined
+    presented.push(parameters.refresh_token ?? '')
+    return json(answer(parameters.refresh_token ?? '', at.clock.now()))
+  })
+  const definition = await at.imported({ refreshToken: 'r0', metadata: ['code', 'data'] })
+  const spoken: GrantDefinition = { ...definition, client: { ...definition.client, dialect } }
+  await at.keeper.add('work', spoken)
+  return { ...at, presented }
+}
+
+const tokens = (number: number, now: number) => ({
+  code: 0,
+  data: {
+    access: { token: `access-token-${number}`, expires_at: Math.floor(now / 1000) + 1800 },
+    refresh: { token: `refresh-token-${number}` },
+    region: 'eu',
+  },
+})
+
+describe('a login at a provider with a dialect of its own', () => {
+  test('is kept alive with what its answers bring, and hands out what the profile says beside it', async () => {
+    let count = 0
+    const at = await speaking((_presented, now) => tokens(++count, now))
+    const token = await at.run(at.keeper.getToken('work'))
+    expect(token.value).toBe('access-token-1')
+    expect(token.expiresAt - at.clock.now()).toBeLessThanOrEqual(1_800_000)
+    expect(token.expiresAt - at.clock.now()).toBeGreaterThan(1_790_000)
+    // Of what the user lists, `data` holds the tokens.
+    expect(token.metadata).toEqual({ region: 'eu', code: 0 })
+    await at.run(at.keeper.refresh('work'))
+    expect(at.presented).toEqual(['r0', 'refresh-token-1'])
+  })
+
+  test('is suspect by a code that the profile calls dead, with the words of the provider', async () => {
+    const at = await speaking(() => ({ code: 4001, text: 'the key is worn out' }))
+    expect(await at.run(at.keeper.tend('work'))).toMatchObject({
+      kind: 'failed',
+      outcome: { verdict: 'rejected', person: false, failure: { code: 'invalid_grant' } },
+    })
+    expect(await at.keeper.show('work')).toMatchObject({
+      state: 'suspect',
+      lastError: {
+        code: 'invalid_grant',
+        error: '4001',
+        message: 'the provider refused the grant (4001: the key is worn out)',
+      },
+    })
+  })
+
+  test('is over at once by a code that asks for a person', async () => {
+    const at = await speaking(() => ({ code: 4002 }))
+    await at.run(at.keeper.tend('work'))
+    expect(await at.keeper.show('work')).toMatchObject({ state: 'reauthorization_required' })
+  })
+
+  test('waits as long as the profile says where the answer does not', async () => {
+    const at = await speaking(() => ({ code: 4003, text: 'not so fast' }))
+    expect(await at.run(at.keeper.tend('work'))).toMatchObject({
+      outcome: { verdict: 'refused', failure: { code: 'provider_error', error: '4003', retryAfter: 90 } },
+    })
+    expect(await at.keeper.show('work')).toMatchObject({ state: 'active', failures: 1 })
+  })
+
+  test('says where its token was looked for when there is none', async () => {
+    const at = await speaking(() => ({ code: 0, data: { access: {}, region: 'eu' } }))
+    expect(await at.run(at.keeper.tend('work'))).toMatchObject({
+      outcome: {
+        verdict: 'ambiguous',
+        failure: {
+          code: 'provider_answer_unusable',
+          message:
+            'the token endpoint answered status 200 with something that is no token response (the profile acme has the access token at /access/token below /data; there were access, region)',
+        },
+      },
+    })
+  })
+})
