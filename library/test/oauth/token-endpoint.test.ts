@@ -227,7 +227,7 @@ test.each([
 })
 
 test.each([
-  ['an error', 'error=invalid_grant&error_description=it+is+spent%3A+' + encodeURIComponent(spent), 'error'],
+  ['an error', `error=invalid_grant&error_description=it+is+spent%3A+${encodeURIComponent(spent)}`, 'error'],
   ['nothing that is known, by its content type', 'token=x&life=5', 'no_access_token'],
   ['a sentence with an equals sign', 'the access_token=x is here', 'not_json'],
   ['a page', '<a href="?access_token=x&error=y">', 'not_json'],
