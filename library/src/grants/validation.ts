@@ -2,6 +2,7 @@ import { EvertokenError } from '../errors.ts'
 import { askCanary } from '../oauth/canary.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import { introspectToken } from '../oauth/introspection.ts'
+import { readJwtExpiry } from '../oauth/token-response.ts'
 import type { Wire } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type GrantDefinition, readDefinition } from './definition.ts'
@@ -79,7 +80,10 @@ export async function validate(
     if (typeof said === 'boolean') return result(by, said)
     if (said !== undefined) unanswered.push({ by, why: said })
   }
-  return result(row.lifetimeFrom === 'jwt' ? 'jwt' : 'expiry', row.expiresAt > clock.now())
+  const exp = readJwtExpiry(value)
+  return exp === undefined
+    ? result('expiry', row.expiresAt > clock.now())
+    : result('jwt', exp * 1000 > clock.now())
 }
 
 async function waysOf(

@@ -144,7 +144,8 @@ function readScope(value: unknown, sent: readonly string[]): readonly string[] |
   return words.length === 0 ? undefined : [...new Set(words)]
 }
 
-function readJwtExpiry(accessToken: string): number | undefined {
+/** `exp` of an access token that is a JWT, UTC seconds, where it lies within ten years of its `iat`. */
+export function readJwtExpiry(accessToken: string): number | undefined {
   const claims = readClaims(accessToken)
   if (claims === undefined) return undefined
   const [exp, iat] = [member(claims, 'exp'), member(claims, 'iat')]

@@ -47,6 +47,19 @@ describe('whether a token is good', () => {
     expect(await run(keeper.validate('billing'))).toMatchObject({ valid: true, by: 'call', unanswered: [] })
   })
 
+  test('is told by the exp of a JWT, where nobody can be asked', async () => {
+    const { keeper, run, clock, service, answerWith } = await practised()
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const iat = Math.floor(clock.now() / 1000)
+    const jwt = `${part({ alg: 'none' })}.${part({ iat, exp: iat + 60 })}.c2ln`
+    answerWith({ status: 200, body: JSON.stringify({ access_token: jwt, expires_in: 3600 }) })
+    await run(keeper.add('billing', service()))
+    await run(keeper.getToken('billing'))
+    expect(await run(keeper.validate('billing'))).toMatchObject({ valid: true, by: 'jwt' })
+    await clock.advance(61_000)
+    expect(await run(keeper.validate('billing'))).toMatchObject({ valid: false, by: 'jwt' })
+  })
+
   test('is told by its expiry, where nobody can be asked', async () => {
     const { keeper, run, clock, service } = await practised()
     await run(keeper.add('billing', service()))
