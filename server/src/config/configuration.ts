@@ -7,6 +7,8 @@ import { type DescribedGrant, describedGrant } from './grant-description.ts'
 import { listenAddress, publicOrigin } from './listen-address.ts'
 import { nearestKey } from './nearest-key.ts'
 import { fault } from './origin.ts'
+import { Profiles } from './profiles.ts'
+import { providerOptions } from './provider-options.ts'
 import { type ConfigurationFile, configurationSchema } from './schema.ts'
 import { fileSecret, type Written } from './secret-file.ts'
 import { type StoreAddress, storeAddress } from './store-address.ts'
@@ -73,10 +75,10 @@ export function readConfiguration(file: string, environment: Environment): Confi
 
 /**
  * Only where the grants are kept: whoever reads a token from the store needs none of the secrets that the clients of
- * the file need. Throws as {@link readConfiguration} does, but for `clients` and `grants`.
+ * the file need. Throws as {@link readConfiguration} does, but for `providers`, `clients` and `grants`.
  */
 export function readStore(file: string, environment: Environment): Configuration['store'] {
-  const document = readDocument(file, environment, ['clients', 'grants'])
+  const document = readDocument(file, environment, { except: ['providers', 'clients', 'grants'] })
   checkOptions(configurationSchema, document.value, document.origin)
   const folder = path.dirname(path.resolve(file))
   return storeOf(document.value as ConfigurationFile, { ...document.origin, folder }, folder)
@@ -135,11 +137,20 @@ function readTls(
 
 function grantsOf(options: ConfigurationFile, written: Written): readonly ConfiguredGrant[] {
   const clients = options.clients ?? {}
+  const profiles = new Profiles(options.providers ?? {}, written)
+  const providers = new Map(
+    Object.entries(clients).map(([name, client]) => [
+      name,
+      providerOptions(client, profiles, written, ['clients', name]),
+    ]),
+  )
   const grants = Object.entries(options.grants ?? {}).map(([id, { client: name, ...grant }]) => {
     const client = Object.hasOwn(clients, name) ? clients[name] : undefined
-    if (client === undefined) throw unknownClient(id, name, Object.keys(clients), written)
+    const provider = providers.get(name)
+    if (client === undefined || provider === undefined)
+      throw unknownClient(id, name, Object.keys(clients), written)
     const places = { grant: ['grants', id], client: ['clients', name] }
-    return Object.freeze({ id, ...describedGrant(grant, client, written, places) })
+    return Object.freeze({ id, ...describedGrant(grant, client, provider, written, places) })
   })
   return Object.freeze(grants)
 }

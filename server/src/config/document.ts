@@ -16,17 +16,24 @@ const largestFile = 1024 * 1024
 const mostNodes = 100_000
 const deepest = 32
 
+export interface DocumentOptions {
+  /** Keys at the top whose values are not looked at. */
+  readonly except?: readonly string[] | undefined
+  /** The error for a file that cannot be read, where somebody else named it. */
+  readonly unreadable?: ((problem: string, cause: unknown) => Error) | undefined
+}
+
 /**
  * Reads a YAML 1.2 file. Throws ConfigurationError with the line for what is not YAML, and for a key given twice.
  *
- * @param except keys at the top whose values are not looked at.
+ * @param environment null where nothing may come from it.
  */
 export function readDocument(
   file: string,
-  environment: Environment,
-  except: readonly string[] = [],
+  environment: Environment | null,
+  { except = [], unreadable }: DocumentOptions = {},
 ): Document {
-  const text = readText(file)
+  const text = readText(file, unreadable)
   const counter = new LineCounter()
   const [document, ...more] = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false })
   const origin: Origin = { file }
@@ -109,7 +116,7 @@ const notYaml = (message: string): string => {
   return `this is not YAML${clause === '' ? '' : `: ${clause.charAt(0).toLowerCase()}${clause.slice(1)}`}`
 }
 
-function readText(file: string): string {
+function readText(file: string, unreadable: DocumentOptions['unreadable']): string {
   const bytes = Buffer.alloc(largestFile + 1)
   let length = 0
   try {
@@ -122,6 +129,8 @@ function readText(file: string): string {
     }
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
+    if (unreadable !== undefined)
+      throw unreadable(missing ? `there is no file ${file}` : `the file ${file} cannot be read`, cause)
     throw fault(
       { file },
       [],

@@ -8,14 +8,18 @@ const variable = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /**
  * The text with every `${NAME}` replaced from the environment; `$${` stands for `${`. What comes out of the
- * environment is not looked at again.
+ * environment is not looked at again. Without an environment, null, a text must not ask for it.
  */
 export function interpolated(
   text: string,
-  environment: Environment,
+  environment: Environment | null,
   fail: (problem: string, fault: Fault) => Error,
 ): string {
   if (!text.includes('${')) return text
+  if (environment === null)
+    throw fail('nothing comes from the environment here', {
+      advice: 'Declare a variable of the profile, {name}, and give its value under variables of the client.',
+    })
   return text.replaceAll(reference, (whole, name: string | undefined) => {
     if (name === undefined) return '${'
     if (!whole.endsWith('}') || !variable.test(name))

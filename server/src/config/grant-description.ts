@@ -11,7 +11,10 @@ import {
   refreshToken,
   type SigningKeyOptions,
 } from 'evertoken'
+import { deeplyFrozen } from './frozen.ts'
 import { fault, type Path } from './origin.ts'
+import { Profiles } from './profiles.ts'
+import { type ProviderOptions, providerOptions } from './provider-options.ts'
 import {
   type ClientDescription,
   describedGrantSchema,
@@ -42,7 +45,9 @@ export interface DescriptionOptions {
 export function definitionFromOptions(options: unknown, { folder }: DescriptionOptions = {}): DescribedGrant {
   checkOptions(folder === undefined ? requestedGrantSchema : describedGrantSchema, options, {})
   const { client, ...grant } = options as GrantDescription & { client: ClientDescription }
-  return describedGrant(grant, client, { folder }, { grant: [], client: ['client'] })
+  const written = { folder }
+  const provider = providerOptions(client, new Profiles({}, written), written, ['client'])
+  return describedGrant(grant, client, provider, written, { grant: [], client: ['client'] })
 }
 
 /** For the broker: how a grant is described in a request, and how that is read. */
@@ -61,11 +66,15 @@ export interface Places {
 export function describedGrant(
   grant: GrantDescription,
   client: ClientDescription,
+  provider: ProviderOptions,
   written: Written,
   places: Places,
 ): DescribedGrant {
   checkBelongs(grant, written, places.grant)
-  const options = { ...clientOptions(client, written, places.client), ...grantOptions(grant, client) }
+  const options = {
+    ...clientOptions(client, provider, written, places.client),
+    ...grantOptions(grant, client),
+  }
   const clientId = client.client_id ?? ''
   const define = (): GrantDefinition => {
     switch (grant.grant_type) {
@@ -97,35 +106,20 @@ export function describedGrant(
     }
   }
   try {
-    return frozen({ definition: define(), labels: { ...grant.labels } })
+    return deeplyFrozen({ definition: define(), labels: { ...grant.labels } })
   } catch (error) {
     throw placed(error, grant, client, written, places)
   }
 }
 
-/** To the bottom: claims and endpoints too. */
-function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value
-  for (const member of Object.values(value)) frozen(member)
-  return Object.freeze(value)
-}
-
-function clientOptions(client: ClientDescription, written: Written, place: Path): ClientOptions {
-  const { provider } = client
-  const address =
-    typeof provider === 'string'
-      ? { issuer: provider }
-      : {
-          issuer: provider.issuer,
-          tokenUrl: provider.token_url,
-          authorizationUrl: provider.authorization_url,
-          deviceAuthorizationUrl: provider.device_authorization_url,
-          pushedAuthorizationRequestUrl: provider.pushed_authorization_request_url,
-          revocationUrl: provider.revocation_url,
-          introspectionUrl: provider.introspection_url,
-        }
+function clientOptions(
+  client: ClientDescription,
+  provider: ProviderOptions,
+  written: Written,
+  place: Path,
+): ClientOptions {
   return {
-    ...address,
+    ...provider,
     clientSecret: givenSecrets(client, 'client_secret', written, place),
     clientAuthentication: client.client_authentication,
     signingKey: client.signing_key && signingKey(client.signing_key, written, [...place, 'signing_key']),
@@ -205,7 +199,7 @@ const spelled = (option: string): string =>
 const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
 const inClient =
-  /\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key)\b/
+  /\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key|variables?|profile)\b/
 
 /** Keys whose trouble is told at the key itself, the one that is complained about first. */
 const lifetimeKeys = [

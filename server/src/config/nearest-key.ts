@@ -13,6 +13,15 @@ export function nearestKey(key: string, known: readonly string[]): string | unde
   return nearest
 }
 
+/** Up to three that may have been meant: the nearest, and those of which the key is a part, or that are a part of it. */
+export function nearestKeys(key: string, known: readonly string[]): string[] {
+  const nearest = nearestKey(key, known)
+  const akin = known.filter(
+    (candidate) => key.length > 2 && (candidate.includes(plain(key)) || plain(key).includes(candidate)),
+  )
+  return [...new Set(nearest === undefined ? akin : [nearest, ...akin])].slice(0, 3)
+}
+
 /** `clientId`, `client-id` and `CLIENT_ID` are `client_id` in other people's habits. */
 const plain = (key: string): string => key.toLowerCase().replaceAll(/[_\- ]/g, '')
 

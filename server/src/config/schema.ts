@@ -1,37 +1,22 @@
 import type { ReplayClass } from 'evertoken'
-import { type Static, type TProperties, Type } from 'typebox'
-
-/** Keys that are not named here are errors, never ignored. */
-const keys = <P extends TProperties>(properties: P, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description && { description }) })
-
-const oneOf = <const T extends string>(values: readonly T[], description: string) =>
-  Type.Unsafe<T>({ type: 'string', enum: values, description })
-
-const text = (description: string) => Type.String({ minLength: 1, description })
-/** `writeOnly`: never repeated in a message, and an empty one is an error of its own. */
-const secret = (description: string) => Type.String({ writeOnly: true, description })
-/** The same, or a list of two, both good while one takes the other's place. */
-const secretOrTwo = (description: string) =>
-  Type.Union(
-    [
-      Type.String({ writeOnly: true }),
-      Type.Array(Type.String({ writeOnly: true }), { minItems: 1, maxItems: 2 }),
-    ],
-    { writeOnly: true, description },
-  )
-const file = (description: string) => Type.String({ minLength: 1, description })
-const url = (description: string) => Type.String({ format: 'uri', description })
-const seconds = (description: string) => Type.Number({ minimum: 0, maximum: 10 ** 10, description })
-const texts = (description: string) => Type.Union([Type.String(), Type.Array(Type.String())], { description })
-const named = (description: string) =>
-  Type.Unsafe<Record<string, string>>({
-    type: 'object',
-    additionalProperties: { type: 'string' },
-    description,
-  })
-const anything = (description: string) =>
-  Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: {}, description })
+import { type Static, Type } from 'typebox'
+import { addresses, profileNames, variableNames } from './profile-schema.ts'
+import {
+  anything,
+  file,
+  keys,
+  mapOf,
+  type Names,
+  named,
+  oneOf,
+  seconds,
+  secret,
+  secretOrTwo,
+  text,
+  texts,
+  url,
+} from './schema-types.ts'
+import { writtenProfileSchema } from './written-profile.ts'
 
 const algorithm = oneOf(['HS256', 'RS256', 'ES256', 'EdDSA'], 'Signing algorithm (RFC 7518, RFC 8037).')
 const keyText = secret('PKCS #8 PEM or the JSON text of a private JWK; for HS256 the shared secret.')
@@ -111,80 +96,88 @@ const lifetimes = {
   ),
 }
 
-const provider = Type.Union(
+const providerName = Type.String({
+  minLength: 1,
+  title: 'an issuer URL, the id of a provider',
+  description:
+    'An issuer to discover (RFC 8414, OpenID Connect Discovery), or the id of a profile: one of providers, or of the catalogue (evertoken provider list).',
+})
+
+const provider = Type.Union([providerName, writtenProfileSchema], {
+  description: 'The authorization server: an issuer URL, the id of a profile, or a profile.',
+})
+
+const { userinfo_url: _, ...endpoints } = addresses
+
+/**
+ * What a request may say of a provider. Not more: with requests and answers of its own design it could have the broker
+ * send anything to any address and read what comes back.
+ */
+const requestedProvider = Type.Union(
   [
-    url('Issuer to discover (RFC 8414, OpenID Connect Discovery).'),
-    keys(
-      {
-        issuer: Type.Optional(url('Issuer; with token_url only compared, never asked.')),
-        token_url: Type.Optional(url('Token endpoint.')),
-        authorization_url: Type.Optional(url('Authorization endpoint; only where a person consents.')),
-        device_authorization_url: Type.Optional(
-          url(
-            'Device authorization endpoint (RFC 8628), for evertoken login --device; in place of what an issuer names.',
-          ),
-        ),
-        pushed_authorization_request_url: Type.Optional(
-          url(
-            'Pushed authorization request endpoint (RFC 9126), used as pushed_authorization says; in place of what an issuer names.',
-          ),
-        ),
-        revocation_url: Type.Optional(
-          url('Revocation endpoint (RFC 7009); in place of what an issuer names.'),
-        ),
-        introspection_url: Type.Optional(
-          url('Introspection endpoint (RFC 7662); in place of what an issuer names.'),
-        ),
-      },
-      'The endpoints themselves.',
-    ),
+    Type.String({
+      minLength: 1,
+      title: 'an issuer URL, the id of a provider',
+      description:
+        'An issuer to discover (RFC 8414, OpenID Connect Discovery), or the id of a profile of the catalogue (evertoken provider list).',
+    }),
+    keys(endpoints, 'The endpoints themselves.'),
   ],
-  { description: 'The authorization server: an issuer URL, or its endpoints.' },
+  { description: 'The authorization server: an issuer URL, the id of a profile, or its endpoints.' },
 )
 
-const client = keys(
-  {
-    provider,
-    client_id: Type.Optional(text('Client id (RFC 6749 section 2.2).')),
-    client_secret: Type.Optional(
-      secretOrTwo(
-        'Client secret; while it is being rotated a list of two: the second is used where the provider refuses the first.',
-      ),
+const clientKeys = {
+  variables: Type.Optional(
+    mapOf(
+      Type.String({ minLength: 1, writeOnly: true }),
+      'What the profile of the provider asks for: a tenant, a shop, a key of a subscription.',
+      variableNames,
     ),
-    client_secret_file: Type.Optional(
-      file(
-        'A file that holds the client secret alone, or two, one a line; mode 0600; a relative path counts from this file.',
-      ),
+  ),
+  client_id: Type.Optional(text('Client id (RFC 6749 section 2.2).')),
+  client_secret: Type.Optional(
+    secretOrTwo(
+      'Client secret; while it is being rotated a list of two: the second is used where the provider refuses the first.',
     ),
-    client_authentication: Type.Optional(
-      oneOf(
-        ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
-        'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, else none.',
-      ),
+  ),
+  client_secret_file: Type.Optional(
+    file(
+      'A file that holds the client secret alone, or two, one a line; mode 0600; a relative path counts from this file.',
     ),
-    signing_key: Type.Optional(signingKey),
-    client_assertion_file: Type.Optional(
-      file(
-        'A file with a signed JWT that a platform renews, read for every request and sent as client_assertion (private_key_jwt, RFC 7523) in place of a secret or a key; a relative path counts from this file.',
-      ),
+  ),
+  client_authentication: Type.Optional(
+    oneOf(
+      ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+      'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, else none.',
     ),
-    client_assertion_audience: Type.Optional(
-      texts(
-        '`aud` of client assertions: issuer, token_endpoint, any other value, or a list of these; default: the issuer alone where one is known, else the token endpoint.',
-      ),
+  ),
+  signing_key: Type.Optional(signingKey),
+  client_assertion_file: Type.Optional(
+    file(
+      'A file with a signed JWT that a platform renews, read for every request and sent as client_assertion (private_key_jwt, RFC 7523) in place of a secret or a key; a relative path counts from this file.',
     ),
-    pushed_authorization: Type.Optional(
-      Type.Boolean({
-        description:
-          'Hands authorization requests to the provider before a browser opens (RFC 9126); default false, and done all the same where the metadata of the issuer requires it.',
-      }),
+  ),
+  client_assertion_audience: Type.Optional(
+    texts(
+      '`aud` of client assertions: issuer, token_endpoint, any other value, or a list of these; default: the issuer alone where one is known, else the token endpoint.',
     ),
-    insecure_http: Type.Optional(
-      Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),
-    ),
-    ...tuning,
-    ...lifetimes,
-  },
+  ),
+  pushed_authorization: Type.Optional(
+    Type.Boolean({
+      description:
+        'Hands authorization requests to the provider before a browser opens (RFC 9126); default false, and done all the same where the metadata of the issuer requires it.',
+    }),
+  ),
+  insecure_http: Type.Optional(
+    Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),
+  ),
+  ...tuning,
+  ...lifetimes,
+}
+
+const client = keys({ provider, ...clientKeys }, 'Our registration at a provider.')
+const requestedClient = keys(
+  { provider: requestedProvider, ...clientKeys },
   'Our registration at a provider.',
 )
 
@@ -237,7 +230,9 @@ export type GrantDescription = Static<typeof grantSchema>
 export const describedGrantSchema = keys({ client, ...grant }, 'A grant and its client.')
 
 /** The same for a request: nobody may have the broker read a file of its own, so it knows no `…_file` keys. */
-export const requestedGrantSchema = withoutFiles(describedGrantSchema)
+export const requestedGrantSchema = withoutFiles(
+  keys({ client: requestedClient, ...grant }, 'A grant and its client.'),
+)
 
 function withoutFiles<T>(schema: T): T {
   if (Array.isArray(schema)) return schema.map(withoutFiles) as T
@@ -247,7 +242,11 @@ function withoutFiles<T>(schema: T): T {
 }
 
 /** What can stand in a URL, a file name and a shell without quoting; the library asks the same. */
-const grantId = '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$'
+const grantNames: Names = {
+  title: 'a grant',
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+  description: 'letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128',
+}
 
 /** The whole of `evertoken.yaml`. */
 export const configurationSchema = keys({
@@ -297,6 +296,13 @@ export const configurationSchema = keys({
         'Callers reach the broker only through a proxy that ends TLS; lets it listen beyond loopback; default false.',
     }),
   ),
+  providers: Type.Optional(
+    mapOf(
+      writtenProfileSchema,
+      'Profiles of your own by id, for provider and extends; found before those of the catalogue.',
+      profileNames,
+    ),
+  ),
   clients: Type.Optional(
     Type.Unsafe<Record<string, ClientDescription>>({
       type: 'object',
@@ -307,7 +313,7 @@ export const configurationSchema = keys({
   grants: Type.Optional(
     Type.Unsafe<Record<string, GrantDescription & { client: string }>>({
       type: 'object',
-      propertyNames: { pattern: grantId },
+      propertyNames: grantNames,
       additionalProperties: keys({ client: text('One of clients.'), ...grant }, 'A grant.'),
       description: 'Grants by id.',
     }),

@@ -1,5 +1,7 @@
 import { nearestKey } from './nearest-key.ts'
 import { type Fault, fault, type Origin, type Path } from './origin.ts'
+import type { Names } from './schema-types.ts'
+import { hasCredentials, textFormats } from './text-format.ts'
 
 /** The part of JSON Schema that our schemas use. */
 interface Shape {
@@ -7,17 +9,21 @@ interface Shape {
   readonly properties?: Readonly<Record<string, Shape>>
   readonly required?: readonly string[]
   readonly additionalProperties?: boolean | Shape
-  readonly propertyNames?: { readonly pattern: string }
+  readonly propertyNames?: Names
   readonly items?: Shape
   readonly minItems?: number
   readonly maxItems?: number
   readonly anyOf?: readonly Shape[]
   readonly enum?: readonly string[]
+  readonly pattern?: string
   readonly format?: string
   readonly minLength?: number
   readonly minimum?: number
   readonly maximum?: number
   readonly writeOnly?: boolean
+  /** In messages, in place of the kind of value. */
+  readonly title?: string
+  readonly examples?: readonly string[]
 }
 
 /** How deep claims and other free values may go. */
@@ -36,7 +42,7 @@ export function checkOptions(schema: object, value: unknown, origin: Origin, pat
       advice: 'Give the secret itself, or leave the key out if there is none.',
     })
   if (shape.anyOf !== undefined) {
-    const branch = shape.anyOf.find((one) => one.type === kindOf(value))
+    const branch = shape.anyOf.find((one) => isOfType(value, one.type))
     if (branch === undefined) throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`)
     checkOptions(branch, value, origin, path)
     return
@@ -45,7 +51,7 @@ export function checkOptions(schema: object, value: unknown, origin: Origin, pat
     checkDepth(value, origin, path, 0)
     return
   }
-  if (kindOf(value) !== shape.type)
+  if (!isOfType(value, shape.type))
     throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`, {
       advice:
         shape.type === 'string' && (typeof value === 'number' || typeof value === 'boolean')
@@ -75,26 +81,24 @@ function checkText(shape: Shape, value: string, fail: (problem: string, facts?: 
       advice: meant === undefined ? undefined : `Did you mean ${meant}?`,
     })
   }
-  if (shape.format === 'uri') {
-    const url = URL.parse(value)
-    if (url === null || !/^https?:$/.test(url.protocol))
-      throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`)
-    if (url.username !== '' || url.password !== '')
-      throw fail('this URL holds a user name or password', {
-        advice: 'Put the client id and secret into their own keys.',
-      })
-  }
+  const format = shape.format === undefined ? undefined : textFormats[shape.format]
+  if (format !== undefined && !format.fits(value))
+    throw fail(`found ${found(value, shape)}, expected ${format.expected}`, { advice: format.advice })
+  if (shape.format?.startsWith('uri') && hasCredentials(value))
+    throw fail('this URL holds a user name or password', {
+      advice: 'Put the client id and secret into their own keys.',
+    })
+  if (shape.pattern !== undefined && !new RegExp(shape.pattern).test(value))
+    throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`)
 }
 
 function checkMap(shape: Shape, map: Readonly<Record<string, unknown>>, origin: Origin, path: Path): void {
-  const { properties = {}, required = [], additionalProperties } = shape
-  const names = shape.propertyNames === undefined ? undefined : new RegExp(shape.propertyNames.pattern)
+  const { properties = {}, required = [], additionalProperties, propertyNames: names } = shape
   for (const key of Object.keys(map)) {
-    if (names !== undefined && !names.test(key))
-      // Only grants have names with a shape.
-      throw fault(origin, [...path, key], 'this cannot name a grant', {
-        code: 'invalid_grant_id',
-        advice: 'Use letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128.',
+    if (names !== undefined && !new RegExp(names.pattern).test(key))
+      throw fault(origin, [...path, key], `this cannot name ${names.title}`, {
+        code: names.title === 'a grant' ? 'invalid_grant_id' : undefined,
+        advice: `Use ${names.description}.`,
       })
     if (Object.hasOwn(properties, key) || additionalProperties !== false) continue
     const known = Object.keys(properties)
@@ -118,6 +122,9 @@ function checkDepth(value: unknown, origin: Origin, path: Path, depth: number): 
   if (depth >= deepest) throw fault(origin, path, `this is nested more than ${deepest} deep`)
   for (const member of Object.values(value)) checkDepth(member, origin, path, depth + 1)
 }
+
+const isOfType = (value: unknown, type: string | undefined): boolean =>
+  type === 'integer' ? Number.isInteger(value) : type === kindOf(value)
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
@@ -146,11 +153,18 @@ function found(value: unknown, shape: Shape): string {
 }
 
 function expected(shape: Shape): string {
+  if (shape.title !== undefined) return shape.title
   if (shape.anyOf !== undefined) return shape.anyOf.map(expected).join(' or ')
   if (shape.enum !== undefined) return `one of ${shape.enum.join(', ')}`
   switch (shape.type) {
     case 'string':
-      return shape.format === 'uri' ? 'an https URL' : 'a text'
+      return shape.examples === undefined
+        ? (textFormats[shape.format ?? '']?.expected ?? 'a text')
+        : `a text such as ${shape.examples[0]}`
+    case 'integer':
+      return 'a whole number'
+    case 'null':
+      return 'nothing'
     case 'boolean':
       return 'true or false'
     case 'array':

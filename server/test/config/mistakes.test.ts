@@ -55,17 +55,17 @@ describe('a wrong value', () => {
     ['clients:', 'clients: found nothing, expected a map of keys'],
     [
       'clients: { a: { provider: 7 } }',
-      'clients.a.provider: found the number 7, expected an https URL or a map of keys',
+      'clients.a.provider: found the number 7, expected an issuer URL, the id of a provider or a map of keys',
     ],
-    [
-      'clients: { a: { provider: acme } }',
-      'clients.a.provider: found the text "acme", expected an https URL',
-    ],
+    ['clients: { a: { provider: acme } }', 'clients.a.provider: there is no provider "acme"'],
     [
       'clients: { a: { provider: "file:///etc/passwd" } }',
       'clients.a.provider: found the text "file:///etc/passwd", expected an https URL',
     ],
-    ['clients: { a: {} }', 'clients.a: provider is missing, expected an https URL or a map of keys'],
+    [
+      'clients: { a: {} }',
+      'clients.a: provider is missing, expected an issuer URL, the id of a provider or a map of keys',
+    ],
     ['encryption: { keys: [] }', 'encryption.keys: this list is empty'],
     ['encryption: { keys: [{ id: a }] }', 'encryption.keys.0: file is missing, expected a text'],
     [
