@@ -3,18 +3,16 @@ import {
   EvertokenError,
   type GrantSummary,
   Keeper,
-  loggedTransport,
   memoryStore,
-  nodeTransport,
   type StoredNotice,
   type StoreOpener,
-  type Transport,
 } from 'evertoken'
 import { sqliteStore } from 'evertoken/sqlite'
 import { locationOf } from '../config/store-address.ts'
 import type { Environment } from './environment.ts'
 import type { Grants } from './grants.ts'
 import type { Place } from './place.ts'
+import { transportOf } from './transport.ts'
 
 /** Grants in a store on this machine. */
 export async function openLocal(place: Place, environment: Environment, make: boolean): Promise<Grants> {
@@ -52,14 +50,6 @@ async function storeOf({ store, folder, keys }: Place, { clock, stderr }: Enviro
   // The driver is loaded by those alone who use it.
   const { postgresStore } = await import('evertoken/postgres')
   return postgresStore({ url: store.url.reveal(), folder, clock, keys, onKeyCreated, onDamaged })
-}
-
-/** The transport to providers; with EVERTOKEN_LOG=wire it tells what it does, without secrets. */
-function transportOf({ env, stderr }: Environment): Transport {
-  const transport = nodeTransport()
-  return env.EVERTOKEN_LOG === 'wire'
-    ? loggedTransport(transport, (line) => stderr.write(`${line}\n`))
-    : transport
 }
 
 async function openNothing(place: Place, environment: Environment): Promise<Keeper> {

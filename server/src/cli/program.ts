@@ -5,6 +5,7 @@ import type { Environment } from './environment.ts'
 import { reportError } from './error-report.ts'
 import { exitCodes } from './exit-code.ts'
 import { registerGrantCommands } from './grant-commands.ts'
+import { registerProviderCommands } from './provider-commands.ts'
 import { registerServiceCommands } from './service-commands.ts'
 import { registerStoreCommands } from './store-commands.ts'
 
@@ -38,6 +39,7 @@ function programFor(environment: Environment): Command {
     .configureHelp({ sortSubcommands: false })
   registerServiceCommands(program, environment)
   registerGrantCommands(program, environment)
+  registerProviderCommands(program, environment)
   registerStoreCommands(program, environment)
   return program
 }

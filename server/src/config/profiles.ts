@@ -52,6 +52,11 @@ export class Profiles {
     return named.profile
   }
 
+  /** The profile in a file, whole; a relative path counts from the folder of the configuration. */
+  inFile(file: string): ProviderProfile {
+    return this.#inFile(file, this.#written, [], []).profile
+  }
+
   #ownProfile(id: string, way: Way): Named {
     const known = this.#resolved.get(id)
     if (known !== undefined) return known
