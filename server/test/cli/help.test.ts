@@ -5,7 +5,20 @@ import { evertoken } from './command.ts'
 
 const commands = [
   ...['demo', 'start', 'serve', 'worker', 'add', 'login', 'token'],
-  ...['list', 'show', 'refresh', 'pause', 'resume', 'validate', 'revoke', 'notices', 'remove', 'adopt', 'spool'],
+  ...[
+    'list',
+    'show',
+    'refresh',
+    'pause',
+    'resume',
+    'validate',
+    'revoke',
+    'notices',
+    'remove',
+    'adopt',
+    'spool',
+    'provider',
+  ],
 ]
 
 describe('the command', () => {

@@ -85,6 +85,34 @@ describe('a grant described outside a file', () => {
     expect('secret' in authentication && authentication.secret.reveal()).toBe('from-a-file')
   })
 
+  test('names an issuer, an id of the catalogue or plain endpoints, and designs no request or answer', () => {
+    const withProvider = (provider: unknown, more: object = {}) =>
+      refused({ ...options, client: { ...client, provider, ...more } })
+    for (const [key, value] of Object.entries({
+      extends: 'google',
+      profile_file: '/etc/passwd',
+      requests: { all: { headers: { host: 'internal.example' } } },
+      answer: { access_token: '/secret' },
+      errors: [],
+      variables: { a: { description: 'b' } },
+      basic: { user: 'a', password: 'b' },
+      consent: {},
+      id: 'google',
+    }))
+      expect(withProvider({ token_url: 'https://a.example/t', [key]: value })).toMatchObject({
+        code: 'unknown_key',
+        message: `client.provider.${key}: there is no such key`,
+      })
+    expect(withProvider('googel')).toMatchObject({
+      message: 'client.provider: there is no provider "googel"',
+      advice: 'Did you mean google?',
+    })
+    expect(withProvider('auth0').message).toContain('client.variables: domain is missing')
+    expect(withProvider('auth0', { variables: { domain: 'evil.example/' } }).message).toBe(
+      'client.variables.domain: found the text "evil.example/", which is not [A-Za-z0-9][A-Za-z0-9.-]*',
+    )
+  })
+
   test('takes variables as they are written: a request has no environment', () => {
     const scope = '${HOME}'
     expect(definitionFromOptions({ ...options, scope }).definition.scope).toEqual([scope])

@@ -1,0 +1,165 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is what people write into the file
+import fs from 'node:fs'
+import path from 'node:path'
+import { catalogueIds, catalogueProfile } from 'evertoken/providers'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { evertoken, folder } from './command.ts'
+import { provider } from './practice.ts'
+
+/** A folder with a profile in it. */
+function written(text: string, name = 'acme.yaml'): string {
+  const cwd = folder()
+  fs.writeFileSync(path.join(cwd, name), text)
+  return cwd
+}
+
+describe('evertoken provider list', () => {
+  test('shows the catalogue, and what is only recalled as unverified', async () => {
+    const { code, stdout } = await evertoken(['provider', 'list'])
+    expect(code).toBe(0)
+    expect(stdout.split('\n')[0]).toMatch(/^ID +NAME +ROTATION +FACTS$/)
+    for (const id of catalogueIds()) expect(stdout).toMatch(new RegExp(`^${id} `, 'm'))
+    const recalled = catalogueIds().filter((id) => catalogueProfile(id)?.facts?.confidence === 'recalled')
+    expect(stdout.match(/unverified$/gm) ?? []).toHaveLength(recalled.length)
+  })
+
+  test('only what has a text in it, for programs too', async () => {
+    const { code, stdout } = await evertoken(['provider', 'list', 'QUART', '--json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      providers: [{ id: 'quartile', name: 'Quartile', rotation: 'always', confidence: 'read' }],
+    })
+    const nothing = await evertoken(['provider', 'list', 'nobody-has-this'])
+    expect(nothing).toMatchObject({ code: 0, stdout: '' })
+    expect(nothing.stderr).toContain('No provider of the catalogue has "nobody-has-this"')
+  })
+})
+
+describe('evertoken provider show', () => {
+  test('says everything about one in words', async () => {
+    const text = `
+name: Acme
+token_url: https://{tenant}.acme.example/token
+variables: { tenant: { description: Yours., example: eu, hosts: ['*.acme.example'] } }
+client_authentication: client_secret_post
+requests: { refresh: { body: json, rename: { client_id: client_key }, parameters: { scope: null, a: b }, headers: { x-y: z } } }
+answer: { access_token: /data/token, expiry: [/data/at, /data/in], expiry_format: epoch_ms, success: { pointer: /ok, equals: true } }
+errors: [{ status: 400, code: bad_token, means: dead }]
+lifetimes: { rotation: sometimes, minimum_age: 60, refresh_token_idle: 86400 }
+consent: { offline_scope: offline, pkce: none }
+api: { header: X-Token, scheme: '' }
+registration: { url: https://acme.example/apps, steps: [Make an app.], traps: [It dies.] }
+facts: { confidence: recalled, sources: [], checked: '2026-11-25' }
+`
+    const { code, stdout } = await evertoken(['provider', 'show', 'acme.yaml'], { cwd: written(text) })
+    expect(code).toBe(0)
+    for (const line of [
+      /^id +acme$/m,
+      /^facts +unverified: recalled, and not checked against any source, 2026-11-25$/m,
+      /^token +https:\/\/\{tenant\}\.acme\.example\/token$/m,
+      /^client +authenticates by client_secret_post$/m,
+      /^variables +tenant: Yours\. \(for example eu; only \*\.acme\.example\)$/m,
+      /^register at +https:\/\/acme\.example\/apps$/m,
+      /^steps +1\. Make an app\.$/m,
+      /^traps +It dies\.$/m,
+      /^tokens +a refresh may bring another refresh token$/m,
+      /^ +a refresh token dies unused after 1 d$/m,
+      /^requests +refresh: as JSON, without scope, with a=b, client_id is called client_key, with the header x-y: z$/m,
+      /^answers +access token at \/data\/token$/m,
+      /^ +expiry at \/data\/at, else \/data\/in$/m,
+      /^ +an error unless \/ok is true, whatever the status$/m,
+      /^errors +status 400 and code bad_token: the login has ended, believed after confirmation$/m,
+      /^consent +no refresh token comes without the scope offline$/m,
+      /^ +without PKCE$/m,
+      /^api +wants the token as X-Token: TOKEN$/m,
+    ])
+      expect(stdout).toMatch(line)
+  })
+
+  test.each([
+    ['--json', JSON.parse],
+    ['--yaml', parse],
+  ])('prints the profile itself with %s, to be pasted', async (flag, read) => {
+    const { code, stdout } = await evertoken(['provider', 'show', 'google', flag])
+    expect(code).toBe(0)
+    expect(read(stdout)).toEqual(catalogueProfile('google'))
+    const cwd = written(stdout, 'pasted.yaml')
+    expect(await evertoken(['provider', 'check', 'pasted.yaml'], { cwd })).toMatchObject({
+      code: 0,
+      stdout: 'google: a sound profile of Google\n',
+    })
+  })
+})
+
+describe('evertoken provider check', () => {
+  test.each([
+    [
+      'token_url: https://a.example\nanwser: {}\n',
+      'acme.yaml:2: anwser: there is no such key',
+      'Did you mean answer?',
+    ],
+    ['extends: googel\n', 'acme.yaml:1: extends: there is no provider "googel"', 'Did you mean google?'],
+    ['profile_file: gone.yaml\n', 'acme.yaml:1: profile_file: there is no file', 'Check the path'],
+    [
+      'extends: acme\nprofile_file: acme.yaml\n',
+      'acme.yaml:2: profile_file: extends is given as well',
+      'Keep one',
+    ],
+    ['profile_file: acme.yaml\n', 'acme.yaml:1: profile_file: this profile extends itself', 'extend nothing'],
+    ['token_url: [\n', 'acme.yaml:2: this is not YAML', ''],
+    [
+      'api: { header: "${HOME}" }\n',
+      'acme.yaml:1: api.header: nothing comes from the environment here',
+      'variable',
+    ],
+  ])('says of %j where it is wrong, and what to do', async (text, said, advice) => {
+    const { code, stdout, stderr } = await evertoken(['provider', 'check', './acme.yaml'], {
+      cwd: written(text),
+    })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(said)
+    expect(stderr).toContain(advice)
+  })
+
+  test('says the same to programs, and of names that nobody has', async () => {
+    const { code, stdout } = await evertoken(['provider', 'check', 'googel', '--json'])
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: 'invalid_configuration',
+      message: 'there is no provider "googel"',
+      advice: 'Did you mean google?',
+    })
+    const gone = await evertoken(['provider', 'check', './gone.yaml'], { cwd: folder() })
+    expect(gone.code).toBe(2)
+    expect(gone.stderr).toMatch(/there is no file \S+gone\.yaml/)
+  })
+
+  test('asks with --online whether addresses answer and the issuer agrees, and sends no secret', async () => {
+    const server = await provider()
+    const profile = (more: string) => `
+issuer: ${server.issuer}
+token_url: ${server.tokenEndpoint}
+revocation_url: ${server.issuer}/elsewhere
+userinfo_url: ${server.issuer}/{key}
+variables: { key: { description: Yours., secret: true, default: s3cret } }
+${more}`
+    const args = ['provider', 'check', 'acme.yaml', '--online']
+    const fine = await evertoken(args, { cwd: written(profile('')) })
+    expect(fine.code).toBe(0)
+    expect(fine.stdout).toMatch(/^issuer +\S+ +publishes metadata and calls itself so$/m)
+    expect(fine.stdout).toMatch(/^token_url +\S+ +answers \(status \d+\)$/m)
+    expect(fine.stdout).toMatch(/^revocation_url .*answers \(status 404\); the issuer names \S+$/m)
+    expect(fine.stdout).toMatch(/^userinfo_url .*not asked: key has no default or example to try$/m)
+    expect(fine.stdout).not.toContain('s3cret')
+    // Nothing listens on the discard port of this machine, and browsers may not even try it.
+    const wrong = await evertoken([...args, '--json'], {
+      cwd: written(profile('introspection_url: http://127.0.0.1:9/x')),
+    })
+    expect(wrong.code).toBe(4)
+    expect(JSON.parse(wrong.stdout).error).toMatchObject({
+      code: 'provider_unreachable',
+      message: expect.stringMatching(/^acme: introspection_url: does not answer: /),
+    })
+  })
+})
