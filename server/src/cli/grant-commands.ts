@@ -136,7 +136,22 @@ function onGrants(command: Command): Command {
 /** The flags that describe a grant. Secrets come from files and environment variables: everybody can read arguments. */
 function described(command: Command): Command {
   return command
-    .option('--issuer <url>', 'the provider: its issuer, whose endpoints are discovered')
+    .addOption(
+      new Option(
+        '--provider <id>',
+        'the provider: its id in the catalogue, see evertoken provider list',
+      ).conflicts([
+        'issuer',
+        'tokenUrl',
+        'authorizationUrl',
+        'deviceAuthorizationUrl',
+        'pushedAuthorizationRequestUrl',
+        'revocationUrl',
+      ]),
+    )
+    .option('--variable <name=value>', 'with --provider, what its profile asks for; may be repeated', pairs)
+    .option('--variable-env <name=variable>', 'the same, by the environment variable that holds it', pairs)
+    .option('--issuer <url>', 'or its issuer, whose endpoints are discovered')
     .option('--token-url <url>', 'or its token endpoint')
     .option('--authorization-url <url>', 'with --token-url, where a person consents')
     .option('--device-authorization-url <url>', 'for login --device, where the issuer names none (RFC 8628)')
@@ -213,6 +228,7 @@ Examples:
 Examples:
   $ evertoken login work
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
+  $ evertoken login work --provider google --client-id abc --client-secret-file secret --scope openid
   $ evertoken login work --paste
   $ evertoken login work --device`,
   remove: `

@@ -5,7 +5,7 @@ import type { NewGrant } from './grants.ts'
 /** What can be missing, and what somebody types to give it. */
 export const flagOf = {
   type: '--type',
-  issuer: '--issuer or --token-url',
+  issuer: '--provider, --issuer or --token-url',
   authorizationUrl: '--authorization-url',
   clientId: '--client-id',
   clientSecret: '--client-secret-file or --client-secret-env',
@@ -21,8 +21,9 @@ export type Required = keyof typeof flagOf
 export function missingOf(answers: GrantAnswers): Required[] {
   const { type } = answers
   const wanted: Required[] = ['type']
-  if (answers.tokenUrl === undefined) wanted.push('issuer')
-  else if (type === 'authorization_code' && isNowhere(answers)) wanted.push('authorizationUrl')
+  const profile = answers.provider !== undefined
+  if (!profile && answers.tokenUrl === undefined) wanted.push('issuer')
+  else if (!profile && type === 'authorization_code' && isNowhere(answers)) wanted.push('authorizationUrl')
   if (type !== 'jwt_bearer') wanted.push('clientId')
   if (type === 'client_credentials' && secretAuthenticates(answers)) wanted.push('clientSecret')
   if (type === 'refresh_token') wanted.push('refreshToken')
@@ -76,6 +77,20 @@ export function describedGrant(answers: GrantAnswers): NewGrant {
 }
 
 function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']): ClientDescription {
+  return defined({
+    provider: answers.provider ?? addressOf(answers),
+    variables: answers.variable,
+    client_id: answers.clientId,
+    client_secret: answers.clientSecret,
+    client_assertion_file: answers.clientAssertionFile,
+    client_authentication: answers.clientAuthentication,
+    signing_key: key,
+    pushed_authorization: answers.pushedAuthorization,
+    insecure_http: answers.insecureHttp,
+  }) as ClientDescription
+}
+
+function addressOf(answers: GrantAnswers): ClientDescription['provider'] {
   const { issuer } = answers
   const endpoints = {
     issuer,
@@ -87,16 +102,7 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
   }
   const { token_url, device_authorization_url, pushed_authorization_request_url, revocation_url } = endpoints
   const named = token_url ?? device_authorization_url ?? pushed_authorization_request_url ?? revocation_url
-  return defined({
-    provider: named === undefined && issuer !== undefined ? issuer : defined(endpoints),
-    client_id: answers.clientId,
-    client_secret: answers.clientSecret,
-    client_assertion_file: answers.clientAssertionFile,
-    client_authentication: answers.clientAuthentication,
-    signing_key: key,
-    pushed_authorization: answers.pushedAuthorization,
-    insecure_http: answers.insecureHttp,
-  }) as ClientDescription
+  return named === undefined && issuer !== undefined ? issuer : defined(endpoints)
 }
 
 function signingKeyOf(answers: GrantAnswers, key: string): NonNullable<ClientDescription['signing_key']> {

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { Secret } from 'evertoken'
+import { EvertokenError, Secret } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
 import { secretLines } from '../config/secret-file.ts'
 import type { Environment } from './environment.ts'
@@ -12,6 +12,12 @@ export type Algorithm = NonNullable<ClientDescription['signing_key']>['algorithm
 /** The flags that describe a grant, as commander hands them over. Secrets only by file or environment variable. */
 export interface GrantFlags extends GrantsOptions {
   type?: GrantTypeName | undefined
+  /** The id of a profile of the catalogue. */
+  provider?: string | undefined
+  /** Its variables. */
+  variable?: Readonly<Record<string, string>> | undefined
+  /** The same, by the environment variables that hold their values. */
+  variableEnv?: Readonly<Record<string, string>> | undefined
   issuer?: string | undefined
   tokenUrl?: string | undefined
   authorizationUrl?: string | undefined
@@ -56,6 +62,34 @@ export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions> {
   signingKey?: string | undefined
 }
 
+async function variablesOf(
+  { provider, variable = {}, variableEnv = {} }: GrantFlags,
+  { env }: Environment,
+): Promise<GrantFlags['variable']> {
+  const named = Object.entries(variableEnv)
+  if (Object.keys(variable).length + named.length === 0) return undefined
+  const { catalogueProfile } = await import('evertoken/providers')
+  const declared = (provider === undefined ? undefined : catalogueProfile(provider))?.variables ?? {}
+  for (const name of Object.keys(variable))
+    if (Object.hasOwn(declared, name) && declared[name]?.secret === true)
+      throw new EvertokenError('usage', `${name} is a secret, and everybody here can read the command line`, {
+        advice: `Put it into an environment variable: --variable-env ${name}=VARIABLE`,
+      })
+  const held = named.map(([name, from]): [string, string] => {
+    const value = env[from]
+    if (value === undefined || value === '')
+      throw new EvertokenError(
+        'missing_environment_variable',
+        `the environment variable ${from} is not set`,
+        {
+          advice: `Set it to ${name} of the provider.`,
+        },
+      )
+    return [name, value]
+  })
+  return { ...variable, ...Object.fromEntries(held) }
+}
+
 const revealed = (secret: Secret | readonly Secret[]): string | string[] =>
   secret instanceof Secret ? secret.reveal() : secret.map((one) => one.reveal())
 
@@ -71,6 +105,7 @@ export async function answersFrom(flags: GrantFlags, environment: Environment): 
     (await reader.read({ flag, file, variable }))?.reveal()
   return {
     ...flags,
+    variable: await variablesOf(flags, environment),
     clientAssertionFile:
       flags.clientAssertionFile && path.resolve(environment.cwd, flags.clientAssertionFile),
     clientSecret: secret && revealed(secretLines(secret)),

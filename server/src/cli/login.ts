@@ -50,7 +50,7 @@ async function existing(
   options: LoginOptions,
   environment: Environment,
 ): Promise<GrantSummary> {
-  const described = options.issuer ?? options.tokenUrl ?? options.clientId
+  const described = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
   try {
     const grant = await grants.show(id)
     if (grant.grantType !== 'authorization_code')
@@ -74,6 +74,10 @@ async function existing(
         grant: id,
         advice: `Say what it is to be: evertoken login ${id} --issuer URL --client-id ID; or evertoken add ${id} asks.`,
       })
+    if (options.provider !== undefined) {
+      const { tellOfProvider } = await import('./provider-advice.ts')
+      tellOfProvider(options.provider, environment)
+    }
     const answers = await answersFrom({ ...options, type: 'authorization_code' }, environment)
     return grants.add(id, describedGrant(await completed(id, answers, environment)))
   }

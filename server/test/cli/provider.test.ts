@@ -78,8 +78,8 @@ facts: { confidence: recalled, sources: [], checked: '2026-11-25' }
   })
 
   test.each([
-    ['--json', JSON.parse],
-    ['--yaml', parse],
+    ['--json', (text: string): unknown => JSON.parse(text)],
+    ['--yaml', (text: string): unknown => parse(text)],
   ])('prints the profile itself with %s, to be pasted', async (flag, read) => {
     const { code, stdout } = await evertoken(['provider', 'show', 'google', flag])
     expect(code).toBe(0)
@@ -161,5 +161,52 @@ ${more}`
       code: 'provider_unreachable',
       message: expect.stringMatching(/^acme: introspection_url: does not answer: /),
     })
+  })
+})
+
+describe('evertoken login --provider', () => {
+  test('says first how a client is made there and what surprises people, and then asks for it', async () => {
+    const { registration } = catalogueProfile('google')!
+    const { code, stdout, stderr } = await evertoken([
+      'login',
+      'work',
+      '--provider',
+      'google',
+      '--data',
+      folder(),
+    ])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    for (const text of [...registration!.steps!, ...registration!.traps!]) expect(stderr).toContain(text)
+    expect(stderr).toContain(`A client at Google is made at ${registration!.url}:\n  1. `)
+    expect(stderr).toMatch(/Beware:/)
+    expect(stderr).toContain('--client-id is missing')
+  })
+
+  test('warns of what was never checked', async () => {
+    const recalled = catalogueIds().find((id) => catalogueProfile(id)?.facts?.confidence === 'recalled')!
+    const { stderr } = await evertoken(['login', 'work', '--provider', recalled, '--data', folder()])
+    expect(stderr).toContain(
+      `unverified: what is known of ${catalogueProfile(recalled)!.name} was never checked against a source`,
+    )
+  })
+
+  test.each([
+    [['--provider', 'googel'], 'there is no provider "googel"', 'Did you mean google?'],
+    [['--provider', 'google', '--issuer', 'https://a.example'], 'cannot be used with', ''],
+    [
+      ['--provider', 'quartile', '--variable', 'subscription_key=k'],
+      'subscription_key is a secret',
+      '--variable-env subscription_key=VARIABLE',
+    ],
+    [
+      ['--provider', 'quartile', '--variable-env', 'subscription_key=NOBODY_SET_THIS'],
+      'the environment variable NOBODY_SET_THIS is not set',
+      'subscription_key',
+    ],
+  ])('with %j is refused', async (flags, said, advice) => {
+    const { code, stderr } = await evertoken(['login', 'work', ...flags, '--data', folder()])
+    expect(code).toBe(2)
+    expect(stderr).toContain(said)
+    expect(stderr).toContain(advice)
   })
 })

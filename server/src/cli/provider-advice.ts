@@ -1,0 +1,30 @@
+import { styleText } from 'node:util'
+import type { Environment } from './environment.ts'
+import { namedProfile } from './named-profile.ts'
+import { isVerified, numbered } from './provider-text.ts'
+
+/**
+ * Before somebody logs in at a provider for the first time: how a client is made there, what surprises people, and whether
+ * anybody has checked what is known of it. Throws ConfigurationError where the catalogue has no such provider.
+ */
+export function tellOfProvider(id: string, environment: Environment): void {
+  const profile = namedProfile(id, environment)
+  const { name, registration: { url, redirect_uris: uris, steps, traps = [] } = {}, facts } = profile
+  const warn = (text: string): string =>
+    styleText('yellow', text, { stream: environment.stderr as NodeJS.WriteStream })
+  const recalled = facts?.recalled ?? []
+  const lines = [
+    ...(isVerified(profile)
+      ? recalled.length === 0
+        ? []
+        : [warn(`unverified: of ${name}, ${recalled.join(', ')} was never checked against a source`)]
+      : [warn(`unverified: what is known of ${name} was never checked against a source`)]),
+    ...(url === undefined && steps === undefined
+      ? []
+      : [`A client at ${name} is made${url === undefined ? '' : ` at ${url}`}:`]),
+    ...numbered(steps).map((step) => `  ${step}`),
+    ...(uris === undefined ? [] : [`  It takes as redirect URI: ${uris.join(', ')}.`]),
+    ...traps.map((trap) => `  ${warn('Beware:')} ${trap}`),
+  ]
+  if (lines.length > 0) environment.stderr.write(`${lines.join('\n')}\n\n`)
+}
