@@ -66,6 +66,10 @@ async function existing(
       environment.stderr.write(
         `evertoken: there is a grant ${id} already; it is logged in as it was added, and what the flags say of it is not used\n`,
       )
+    if (grant.state === 'pending' && grants.consent.kind === 'here') {
+      const { tellOfConfigured } = await import('./provider-advice.ts')
+      await tellOfConfigured(id, options, environment)
+    }
     return grant
   } catch (error) {
     if (!(error instanceof EvertokenError) || error.code !== 'unknown_grant') throw error

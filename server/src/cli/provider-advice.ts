@@ -1,6 +1,10 @@
 import { styleText } from 'node:util'
+import { EvertokenError, type ProviderProfile } from 'evertoken'
+import { profileOfGrant } from '../config/configuration.ts'
 import type { Environment } from './environment.ts'
 import { namedProfile } from './named-profile.ts'
+import type { PlaceOptions } from './options.ts'
+import { findPlace } from './place.ts'
 import { isVerified, numbered } from './provider-text.ts'
 
 /**
@@ -8,7 +12,27 @@ import { isVerified, numbered } from './provider-text.ts'
  * anybody has checked what is known of it. Throws ConfigurationError where the catalogue has no such provider.
  */
 export function tellOfProvider(id: string, environment: Environment): void {
-  const profile = namedProfile(id, environment)
+  tell(namedProfile(id, environment), environment)
+}
+
+/** The same for a grant of the evertoken.yaml that is used here, if its provider is a profile. */
+export async function tellOfConfigured(
+  grant: string,
+  options: PlaceOptions,
+  environment: Environment,
+): Promise<void> {
+  const { configuration } = await findPlace(options, environment)
+  if (configuration === undefined) return
+  try {
+    const profile = profileOfGrant(configuration, grant)
+    if (profile !== undefined) tell(profile, environment)
+  } catch (error) {
+    // The grant itself is in the store and needs none of it; the next start says what is wrong there.
+    if (!(error instanceof EvertokenError)) throw error
+  }
+}
+
+function tell(profile: ProviderProfile, environment: Environment): void {
   const { name, registration: { url, redirect_uris: uris, steps, traps = [] } = {}, facts } = profile
   const warn = (text: string): string =>
     styleText('yellow', text, { stream: environment.stderr as NodeJS.WriteStream })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Secret } from 'evertoken'
+import type { ProviderProfile, Secret } from 'evertoken'
 import { readDocument } from './document.ts'
 import type { Environment } from './environment.ts'
 import { type DescribedGrant, describedGrant } from './grant-description.ts'
@@ -8,7 +8,7 @@ import { listenAddress, publicOrigin } from './listen-address.ts'
 import { nearestKey } from './nearest-key.ts'
 import { fault } from './origin.ts'
 import { Profiles } from './profiles.ts'
-import { providerOptions } from './provider-options.ts'
+import { profileOf, providerOptions } from './provider-options.ts'
 import { type ConfigurationFile, configurationSchema } from './schema.ts'
 import { fileSecret, type Written } from './secret-file.ts'
 import { type StoreAddress, storeAddress } from './store-address.ts'
@@ -82,6 +82,21 @@ export function readStore(file: string, environment: Environment): Configuration
   checkOptions(configurationSchema, document.value, document.origin)
   const folder = path.dirname(path.resolve(file))
   return storeOf(document.value as ConfigurationFile, { ...document.origin, folder }, folder)
+}
+
+/**
+ * The profile of the provider of a grant, if the file has such a grant and it such a provider. None of the secrets of the
+ * file are needed: they are not where a person logs in. Throws as {@link readConfiguration} does.
+ */
+export function profileOfGrant(file: string, id: string): ProviderProfile | undefined {
+  const document = readDocument(file, null, { asWritten: true })
+  checkOptions(configurationSchema, document.value, document.origin)
+  const { grants = {}, clients = {}, providers = {} } = document.value as ConfigurationFile
+  const name = Object.hasOwn(grants, id) ? grants[id]?.client : undefined
+  const client = name !== undefined && Object.hasOwn(clients, name) ? clients[name] : undefined
+  if (name === undefined || client === undefined) return undefined
+  const written: Written = { ...document.origin, folder: path.dirname(path.resolve(file)) }
+  return profileOf(client, new Profiles(providers, written), written, ['clients', name])
 }
 
 function storeOf(options: ConfigurationFile, written: Written, folder: string): Configuration['store'] {

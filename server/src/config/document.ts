@@ -19,6 +19,8 @@ const deepest = 32
 export interface DocumentOptions {
   /** Keys at the top whose values are not looked at. */
   readonly except?: readonly string[] | undefined
+  /** Texts stay as they are written, and nothing of the environment is put in. */
+  readonly asWritten?: boolean | undefined
   /** The error for a file that cannot be read, where somebody else named it. */
   readonly unreadable?: ((problem: string, cause: unknown) => Error) | undefined
 }
@@ -31,7 +33,7 @@ export interface DocumentOptions {
 export function readDocument(
   file: string,
   environment: Environment | null,
-  { except = [], unreadable }: DocumentOptions = {},
+  { except = [], asWritten = false, unreadable }: DocumentOptions = {},
 ): Document {
   const text = readText(file, unreadable)
   const counter = new LineCounter()
@@ -88,7 +90,7 @@ export function readDocument(
       return map
     }
     const { value } = node as { value?: unknown }
-    return typeof value === 'string'
+    return typeof value === 'string' && !asWritten
       ? interpolated(value, environment, (problem, facts) => failAt(offset, path, problem, facts))
       : value
   }

@@ -114,7 +114,7 @@ const facts = keys(
 )
 
 /** All of a profile but its name: what may stand inline in evertoken.yaml. */
-export const profileKeys = {
+const profileKeys = {
   ...addresses,
   variables: optional(
     mapOf(variable, 'What every user fills in: a tenant, a shop, a key of a subscription.', variableNames),

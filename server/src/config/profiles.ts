@@ -150,7 +150,7 @@ export class Profiles {
 }
 
 /** A profile in a file, held against the schema, and where it stands. The environment is not for profiles: they get passed on. */
-export function readProfileFile(
+function readProfileFile(
   file: string,
   unreadable?: (problem: string, cause: unknown) => Error,
 ): { readonly profile: WrittenProfile; readonly origin: Written } {
@@ -163,7 +163,7 @@ export function readProfileFile(
 }
 
 /** `./Acme prod.yaml` is called acme-prod where it does not say itself. */
-export const idOfFile = (file: string): string => idFrom(path.basename(file, path.extname(file)))
+const idOfFile = (file: string): string => idFrom(path.basename(file, path.extname(file)))
 
 /** A name of the user's choice as the id of a profile. */
 export const idFrom = (name: string): string =>

@@ -1,4 +1,4 @@
-import type { ClientOptions } from 'evertoken'
+import type { ClientOptions, ProviderProfile } from 'evertoken'
 import { fault, type Path } from './origin.ts'
 import { idFrom, type Profiles } from './profiles.ts'
 import type { ClientDescription } from './schema.ts'
@@ -54,12 +54,30 @@ export function providerOptions(
       })
     return plain
   }
-  const profile =
-    typeof provider === 'string'
-      ? profiles.byId(provider, at)
-      : profiles.inline(provider, at, idFrom(place.at(-1) ?? ''))
+  const profile = namedOrInline(provider, profiles, place)
   return { profile, variables: filledIn(profile, variables, written, place) }
 }
+
+/** The profile of a client's provider, or `undefined` where an issuer or endpoints are all of it. Throws as above. */
+export function profileOf(
+  { provider }: ClientDescription,
+  profiles: Profiles,
+  written: Written,
+  place: Path,
+): ProviderProfile | undefined {
+  const at = [...place, 'provider']
+  const plain = typeof provider === 'string' ? issuerOf(provider, written, at) : endpointsOf(provider)
+  return plain === undefined ? namedOrInline(provider, profiles, place) : undefined
+}
+
+const namedOrInline = (
+  provider: ClientDescription['provider'],
+  profiles: Profiles,
+  place: Path,
+): ProviderProfile =>
+  typeof provider === 'string'
+    ? profiles.byId(provider, [...place, 'provider'])
+    : profiles.inline(provider, [...place, 'provider'], idFrom(place.at(-1) ?? ''))
 
 /** No id of a profile has a colon or a slash in it, and no URL is without. */
 function issuerOf(provider: string, written: Written, place: Path): ProviderOptions | undefined {

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { catalogueIds, catalogueProfile } from 'evertoken/providers'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { evertoken, folder } from './command.ts'
+import { evertoken, folder, start } from './command.ts'
 import { provider } from './practice.ts'
 
 /** A folder with a profile in it. */
@@ -209,4 +209,24 @@ describe('evertoken login --provider', () => {
     expect(stderr).toContain(said)
     expect(stderr).toContain(advice)
   })
+})
+
+test('evertoken login of a configured grant says the same, as long as nobody has consented, and needs none of the secrets', async () => {
+  const server = await provider()
+  const cwd = written(
+    'clients: { g: { provider: google, client_id: abc, client_secret: "${NOT_SET_HERE}" } }\ngrants: { work: { client: g, grant_type: authorization_code } }\n',
+    'evertoken.yaml',
+  )
+  const flags = ['--issuer', server.issuer, '--client-id', 'practice-app', '--scope', 'offline_access']
+  const added = await evertoken(['add', 'work', '--type', 'authorization_code', ...flags], { cwd })
+  expect(added.code).toBe(0)
+  const [trap] = catalogueProfile('google')!.registration!.traps!
+  for (const first of [true, false]) {
+    const running = start(['login', 'work', '--paste'], { cwd })
+    const [, link = ''] = await running.says(/^ {2}(http\S+\/authorize\?\S+)$/m)
+    running.type(`${await server.consent(link)}\n`)
+    const { code, stderr } = await running.ended
+    expect(code).toBe(0)
+    expect(stderr.includes(trap!)).toBe(first)
+  }
 })
