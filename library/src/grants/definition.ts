@@ -229,12 +229,14 @@ export function clientCredentials(options: ClientCredentialsOptions): GrantDefin
 export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
   const { issuer, subject, audience, claims = {}, header = {}, key } = options.assertion
   if (typeof issuer !== 'string' || issuer === '') throw invalid('assertion.issuer is missing')
-  return resolve('jwt_bearer', withProfile('jwt_bearer', options), {
+  const profiled = withProfile('jwt_bearer', options)
+  const said = profiled.assertion ?? {}
+  return resolve('jwt_bearer', profiled, {
     assertion: Object.freeze({
       issuer,
       subject: subject ?? issuer,
-      audience,
-      lifetime: checkedLifetime(options.assertion.lifetime, 'assertion.lifetime') ?? 300,
+      audience: audience ?? said.audience,
+      lifetime: checkedLifetime(options.assertion.lifetime ?? said.lifetime, 'assertion.lifetime') ?? 300,
       claims: Object.freeze({ ...claims }),
       header: Object.freeze({ ...header }),
       key: signingKey(key, 'assertion.key'),

@@ -1,3 +1,4 @@
+import { fillTemplate } from '../oauth/template.ts'
 import type { ProviderDialect } from '../providers/dialect.ts'
 import type { ProfileLifetimes, ProviderProfile } from '../providers/profile.ts'
 import type { ClientAuthenticationMethod, ClientOptions, GrantOptions } from './definition.ts'
@@ -13,6 +14,8 @@ import { filledAddress, resolveVariables, type VariableValues } from './profile-
 export interface ProfiledOptions<Options> {
   readonly options: Options
   readonly dialect?: ProviderDialect | undefined
+  /** What an assertion says where its user does not say otherwise. */
+  readonly assertion?: Pick<NonNullable<ProviderProfile['assertion']>, 'lifetime' | 'audience'> | undefined
 }
 
 /**
@@ -40,8 +43,25 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
       ...lifetimesOf(grantType, profile, addressed),
     },
     dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),
+    assertion: assertionOf(profile, values),
   }
 }
+
+function assertionOf(
+  profile: ProviderProfile,
+  values: VariableValues,
+): ProfiledOptions<unknown>['assertion'] {
+  const { audience, lifetime } = profile.assertion ?? {}
+  const filled = audience && fillTemplate(audience, (name) => readable(values[name]))
+  return {
+    ...(lifetime === undefined ? {} : { lifetime }),
+    ...(filled === undefined || filled === '' ? {} : { audience: filled }),
+  }
+}
+
+/** An assertion is signed, not sealed: no secret stands in it. */
+const readable = (value: VariableValues[string] | undefined): string | undefined =>
+  typeof value === 'string' ? value : undefined
 
 type Addresses = Pick<
   ClientOptions,

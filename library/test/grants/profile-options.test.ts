@@ -192,6 +192,22 @@ describe('a profile is what its user did not write', () => {
     expect(withLifetimes(lifetimes, more).facts).toMatchObject({ replayClass, reuseWindow })
   })
 
+  test('what an assertion says, with the variables filled in', () => {
+    const assertion = {
+      issuer: 'robot',
+      key: { algorithm: 'HS256', key: 'a-secret-of-32-bytes-or-even-more' },
+    } as const
+    const said = { ...profile, assertion: { audience: 'https://{tenant}.acme.example.com', lifetime: 3600 } }
+    const account = { profile: said, variables: { tenant: 'contoso' } }
+    expect(jwtBearer({ ...account, assertion }).assertion).toMatchObject({ audience: host, lifetime: 3600 })
+    expect(
+      jwtBearer({ ...account, assertion: { ...assertion, audience: 'x', lifetime: 60 } }).assertion,
+    ).toMatchObject({
+      audience: 'x',
+      lifetime: 60,
+    })
+  })
+
   test('tokens that never expire are taken to live a hundred years', () => {
     expect(withLifetimes({ never_expires: true }).assumedLifetime).toBe(3_155_760_000)
   })

@@ -129,6 +129,8 @@ function clientOptions(
         ? undefined
         : path.resolve(written.folder, client.client_assertion_file),
     clientAssertionAudience: client.client_assertion_audience,
+    redirectUri: client.redirect_uri,
+    validationUrl: client.validation_url,
     insecureHttp: client.insecure_http,
     pushedAuthorization: client.pushed_authorization,
     ...lifetimeOptions(client),

@@ -7,7 +7,7 @@ import {
   renamed,
   requestsSchema,
 } from './dialect-schema.ts'
-import { flag, keys, list, mapOf, type Names, oneOf, text, urlTemplate } from './schema-types.ts'
+import { flag, keys, list, mapOf, type Names, oneOf, seconds, text, urlTemplate } from './schema-types.ts'
 
 const optional = Type.Optional
 
@@ -68,6 +68,9 @@ const variable = keys(
         'Where it is part of a host: the hosts that may come of it, *.myshopify.com for one label or more before a suffix. Without them only those to which the template itself leaves no choice.',
       ),
     ),
+    any_host: optional(
+      flag('Everybody runs this provider at a host of their own: whoever fills it in says where secrets go.'),
+    ),
     secret: optional(flag('It is never shown; default false.')),
   },
   'One thing that a profile cannot know by itself.',
@@ -86,6 +89,15 @@ const consent = keys(
     metadata: optional(list(Type.String(), 'Parameters of the callback to keep and to hand out.')),
   },
   "What a person's consent needs besides.",
+)
+
+const assertion = keys(
+  {
+    algorithm: optional(oneOf(['HS256', 'RS256', 'ES256', 'EdDSA'], 'Of the key that signs.')),
+    audience: optional(text('`aud`, with variables filled in; default: the token endpoint.')),
+    lifetime: optional(seconds('Seconds from `iat` to `exp`; default 300.')),
+  },
+  'What a JWT bearer assertion says here where its user does not say otherwise.',
 )
 
 const registration = keys(
@@ -139,6 +151,7 @@ const profileKeys = {
   errors: optional(errorsSchema),
   lifetimes: optional(lifetimesSchema),
   consent: optional(consent),
+  assertion: optional(assertion),
   api: optional(
     keys(
       {

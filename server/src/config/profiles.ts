@@ -1,5 +1,5 @@
 import path from 'node:path'
-import type { ProviderProfile } from 'evertoken'
+import { checkProfile, EvertokenError, type ProviderProfile } from 'evertoken'
 import { catalogueIds, catalogueProfile } from 'evertoken/providers'
 import { readDocument } from './document.ts'
 import { deeplyFrozen } from './frozen.ts'
@@ -115,8 +115,10 @@ export class Profiles {
     )
     const named = { id, name: all.id ?? id, ...all }
     checkOptions(profileSchema, named, written, place)
+    const whole = deeplyFrozen(named) as ProviderProfile
+    checkParts(whole, written, place)
     return {
-      profile: deeplyFrozen(named) as ProviderProfile,
+      profile: whole,
       place: placeOf(own, base, written, place),
     }
   }
@@ -159,6 +161,18 @@ function readProfileFile(
   return {
     profile: document.value as WrittenProfile,
     origin: { ...document.origin, folder: path.dirname(file) },
+  }
+}
+
+/** That its parts fit each other; the library names the key, and here its line is known. */
+function checkParts(profile: ProviderProfile, written: Written, place: Path): void {
+  try {
+    checkProfile(profile)
+  } catch (error) {
+    if (!(error instanceof EvertokenError)) throw error
+    const [, key = '', problem = error.message] = /^([\w.-]+): ([\s\S]*)$/.exec(error.message) ?? []
+    const path = key === '' ? place : [...place, ...key.split('.')]
+    throw fault(written, path, problem, { advice: error.advice, cause: error })
   }
 }
 

@@ -18,6 +18,7 @@ export type ProviderOptions = Pick<
   | 'pushedAuthorizationRequestUrl'
   | 'revocationUrl'
   | 'introspectionUrl'
+  | 'userinfoUrl'
   | 'profile'
   | 'variables'
 >
@@ -31,6 +32,7 @@ const options = {
   pushed_authorization_request_url: 'pushedAuthorizationRequestUrl',
   revocation_url: 'revocationUrl',
   introspection_url: 'introspectionUrl',
+  userinfo_url: 'userinfoUrl',
 } as const satisfies Record<string, keyof ProviderOptions>
 
 /**

@@ -107,8 +107,6 @@ const provider = Type.Union([providerName, writtenProfileSchema], {
   description: 'The authorization server: an issuer URL, the id of a profile, or a profile.',
 })
 
-const { userinfo_url: _, ...endpoints } = addresses
-
 /**
  * What a request may say of a provider. Not more: with requests and answers of its own design it could have the broker
  * send anything to any address and read what comes back.
@@ -121,7 +119,7 @@ const requestedProvider = Type.Union(
       description:
         'An issuer to discover (RFC 8414, OpenID Connect Discovery), or the id of a profile of the catalogue (evertoken provider list).',
     }),
-    keys(endpoints, 'The endpoints themselves.'),
+    keys(addresses, 'The endpoints themselves.'),
   ],
   { description: 'The authorization server: an issuer URL, the id of a profile, or its endpoints.' },
 )
@@ -155,6 +153,16 @@ const clientKeys = {
   client_assertion_file: Type.Optional(
     file(
       'A file with a signed JWT that a platform renews, read for every request and sent as client_assertion (private_key_jwt, RFC 7523) in place of a secret or a key; a relative path counts from this file.',
+    ),
+  ),
+  redirect_uri: Type.Optional(
+    text(
+      'Where the provider sends a person back to: only for those that want to hear it at every refresh (send: [redirect_uri] in their profile).',
+    ),
+  ),
+  validation_url: Type.Optional(
+    url(
+      'For evertoken validate: an address that answers a GET with 401 to a dead access token, 2xx to a live one, and changes nothing.',
     ),
   ),
   client_assertion_audience: Type.Optional(

@@ -141,8 +141,9 @@ describe('evertoken provider check', () => {
 issuer: ${server.issuer}
 token_url: ${server.tokenEndpoint}
 revocation_url: ${server.issuer}/elsewhere
-userinfo_url: ${server.issuer}/{key}
-variables: { key: { description: Yours., secret: true, default: s3cret } }
+userinfo_url: ${server.issuer}/{tenant}
+requests: { all: { headers: { x-key: '{key}' } } }
+variables: { tenant: { description: Yours. }, key: { description: Yours., secret: true, default: s3cret } }
 ${more}`
     const args = ['provider', 'check', 'acme.yaml', '--online']
     const fine = await evertoken(args, { cwd: written(profile('')) })
@@ -150,7 +151,7 @@ ${more}`
     expect(fine.stdout).toMatch(/^issuer +\S+ +publishes metadata and calls itself so$/m)
     expect(fine.stdout).toMatch(/^token_url +\S+ +answers \(status \d+\)$/m)
     expect(fine.stdout).toMatch(/^revocation_url .*answers \(status 404\); the issuer names \S+$/m)
-    expect(fine.stdout).toMatch(/^userinfo_url .*not asked: key has no default or example to try$/m)
+    expect(fine.stdout).toMatch(/^userinfo_url .*not asked: tenant has no default or example to try$/m)
     expect(fine.stdout).not.toContain('s3cret')
     // Nothing listens on the discard port of this machine, and browsers may not even try it.
     const wrong = await evertoken([...args, '--json'], {

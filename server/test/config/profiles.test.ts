@@ -27,6 +27,8 @@ const profileOf = (...all: Parameters<typeof given>): ProviderProfile => given(.
 const client = (provider: string, more = ''): string =>
   `clients:\n  acme:\n    provider: ${provider}\n    client_id: abc\n${more}`
 
+const domain = catalogueProfile('auth0')!.variables!.domain!.description
+
 /** A folder with files in it. */
 function folderOf(files: Record<string, string>): string {
   const folder = temporaryFolder()
@@ -141,9 +143,9 @@ describe('variables', () => {
       '{ extends: quartile, variables: { region: { description: Where., default: eu } } }',
       '    variables: { subscription_key: "${KEY}" }\n',
     )
-    const { variables } = given(yaml, { KEY: 'k3y' })
-    expect(variables).toEqual({ subscription_key: expect.any(Secret), region: 'eu' })
-    expect((variables!.subscription_key as Secret).reveal()).toBe('k3y')
+    const { variables } = given(yaml, { KEY: 'k3y'.padEnd(32, 'y') })
+    expect(variables).toMatchObject({ subscription_key: expect.any(Secret), region: 'eu' })
+    expect((variables!.subscription_key as Secret).reveal()).toBe('k3y'.padEnd(32, 'y'))
   })
 
   test.each([
@@ -152,13 +154,13 @@ describe('variables', () => {
       '{ domain: evil.example/ }',
       5,
       'clients.acme.variables.domain: found the text "evil.example/", which is not [A-Za-z0-9][A-Za-z0-9.-]*',
-      'The domain of your tenant, from the settings of the application. For example acme.eu.auth0.com.',
+      `${domain} For example acme.eu.auth0.com.`,
     ],
     [
       'auth0',
       '{}',
       5,
-      'clients.acme.variables: domain is missing, which Auth0 needs: The domain of your tenant, from the settings of the application.',
+      `clients.acme.variables: domain is missing, which Auth0 needs: ${domain}`,
       'Write domain: acme.eu.auth0.com under variables of the client.',
     ],
     [
@@ -186,8 +188,8 @@ describe('variables', () => {
       'quartile',
       '{ subscription_key: s3cret/ }',
       5,
-      'clients.acme.variables.subscription_key: found a text, which is not [A-Za-z0-9][A-Za-z0-9.-]*',
-      'The key of your API subscription, from its page.',
+      'clients.acme.variables.subscription_key: found a text, which is not [A-Za-z0-9]{32}',
+      catalogueProfile('quartile')!.variables!.subscription_key!.description,
     ],
     [
       'quartile',
@@ -241,10 +243,19 @@ describe('at start an error names file, line, key and what to do for', () => {
     ],
     [
       'a null that takes nothing away',
-      client('\n      extends: google\n      userinfo_url: null'),
+      client('\n      extends: google\n      pushed_authorization_request_url: null'),
       5,
-      'clients.acme.provider.userinfo_url: there is nothing here to take away',
+      'clients.acme.provider.pushed_authorization_request_url: there is nothing here to take away',
       expect.any(String),
+    ],
+    [
+      'parts that do not fit each other',
+      client(
+        '\n      token_url: https://a.example/t\n      requests:\n        refresh: { url: "https://{tenant}.a.example/r" }',
+      ),
+      6,
+      'clients.acme.provider.requests.refresh.url: names {tenant}, and variables has no such key',
+      'Add variables.tenant.',
     ],
     [
       'what is left half',
@@ -323,8 +334,13 @@ describe('at start an error names file, line, key and what to do for', () => {
   })
 
   test('two profiles with one id, where both are named', () => {
-    const other = '  other:\n    provider:\n      id: acme\n      answer: { access_token: /t }\n'
-    expect(mistakeIn(`${client('{ id: acme, answer: { access_token: /d } }')}${other}`)).toMatchObject({
+    const other =
+      '  other:\n    provider:\n      id: acme\n      token_url: https://a.example/t\n      answer: { access_token: /t }\n'
+    expect(
+      mistakeIn(
+        `${client('{ id: acme, token_url: https://a.example/t, answer: { access_token: /d } }')}${other}`,
+      ),
+    ).toMatchObject({
       line: 7,
       message:
         'evertoken.yaml:7: clients.other.provider.id: there are two profiles with the id acme, the other at evertoken.yaml:3: clients.acme.provider.id',
