@@ -73,6 +73,8 @@ export class Worker implements AsyncDisposable {
   async #run(): Promise<void> {
     const { clock, timing, store } = this.#keeper
     while (!this.#stopping.signal.aborted) {
+      // Made before anything is begun, so that no end of a refresh is missed.
+      this.#wake = new AbortController()
       try {
         await this.#tendDue()
       } catch (error) {
@@ -83,13 +85,17 @@ export class Worker implements AsyncDisposable {
       // What cannot be worked on stays due: it is not asked for again and again until the store is well.
       const pause = this.#troubled ? timing.scan : next
       this.#troubled = false
-      this.#wake = new AbortController()
       this.#wakesAt = store.time().at + pause
       await clock.sleep(pause, {
         signal: AbortSignal.any([this.#stopping.signal, this.#wake.signal]),
         background: this.#background,
       })
     }
+  }
+
+  /** Once: a second abort changes nothing, and still makes an error with a stack, which is dear. */
+  #wakeUp(): void {
+    if (this.#wake?.signal.aborted === false) this.#wake.abort()
   }
 
   #trouble(error: unknown): void {
@@ -108,12 +114,13 @@ export class Worker implements AsyncDisposable {
       const work = result
         .then((refreshed) => {
           const next = refreshed.kind === 'refreshed' ? refreshed.record.schedule.dueAt : null
-          if (next !== null && next < this.#wakesAt) this.#wake?.abort()
+          if (next !== null && next < this.#wakesAt) this.#wakeUp()
         })
         .catch((error: unknown) => this.#trouble(error))
         .finally(() => {
+          const wasFull = this.#underWay.size >= this.#concurrency
           this.#underWay.delete(work)
-          if (more) this.#wake?.abort()
+          if (more || wasFull) this.#wakeUp()
         })
       this.#underWay.add(work)
     }
@@ -123,6 +130,8 @@ export class Worker implements AsyncDisposable {
   /** Until the next grant is due, and never longer than `scan`, since other processes add and change grants. */
   async #pause(scan: number): Promise<number> {
     const { store } = this.#keeper
+    // Nothing can be begun before something is over, which ends the sleep.
+    if (this.#underWay.size >= this.#concurrency) return scan
     try {
       const next = await store.nextDue()
       if (next === undefined) return scan
