@@ -15,12 +15,23 @@ export const isEntry = (message: SpoolMessage): message is SpoolEntry => !('sett
 
 const tag = '$base64'
 
-export const messageText = (message: SpoolMessage): string =>
-  JSON.stringify(message, function (this: Record<string, unknown>, name, value: unknown) {
-    // Of a Buffer `value` is what its toJSON made of it.
-    const raw = this[name]
-    return raw instanceof Uint8Array ? { [tag]: Buffer.from(raw).toString('base64') } : value
+const tagged = (bytes: Uint8Array) => ({
+  [tag]: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
+})
+
+/** The bytes by their names: a replacer is called for every member, after toJSON has made a list of numbers of a Buffer. */
+export function messageText(message: SpoolMessage): string {
+  if (!isEntry(message)) return JSON.stringify(message)
+  const { token, refreshToken } = message.answered
+  return JSON.stringify({
+    ...message,
+    answered: {
+      ...message.answered,
+      token: token && { ...token, sealed: tagged(token.sealed) },
+      refreshToken: refreshToken && { ...refreshToken, sealed: tagged(refreshToken.sealed) },
+    },
   })
+}
 
 export const messageFrom = (text: string): SpoolMessage =>
   JSON.parse(text, (_name, value: unknown) => {
