@@ -19,6 +19,9 @@ const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = {
 /** Loaded when first needed, which is next to never. */
 const zlib = () => process.getBuiltinModule('node:zlib')
 
+/** For whole texts only, between which it keeps nothing. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 /** The text of a body: at most 64 KiB after decompression, strictly UTF-8, without byte order mark. */
 export function decodeBody(body: Buffer, headers: IncomingHttpHeaders, status: number): string {
   const encoding = headers['content-encoding']?.trim().toLowerCase() || 'identity'
@@ -27,7 +30,7 @@ export function decodeBody(body: Buffer, headers: IncomingHttpHeaders, status: n
     throw new WireError('bad_encoding', 'an unknown content encoding', { sent: true, status })
   const plain = body.length === 0 ? body : decompressed(body, decode, status)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(plain)
+    return utf8.decode(plain)
   } catch {
     throw new WireError('bad_encoding', 'the answer is not UTF-8', { sent: true, status })
   }

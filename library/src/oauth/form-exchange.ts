@@ -125,6 +125,9 @@ export async function exchangeForm(
 const isRefusal = (answer: FormAnswer, { dialect }: ClientRegistration): boolean =>
   answer.kind === 'answer' && refusesClient(answer.response, dialect)
 
+/** One for all: nobody reads it, and each would be dear to make. */
+let unread: Response | undefined
+
 async function exchangeOnce(
   url: URL,
   { operation, given }: FormTarget,
@@ -161,7 +164,8 @@ async function exchangeOnce(
     })
     // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused
     // answer may hold the only copy of a rotated refresh token.
-    return new Response(null)
+    unread ??= new Response(null)
+    return unread
   }
   try {
     await send({
@@ -188,6 +192,9 @@ const insecure = (url: URL): Silence => ({
   detail: `plain http to ${url.host} refused`,
 })
 
+/** What a form leaves as it is (URL standard, application/x-www-form-urlencoded percent-encode set). */
+const encodesItself = /^[\w*.-]*$/
+
 /** Every secret of the request in every spelling in which it travelled or may be quoted. */
 function secretsOf(
   body: URLSearchParams,
@@ -203,7 +210,9 @@ function secretsOf(
     found.push(secret.reveal(), ...(secondSecret === undefined ? [] : [secondSecret.reveal()]))
   }
   if (client.dialect !== undefined) found.push(...secretsIn(client.dialect))
-  const spellings = found.flatMap((text) => [text, new URLSearchParams([['', text]]).toString().slice(1)])
+  const spellings = found.flatMap((text) =>
+    encodesItself.test(text) ? [text] : [text, new URLSearchParams([['', text]]).toString().slice(1)],
+  )
   if (client.dialect !== undefined) spellings.push(...found.map((text) => JSON.stringify(text).slice(1, -1)))
   const basic = headers.authorization?.split(' ')[1]
   return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')

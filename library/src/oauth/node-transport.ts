@@ -282,9 +282,11 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : 'unknown'
 }
 
-function flatHeaders(head: IncomingMessage): Readonly<Record<string, string>> {
-  const flat = Object.create(null) as Record<string, string>
-  for (const [name, value] of Object.entries(head.headers))
-    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value
-  return flat
+/** Node has joined whatever came twice but cookies. */
+function flatHeaders({ headers }: IncomingMessage): Readonly<Record<string, string>> {
+  const cookies = headers['set-cookie']
+  return (cookies === undefined ? headers : { ...headers, 'set-cookie': cookies.join(', ') }) as Record<
+    string,
+    string
+  >
 }
