@@ -48,7 +48,7 @@ const fenceBytes = 8
 const longestKeyId = 255
 
 /** Keys of grants kept at hand. */
-const keptKeys = 1_000
+const keptKeys = 10_000
 
 /** Nonces are drawn many at a time: each draw is a system call. */
 const drawn = Buffer.alloc(256 * nonceBytes)
