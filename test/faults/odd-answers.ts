@@ -23,6 +23,8 @@ const said =
   (socket) =>
     void socket.end(answer(...parts))
 const json = (value: unknown, status = 200): Saying => said(status, JSON.stringify(value))
+const form = (body: string): Saying =>
+  said(200, body, { 'content-type': 'application/x-www-form-urlencoded' })
 const tokens = (change: object = {}): Saying =>
   json({
     access_token: access,
@@ -54,14 +56,7 @@ export const unclear: readonly Case[] = [
   ),
   ['JSON that breaks off', 'unclear', unusable, said(200, '{"access_token":"abc","expires_in":36')],
   ['a login page', 'unclear', unusable, said(200, '<html>log in</html>', { 'content-type': 'text/html' })],
-  [
-    'a form',
-    'unclear',
-    unusable,
-    said(200, `access_token=${access}&token_type=Bearer`, {
-      'content-type': 'application/x-www-form-urlencoded',
-    }),
-  ],
+  ['a form without a token', 'unclear', unusable, form('state=done&token_type=Bearer')],
   [
     'bytes that are no UTF-8',
     'unclear',
@@ -200,6 +195,7 @@ export const doubted: readonly Case[] = [
 
 /** With the refresh token that is held afterwards: the new one, the one before, or what else it said. */
 export const taken: readonly (readonly [name: string, held: 'new' | 'same' | 'access', saying: Saying])[] = [
+  ['a form', 'new', form(`access_token=${access}&refresh_token=${refresh}&expires_in=3600`)],
   [
     'JSON called text',
     'new',
