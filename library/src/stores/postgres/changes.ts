@@ -1,7 +1,15 @@
 import type { GrantRecord, HeldRefreshToken } from '../../grants/grant.ts'
 import { newNotices } from '../new-notices.ts'
 import { departures, supersededFor } from '../superseded.ts'
-import { grantRow, noticeRow, scheduleRow, supersededRow, tokenRow, type Written } from './columns.ts'
+import {
+  grantRow,
+  loginRow,
+  noticeRow,
+  scheduleRow,
+  supersededRow,
+  tokenRow,
+  type Written,
+} from './columns.ts'
 
 /** What a transaction writes, over all its grants. Equal parts of two records are the same objects, and not written. */
 export class Changes {
@@ -9,6 +17,8 @@ export class Changes {
   readonly newGrants: Written[] = []
   readonly newSchedules: Written[] = []
   readonly grants: Written[] = []
+  /** Grants of which nothing changed that describes them. */
+  readonly logins: Written[] = []
   readonly schedules: Written[] = []
   readonly tokens: Written[] = []
   readonly removedTokens: Written[] = []
@@ -28,7 +38,12 @@ export class Changes {
 
   get isEmpty(): boolean {
     return this.removed.length + this.newGrants.length + this.grants.length + this.schedules.length === 0
-      ? this.tokens.length + this.removedTokens.length + this.notices.length + this.superseded.length === 0
+      ? this.logins.length +
+          this.tokens.length +
+          this.removedTokens.length +
+          this.notices.length +
+          this.superseded.length ===
+          0
       : false
   }
 
@@ -50,8 +65,10 @@ export class Changes {
       this.newGrants.push(grantRow(after))
       this.newSchedules.push(scheduleRow(after))
     } else {
-      if (grantParts.some((part) => before[part] !== after[part])) this.grants.push(grantRow(after))
-      if (scheduleParts.some((part) => before[part] !== after[part])) this.schedules.push(scheduleRow(after))
+      const differs = (part: keyof GrantRecord): boolean => before[part] !== after[part]
+      if (descriptionParts.some(differs)) this.grants.push(grantRow(after))
+      else if (loginParts.some(differs)) this.logins.push(loginRow(after))
+      if (scheduleParts.some(differs)) this.schedules.push(scheduleRow(after))
     }
     this.#addTokens(id, before, after)
     this.#addSuperseded(id, steps)
@@ -99,9 +116,9 @@ export class Changes {
   }
 }
 
-/** What `schedule` holds of a record, and what `grants` does. */
+/** What `schedule` holds of a record, and what `grants` does: what describes it, and how its login stands. */
 const scheduleParts: readonly (keyof GrantRecord)[] = ['schedule', 'fence', 'lease', 'attempts']
-const grantParts: readonly (keyof GrantRecord)[] = [
+const descriptionParts: readonly (keyof GrantRecord)[] = [
   'labels',
   'grantType',
   'provider',
@@ -109,9 +126,11 @@ const grantParts: readonly (keyof GrantRecord)[] = [
   'facts',
   'refreshBefore',
   'createdAt',
-  'updatedAt',
   'definition',
   'definitionFingerprint',
+]
+const loginParts: readonly (keyof GrantRecord)[] = [
+  'updatedAt',
   'status',
   'epoch',
   'refreshToken',

@@ -39,6 +39,13 @@ export const grantColumns: Columns = [
   ['refresh_token_expires_at', 'bigint'],
 ]
 
+/** What a refresh changes of a grant, without what describes it, which is the larger part. */
+export const loginColumns: Columns = grantColumns.filter(
+  ([name]) =>
+    name === 'id' ||
+    /^(updated_at|status|epoch|refresh_token.*|previous_.*|candidates|subject|login_at)$/.test(name),
+)
+
 export const scheduleColumns: Columns = [
   ['grant_id', 'text'],
   ['due_at', 'bigint'],
@@ -99,20 +106,24 @@ export const whole = (value: number | null | undefined): number | null =>
 const hex = (bytes: Uint8Array): string =>
   `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`
 
-export const grantRow = (record: GrantRecord): Written => {
+export const grantRow = (record: GrantRecord): Written => ({
+  ...loginRow(record),
+  labels: record.labels,
+  grant_type: record.grantType,
+  provider: record.provider,
+  circuit: record.circuit,
+  facts: record.facts,
+  refresh_before: whole(record.refreshBefore),
+  created_at: whole(record.createdAt),
+  definition: hex(record.definition),
+  definition_fingerprint: record.definitionFingerprint,
+})
+
+export const loginRow = (record: GrantRecord): Written => {
   const { refreshToken: token, previousRefreshToken: previous } = record
   return {
     id: record.id,
-    labels: record.labels,
-    grant_type: record.grantType,
-    provider: record.provider,
-    circuit: record.circuit,
-    facts: record.facts,
-    refresh_before: whole(record.refreshBefore),
-    created_at: whole(record.createdAt),
     updated_at: whole(record.updatedAt),
-    definition: hex(record.definition),
-    definition_fingerprint: record.definitionFingerprint,
     status: record.status,
     epoch: record.epoch,
     refresh_token: token && hex(token.sealed),

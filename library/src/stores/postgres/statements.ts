@@ -2,6 +2,7 @@ import { loadedNotices } from '../new-notices.ts'
 import {
   type Columns,
   grantColumns,
+  loginColumns,
   noticeColumns,
   readColumns,
   scheduleColumns,
@@ -62,6 +63,7 @@ ORDER BY grants.id, tokens.scope, tokens.resource`),
     insertGrants: sql(insert('grants', grantColumns)),
     insertSchedules: sql(insert('schedule', scheduleColumns)),
     updateGrants: sql(update('grants', grantColumns)),
+    updateLogins: sql(update('grants', loginColumns)),
     updateSchedules: sql(update('schedule', scheduleColumns)),
     putTokens: sql(put('tokens', tokenColumns, 3)),
     removeTokens: sql(`

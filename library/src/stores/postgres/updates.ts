@@ -225,6 +225,7 @@ function writesOf(changes: Changes, sql: Statements): Statement[] {
   json(sql.insertGrants, sorted(changes.newGrants, 'id'))
   json(sql.insertSchedules, changes.newSchedules)
   json(sql.updateGrants, changes.grants)
+  json(sql.updateLogins, changes.logins)
   json(sql.updateSchedules, changes.schedules)
   json(sql.removeTokens, changes.removedTokens)
   json(sql.putTokens, changes.tokens)
