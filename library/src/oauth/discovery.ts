@@ -1,4 +1,3 @@
-import * as oauth from 'oauth4webapi'
 import { EvertokenError } from '../errors.ts'
 import { isLoopback, mayCarrySecrets, webAddress } from './address.ts'
 import type { ServerMetadata } from './client.ts'
@@ -51,6 +50,8 @@ async function request(
   insecureHttp: boolean,
   wire: Wire,
 ): Promise<WireResponse> {
+  // Loaded by who discovers: whoever imports evertoken need not.
+  const oauth = await import('oauth4webapi')
   let response: WireResponse | undefined
   try {
     await oauth.discoveryRequest(url, {
