@@ -2,9 +2,10 @@ import * as oauth from 'oauth4webapi'
 import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { type ErrorAnswer, readErrorAnswer } from './error-response.ts'
+import type { ErrorAnswer } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
-import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
+import { type JsonObject, member } from './json-object.ts'
+import { readObjectAnswer } from './object-answer.ts'
 import { readSeconds } from './read-seconds.ts'
 import { consentScope, endpointOf } from './request-dialect.ts'
 import type { TokenAnswer } from './token-answer.ts'
@@ -73,15 +74,8 @@ export async function requestDeviceAuthorization(
       request.options,
     ),
   )
-  if (answer.kind === 'silence') return answer
-  if (answer.kind === 'unreadable') return { kind: 'unusable', status: answer.status }
-  const { response, sent } = answer
-  const { status } = response
-  const refused = readErrorAnswer(response, sent, wire.now())
-  if (refused !== undefined) return refused
-  const body = parseJson(response.body)?.value
-  if (status < 200 || status >= 300 || !isJsonObject(body)) return { kind: 'unusable', status }
-  return readAuthorization(body, status, client.insecureHttp)
+  const read = readObjectAnswer(answer, wire.now())
+  return read.kind === 'object' ? readAuthorization(read.body, read.status, client.insecureHttp) : read
 }
 
 export interface DeviceCodeMessage extends TokenRequestMessage {

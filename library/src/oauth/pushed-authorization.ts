@@ -1,9 +1,10 @@
 import * as oauth from 'oauth4webapi'
 import { type AuthorizationRequest, authorizationUrl } from './authorization-code.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { type ErrorAnswer, readErrorAnswer } from './error-response.ts'
+import type { ErrorAnswer } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
-import { isJsonObject, member, parseJson } from './json-object.ts'
+import { member } from './json-object.ts'
+import { readObjectAnswer } from './object-answer.ts'
 import { readSeconds } from './read-seconds.ts'
 import type { Wire } from './transport.ts'
 
@@ -60,15 +61,9 @@ export async function pushAuthorizationRequest(
         request.options,
       ),
   )
-  if (answer.kind === 'silence') return answer
-  if (answer.kind === 'unreadable') return { kind: 'unusable', status: answer.status }
-  const { response, sent } = answer
-  const { status } = response
-  const refused = readErrorAnswer(response, sent, wire.now())
-  if (refused !== undefined) return refused
-  const body = parseJson(response.body)?.value
-  // 201 by the RFC; some say 200.
-  if (status < 200 || status >= 300 || !isJsonObject(body)) return { kind: 'unusable', status }
+  const read = readObjectAnswer(answer, wire.now())
+  if (read.kind !== 'object') return read
+  const { status, body } = read
   const requestUri = member(body, 'request_uri')
   const expiresIn = readSeconds(member(body, 'expires_in'), longestLife)
   if (typeof requestUri !== 'string' || !requestUriText.test(requestUri))
