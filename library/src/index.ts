@@ -36,6 +36,7 @@ export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'
 export type { Notice, NoticeKind } from './grants/notice.ts'
 export { checkProfile } from './grants/profile-check.ts'
+export { variablePattern } from './grants/profile-variables.ts'
 export type { RegistrationOptions } from './grants/registration.ts'
 export type { RemovalOptions } from './grants/removal.ts'
 export type {

@@ -10,9 +10,13 @@ const usualPattern = '[A-Za-z0-9][A-Za-z0-9.-]*'
 /** It goes into a header or a parameter. */
 const secretPattern = '[\\x21-\\x7e]+'
 
-/** The whole value must match. Throws a SyntaxError for what is no regular expression. */
-export const patternOf = ({ pattern, secret }: ProfileVariable): RegExp =>
-  new RegExp(`^(?:${pattern ?? (secret === true ? secretPattern : usualPattern)})$`, 'u')
+/** What the whole value of a profile's variable must match: its `pattern`, else the usual one of its kind. */
+export const variablePattern = ({ pattern, secret }: Pick<ProfileVariable, 'pattern' | 'secret'>): string =>
+  pattern ?? (secret === true ? secretPattern : usualPattern)
+
+/** Throws a SyntaxError for what is no regular expression. */
+export const patternOf = (variable: ProfileVariable): RegExp =>
+  new RegExp(`^(?:${variablePattern(variable)})$`, 'u')
 
 /** What the variables of a profile hold, by name. */
 export type VariableValues = Readonly<Record<string, string | Secret>>

@@ -1,18 +1,10 @@
-import { type ProviderProfile, Secret } from 'evertoken'
+import { type ProviderProfile, Secret, variablePattern } from 'evertoken'
 import { nearestKey } from './nearest-key.ts'
 import { fault, type Path } from './origin.ts'
 import type { Written } from './secret-file.ts'
 
 type Variables = NonNullable<ProviderProfile['variables']>
 type Variable = Variables[string]
-
-/** Enough for a tenant and a host, and nothing with which an address could be changed. */
-const usualPattern = '[A-Za-z0-9][A-Za-z0-9.-]*'
-/** It goes into a header or a parameter. */
-const secretPattern = '[\\x21-\\x7e]+'
-
-const patternOf = ({ pattern, secret }: Variable): string =>
-  pattern ?? (secret === true ? secretPattern : usualPattern)
 
 /** What a client says for the variables of its provider, each of them asked for and as it must be. */
 export function filledIn(
@@ -37,7 +29,7 @@ export function filledIn(
           advice: `Write ${name}: ${variable.example ?? '…'} under variables of the client.`,
         },
       )
-    if (!new RegExp(`^(?:${patternOf(variable)})$`, 'u').test(value))
+    if (!new RegExp(`^(?:${variablePattern(variable)})$`, 'u').test(value))
       throw unfit(value, variable, written, [...place, name])
     filled[name] = variable.secret === true ? new Secret(value) : value
   }
@@ -61,7 +53,7 @@ function unknown(name: string, profile: ProviderProfile, written: Written, place
 function unfit(value: string, variable: Variable, written: Written, place: Path): Error {
   const { description, example, secret } = variable
   const found = secret === true || value.length > 64 ? 'a text' : `the text ${JSON.stringify(value)}`
-  return fault(written, place, `found ${found}, which is not ${patternOf(variable)}`, {
+  return fault(written, place, `found ${found}, which is not ${variablePattern(variable)}`, {
     advice: `${description}${example === undefined ? '' : ` For example ${example}.`}`,
   })
 }
