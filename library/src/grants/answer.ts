@@ -1,6 +1,6 @@
 import { membersOf } from '../oauth/answer-members.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
-import type { Secret } from '../secret.ts'
+import { Secret } from '../secret.ts'
 import type { Answered } from './attempt.ts'
 import type { GrantDefinition } from './definition.ts'
 import type { Attempt, GrantRecord, HeldRefreshToken, TokenKey, TokenRow } from './grant.ts'
@@ -23,6 +23,16 @@ export interface AnswerContext {
   readonly livesFrom: number
   /** Milliseconds a token is taken to live where the provider does not say. */
   readonly assumedLifetime: number
+}
+
+/** The access token of a row: only ever to show it to the provider itself. */
+export function openedToken(
+  seal: Seal,
+  grant: string,
+  { sealed, scope, resource }: Pick<TokenRow, 'sealed' | 'scope' | 'resource'>,
+): Secret {
+  const text = seal.open(sealed, { grant, field: 'access_token', scope, resource })
+  return new Secret((JSON.parse(text) as { value: string }).value)
 }
 
 /** Lifetime in ms, and how it is known. */

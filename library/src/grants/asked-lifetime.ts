@@ -1,5 +1,5 @@
 import type { ServerMetadata } from '../oauth/client.ts'
-import { Secret } from '../secret.ts'
+import { openedToken } from './answer.ts'
 import type { GrantDefinition } from './definition.ts'
 import { dueAt, findToken, type GrantRecord, type TokenRow } from './grant.ts'
 import type { Refreshed } from './refresh.ts'
@@ -25,15 +25,13 @@ export async function askedLifetime(
   if (token.lifetimeFrom !== 'assumed' || assumedLifetime !== undefined || !record.facts.introspection)
     return refreshed
   const { store, clock, transport } = context
-  const place = { grant: id, field: 'access_token', scope: token.scope, resource: token.resource } as const
-  const { value } = JSON.parse(store.seal.open(token.sealed, place)) as { value: string }
   const { introspectToken } = await import('../oauth/introspection.ts')
   // Readers wait for it: half of the patience for a refresh is more than it is worth.
   const wire = { transport, now: clock.now, deadline: limits.deadline / 2 }
   const answer = await introspectToken(
     server,
     client,
-    { token: new Secret(value), hint: 'access_token' },
+    { token: openedToken(store.seal, id, token), hint: 'access_token' },
     wire,
   )
   if (answer.kind !== 'introspected' || !answer.active || answer.exp === undefined) return refreshed

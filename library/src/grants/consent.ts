@@ -3,7 +3,7 @@ import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
 import { sealAnswer } from './answer.ts'
-import { type GrantDefinition, readDefinition } from './definition.ts'
+import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import { notify } from './notice.ts'
@@ -214,7 +214,7 @@ interface DefinedGrant {
 async function definedGrant({ store }: ConsentContext, id: string): Promise<DefinedGrant> {
   const record = await store.read(id)
   if (record === undefined) throw unknownGrant(id, store.location)
-  const definition = readDefinition(store.seal.open(record.definition, { grant: id, field: 'definition' }))
+  const definition = openedDefinition(store.seal, record)
   return { record, definition }
 }
 

@@ -8,11 +8,12 @@ import type {
 import type { ProviderProfile } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { resolveAuthentication, signingKey } from './authentication-options.ts'
-import type { GrantType } from './grant.ts'
+import type { GrantRecord, GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
 import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
 import { isIntrospectable, type ProfiledOptions, withProfile } from './profile-options.ts'
+import type { Seal } from './seal.ts'
 
 /** How a client authenticates, by the names of RFC 8414 `token_endpoint_auth_methods_supported`. */
 export type ClientAuthenticationMethod = ClientAuthentication['method']
@@ -295,6 +296,12 @@ export const writeDefinition = (definition: GrantDefinition): string => JSON.str
 
 /** The inverse of {@link writeDefinition}. */
 export const readDefinition = (text: string): GrantDefinition => revive(JSON.parse(text)) as GrantDefinition
+
+/** The definition of a record. */
+export const openedDefinition = (
+  seal: Seal,
+  { id, definition }: Pick<GrantRecord, 'id' | 'definition'>,
+): GrantDefinition => readDefinition(seal.open(definition, { grant: id, field: 'definition' }))
 
 /** In place. A reviver would do the same and is called for every member, which is most of what reading costs. */
 function revive(value: unknown): unknown {

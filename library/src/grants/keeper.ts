@@ -6,7 +6,7 @@ import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { Consents } from './consents.ts'
-import { type GrantDefinition, readDefinition } from './definition.ts'
+import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { type DemandContext, newerToken, type RejectionReport, replacedToken } from './demand.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
@@ -175,7 +175,7 @@ export class Keeper implements AsyncDisposable {
       const sameLabels =
         options.labels === undefined || JSON.stringify(record.labels) === JSON.stringify(options.labels)
       if (sameLabels && fresh.definitionFingerprint === record.definitionFingerprint) return record
-      const before = readDefinition(seal.open(record.definition, { grant: id, field: 'definition' }))
+      const before = openedDefinition(seal, record)
       return changedGrant(this.store, record, before, definition, options, utc, moment)
     })
   }

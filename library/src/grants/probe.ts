@@ -1,6 +1,7 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { Secret } from '../secret.ts'
+import { openedToken } from './answer.ts'
 import type { GrantDefinition } from './definition.ts'
 import { findToken, type GrantRecord, ownToken } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
@@ -35,12 +36,14 @@ export async function probe(
   const own = findToken(record, ownToken)
   if (!facts.oldTokenDies || facts.canary === undefined || own === undefined || own.expiresAt <= clock.now())
     return 'unknown'
-  const opened = store.seal.open(own.sealed, { grant: record.id, field: 'access_token', ...ownToken })
-  const { value } = JSON.parse(opened) as { value: string }
-  const { Secret } = await import('../secret.ts')
   const { askCanary } = await import('../oauth/canary.ts')
   switch (
-    await askCanary(facts.canary, { accessToken: new Secret(value), tokenType: own.type }, client, wire)
+    await askCanary(
+      facts.canary,
+      { accessToken: openedToken(store.seal, record.id, own), tokenType: own.type },
+      client,
+      wire,
+    )
   ) {
     case 'accepted':
       return 'alive'

@@ -1,7 +1,7 @@
 import type { RevocationAnswer } from '../oauth/revocation.ts'
 import { Secret } from '../secret.ts'
 import type { Claimed } from './claim.ts'
-import { readDefinition } from './definition.ts'
+import { openedDefinition } from './definition.ts'
 import { findToken, type GrantRecord, ownToken, type Sealed, type UpstreamRevocation } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
 import { backoff } from './schedule.ts'
@@ -55,8 +55,7 @@ export async function revokeUpstream(
   let answer: RevocationAnswer | undefined
   const tokens = revocable(record)
   try {
-    const place = { grant: id, field: 'definition' } as const
-    const definition = readDefinition(store.seal.open(record.definition, place))
+    const definition = openedDefinition(store.seal, record)
     const server = await context.serverOf(definition)
     const { revokeToken } = await import('../oauth/revocation.ts')
     const wire = { transport: context.transport, now: clock.now, deadline: timing.deadline }

@@ -7,7 +7,7 @@ import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
 import { askedLifetime } from './asked-lifetime.ts'
 import { markSent, withoutLease } from './attempt.ts'
 import { type Claimed, keyOf, lastTry, type Why } from './claim.ts'
-import { type GrantDefinition, readDefinition } from './definition.ts'
+import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { drain } from './drain.ts'
 import { findToken, type GrantRecord, parentOf, quarantine } from './grant.ts'
 import { type FailedOutcome, judge, type Outcome } from './outcome.ts'
@@ -194,9 +194,7 @@ interface Opened {
 }
 
 function open(store: GrantStore, record: GrantRecord): Opened {
-  const definition = readDefinition(
-    store.seal.open(record.definition, { grant: record.id, field: 'definition' }),
-  )
+  const definition = openedDefinition(store.seal, record)
   const held =
     record.refreshToken === undefined
       ? undefined

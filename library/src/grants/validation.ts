@@ -4,8 +4,9 @@ import type { ServerMetadata } from '../oauth/client.ts'
 import { introspectToken } from '../oauth/introspection.ts'
 import { readJwtExpiry } from '../oauth/token-response.ts'
 import type { Wire } from '../oauth/transport.ts'
-import { Secret } from '../secret.ts'
-import { type GrantDefinition, readDefinition } from './definition.ts'
+import type { Secret } from '../secret.ts'
+import { openedToken } from './answer.ts'
+import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { findToken, type GrantRecord, type TokenRow, tokenKey } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
 import type { TokenRequest } from './token.ts'
@@ -60,12 +61,8 @@ export async function validate(
       grant: record.id,
       advice: 'The next read obtains one: evertoken token, or evertoken refresh.',
     })
-  const definition = readDefinition(
-    store.seal.open(record.definition, { grant: record.id, field: 'definition' }),
-  )
-  const { value } = JSON.parse(
-    store.seal.open(row.sealed, { grant: record.id, field: 'access_token', ...key }),
-  ) as { value: string }
+  const definition = openedDefinition(store.seal, record)
+  const accessToken = openedToken(store.seal, record.id, row)
   const unanswered: { by: ValidationMethod; why: string }[] = []
   const result = (by: ValidationMethod, valid: boolean): Validation => ({
     grant: record.id,
@@ -75,12 +72,12 @@ export async function validate(
     expiresAt: row.expiresAt,
     unanswered,
   })
-  for (const [by, ask] of await waysOf(context, definition, row, new Secret(value))) {
+  for (const [by, ask] of await waysOf(context, definition, row, accessToken)) {
     const said = await ask()
     if (typeof said === 'boolean') return result(by, said)
     if (said !== undefined) unanswered.push({ by, why: said })
   }
-  const exp = readJwtExpiry(value)
+  const exp = readJwtExpiry(accessToken.reveal())
   return exp === undefined
     ? result('expiry', row.expiresAt > clock.now())
     : result('jwt', exp * 1000 > clock.now())

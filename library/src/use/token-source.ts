@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { openedToken } from '../grants/answer.ts'
 import type { GrantDefinition } from '../grants/definition.ts'
 import type { KeeperEvent, KeeperEvents } from '../grants/events.ts'
 import { findToken, type GrantRecord, ownToken } from '../grants/grant.ts'
@@ -129,15 +130,12 @@ async function saveTokens(
   const renewed = own !== undefined && own.sealed !== findToken(before, ownToken)?.sealed
   const token = own ?? after.tokens.at(-1)
   if (token === undefined || !(rotated || renewed)) return
-  const { scope, resource } = token
-  const place = { grant: id, field: 'access_token', scope, resource } as const
-  const { value } = JSON.parse(seal.open(token.sealed, place)) as { value: string }
   await save({
     refreshToken:
       after.refreshToken === undefined
         ? undefined
         : seal.open(after.refreshToken.sealed, { grant: id, field: 'refresh_token' }),
-    accessToken: value,
+    accessToken: openedToken(seal, id, token).reveal(),
     expiresAt: token.expiresAt,
     tokenType: token.type,
     scope: token.grantedScope,
