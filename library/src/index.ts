@@ -48,7 +48,13 @@ export type {
 } from './grants/store.ts'
 export type { GrantSummary } from './grants/summary.ts'
 export { defaultTiming, type Timing } from './grants/timing.ts'
-export { AccessToken, type TokenRequest, type TokenSource } from './grants/token.ts'
+export {
+  AccessToken,
+  type TokenPresentation,
+  type TokenProof,
+  type TokenRequest,
+  type TokenSource,
+} from './grants/token.ts'
 export type { Validation, ValidationMethod } from './grants/validation.ts'
 export type { ServerMetadata } from './oauth/client.ts'
 export { discover } from './oauth/discovery.ts'

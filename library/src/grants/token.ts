@@ -4,7 +4,29 @@ const inspectSymbol = Symbol.for('nodejs.util.inspect.custom')
 export type TokenFacts = Pick<
   AccessToken,
   'type' | 'expiresAt' | 'scope' | 'generation' | 'metadata' | 'stale'
->
+> & { readonly presentation?: TokenPresentation | undefined }
+
+/** How an API wants an access token, where that is not `Authorization` with the token's type (RFC 6750 section 2.1). */
+export interface TokenPresentation {
+  /** Name of the header. Default `authorization`. */
+  readonly header?: string | undefined
+  /** What stands before the token, and a space; empty for nothing. Default: the token's type. */
+  readonly scheme?: string | undefined
+  /** Where the token is bound to a key of ours, which goes into no request. */
+  readonly proof?: TokenProof | undefined
+}
+
+/** Shows for each request that whoever sends it holds the key that the token is bound to (RFC 9449 section 4). */
+export interface TokenProof {
+  /** The value of the `DPoP` header of one request. */
+  of(request: { readonly method: string; readonly url: string }): Promise<string>
+  /**
+   * Keeps the nonce that an API gave in a `DPoP-Nonce` header (section 8) for the next proof to its origin.
+   *
+   * @returns whether it is another than the one before, so that the request may be worth another try.
+   */
+  heard(url: string, nonce: string): boolean
+}
 
 /**
  * An access token as a reader gets it. `value` is the only way to the text: printing, serialising or logging the
@@ -12,6 +34,7 @@ export type TokenFacts = Pick<
  */
 export class AccessToken {
   readonly #value: string
+  readonly #presentation: TokenPresentation | undefined
   /** `Bearer`, or what else the provider said (RFC 6749 section 7.1). */
   readonly type: string
   /** UTC, milliseconds since 1970. */
@@ -33,6 +56,7 @@ export class AccessToken {
     this.generation = facts.generation
     this.metadata = facts.metadata
     this.stale = facts.stale
+    this.#presentation = facts.presentation
     Object.freeze(this)
   }
 
@@ -41,9 +65,16 @@ export class AccessToken {
     return this.#value
   }
 
+  /** How an API wants it, where that is not as RFC 6750 has it. */
+  get presentation(): TokenPresentation | undefined {
+    return this.#presentation
+  }
+
   /** The same token, marked as not living as long as was asked. */
   markedStale(): AccessToken {
-    return this.stale ? this : new AccessToken(this.value, { ...this, stale: true })
+    return this.stale
+      ? this
+      : new AccessToken(this.value, { ...this, presentation: this.presentation, stale: true })
   }
 
   [inspectSymbol](): string {
