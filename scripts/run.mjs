@@ -27,6 +27,7 @@ const tasks = {
     ['format and lint', ['node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.']],
     ['unused code and dependencies', ['node_modules/knip/bin/knip.js']],
     ['page of the providers', ['scripts/providers.mjs', '--check']],
+    ['page of the errors', [fromSource, 'scripts/errors.ts', '--check']],
     ['build', build],
     ['publint library', ['node_modules/publint/src/cli.js', 'library', '--strict']],
     ['publint server', ['node_modules/publint/src/cli.js', 'server', '--strict']],

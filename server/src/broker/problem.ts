@@ -23,7 +23,7 @@ interface Kind {
 }
 
 /** Every code has its one HTTP status here; a new code without one does not compile. */
-const kinds: Readonly<Record<ErrorCode, Kind>> = {
+export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   unknown_grant: { status: 404, title: 'There is no such grant' },
   grant_exists: { status: 409, title: 'There is a grant of that name already' },
   invalid_grant_id: { status: 400, title: 'This cannot name a grant' },
@@ -100,12 +100,12 @@ export function problemOf(error: unknown, requestId: string): Problem {
   const request_id = requestId
   if (!(error instanceof EvertokenError)) {
     const status = statusOf(error)
-    const [detail, advice] = refusals[status] ?? [kinds.internal.title, logged]
+    const [detail, advice] = refusals[status] ?? [problemKinds.internal.title, logged]
     const code = status === 404 ? 'not_found' : status < 500 ? 'invalid_request' : 'internal'
-    return { type: typeOf(code), title: kinds[code].title, status, detail, code, request_id, advice }
+    return { type: typeOf(code), title: problemKinds[code].title, status, detail, code, request_id, advice }
   }
   const { code, grant } = error
-  const { status, title, inside = false } = kinds[code]
+  const { status, title, inside = false } = problemKinds[code]
   // Only a name that is one: an id out of a request may be anything.
   const named = grant !== undefined && grantName.test(grant) ? { grant } : {}
   const detail = inside ? title : code === 'unknown_grant' ? unknownGrant(grant) : error.message
@@ -160,7 +160,7 @@ export const problemSchema = Type.Object(
     detail: Type.String({ description: 'For people.' }),
     code: Type.Unsafe<ErrorCode>({
       type: 'string',
-      enum: Object.keys(kinds),
+      enum: Object.keys(problemKinds),
       description: 'For programs; codes are stable.',
     }),
     request_id: Type.String({ description: 'Under which the log of the broker says more.' }),
