@@ -14,6 +14,7 @@ import { type TruthEntry, TruthLog } from './truth-log.ts'
 export { type ConsentDecision, consent, consentToDevice } from './consent.ts'
 export type { FaultKind, PracticeFault } from './fault.ts'
 export type { Introspection } from './introspection.ts'
+export { type LoginOptions, login, type PracticeLogin } from './login.ts'
 export {
   type AccessTokenHistory,
   historyOf,
