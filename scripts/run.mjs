@@ -17,6 +17,7 @@ const tasks = {
   start: (args) => [['start', [...command, 'start', ...args]]],
   demo: (args) => [['demo', [...command, 'demo', ...args]]],
   test: (args) => [['tests', [...vitest, ...args]]],
+  'test:nodes': (args) => [['every Node', ['scripts/nodes.mjs', ...args]]],
   'test:interop': (args) => [['interop', [...vitest, '--mode', 'interop', ...args]]],
   bench: (args) => [['bench', [fromSource, 'bench/run.ts', ...args]]],
   campaign: (args) => [['campaign', [fromSource, 'test/campaign/run.ts', ...args]]],

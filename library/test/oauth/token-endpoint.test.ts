@@ -489,7 +489,8 @@ test('over a real socket: an answer, a cut one, an endless one and a slow one', 
   expect(await grant(cut)).toEqual({ kind: 'unusable', status: 200, reason: 'cut' })
   const endless = await httpServer((_request, response) => {
     const push = () => {
-      if (!response.destroyed) response.write('{"a":"'.repeat(4096), push)
+      // From Node 26 on the callback comes from within the flush, which would then never end.
+      if (!response.destroyed) response.write('{"a":"'.repeat(4096), () => setImmediate(push))
     }
     push()
   })
