@@ -27,6 +27,8 @@ import {
 } from './listener.ts'
 import { logRoutes } from './log.ts'
 import { noticeRoutes } from './notices.ts'
+import { oauthMetadataRoutes } from './oauth-metadata.ts'
+import { oauthTokenRoutes } from './oauth-token.ts'
 import { describeRoutes } from './openapi.ts'
 import { answerProblem } from './problem.ts'
 import { requestCheck } from './request-check.ts'
@@ -99,6 +101,8 @@ export function createBroker(options: BrokerOptions, tls?: ListenerTls): Broker 
   app.register(async (instance) => {
     const routes = instance as Broker
     tokenRoutes(routes, keeper)
+    oauthTokenRoutes(routes, keeper, origin)
+    oauthMetadataRoutes(routes, origin)
     grantRoutes(routes, keeper, options.grantDescription)
     grantActionRoutes(routes, keeper)
     noticeRoutes(routes, keeper)

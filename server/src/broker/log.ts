@@ -30,7 +30,9 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     status,
     ms: Math.round(reply.elapsedTime * 10) / 10,
   }
-  request.log[method === 'GET' && status < 400 ? 'debug' : 'info'](line, `${method} ${status}`)
+  // A token that an OAuth client posts for is read as any other.
+  const reads = method === 'GET' || request.routeOptions?.config.right === 'client'
+  request.log[reads && status < 400 ? 'debug' : 'info'](line, `${method} ${status}`)
 }
 
 /**

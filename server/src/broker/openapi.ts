@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs'
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { summarySchema } from './grant-summary.ts'
+import { oauthErrorSchema } from './oauth-error.ts'
 import { problemSchema } from './problem.ts'
+import type { Right } from './rights.ts'
 import { tokenSchema } from './token.ts'
 
 const description = `Tokens for any process in any language. Callers send \`Authorization: Bearer evt_…\`; a key has the right
-to \`read\` or to \`administer\`. Errors are problem details (RFC 9457) with a stable \`code\`.`
+to \`read\` or to \`administer\`. Errors are problem details (RFC 9457) with a stable \`code\`. OAuth clients find a token endpoint of their
+own kind at \`/oauth/token\`.`
 
 /** Collects every route that is added from here on. */
 export function describeRoutes(app: FastifyInstance, origin: () => string): void {
-  for (const schema of [problemSchema, tokenSchema, summarySchema]) app.addSchema(schema)
+  for (const schema of [problemSchema, tokenSchema, summarySchema, oauthErrorSchema]) app.addSchema(schema)
   app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -29,6 +32,7 @@ export function describeRoutes(app: FastifyInstance, origin: () => string): void
       components: {
         securitySchemes: {
           apiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'evt_<id>_<secret>_<crc>' },
+          client: { type: 'http', scheme: 'basic', description: 'The id in the API key, and the API key.' },
         },
       },
     },
@@ -38,8 +42,7 @@ export function describeRoutes(app: FastifyInstance, origin: () => string): void
     },
     transform: ({ schema, url, route }) => {
       const right = route.config?.right
-      const security = right === 'public' || right === undefined ? [] : [{ apiKey: [right] }]
-      return { schema: { ...schema, security }, url }
+      return { schema: { ...schema, security: securityOf(right) }, url }
     },
   })
   app.register(async (instance) => {
@@ -59,6 +62,12 @@ export function describeRoutes(app: FastifyInstance, origin: () => string): void
       () => Promise.resolve({ ...app.swagger(), servers: [{ url: origin() }] }),
     )
   })
+}
+
+function securityOf(right: Right | undefined): Record<string, string[]>[] {
+  if (right === 'public' || right === undefined) return []
+  // Or by members of the form, which OpenAPI has no scheme for.
+  return right === 'client' ? [{ client: [] }, {}] : [{ apiKey: [right] }]
 }
 
 /** The same from the sources and from what is built: both lie two folders down. */

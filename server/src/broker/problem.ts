@@ -136,7 +136,7 @@ function statusOf(error: unknown): number {
 }
 
 /** Seconds to wait, where the provider said so (RFC 9110 section 10.2.3). */
-function retryAfter(error: unknown): string | undefined {
+export function retryAfter(error: unknown): string | undefined {
   if (!(error instanceof ProviderError) || error.retryAfter === undefined) return undefined
   return String(Math.max(0, Math.ceil(error.retryAfter)))
 }

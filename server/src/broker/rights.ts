@@ -7,9 +7,14 @@ import type {
   onRequestHookHandler,
 } from 'fastify'
 import type { ApiKeys } from './api-key.ts'
+import { callerOf } from './oauth-client.ts'
+import { formOf } from './oauth-form.ts'
 
-/** What a route asks of its caller. `public` asks nothing, `administer` includes `read`. */
-export type Right = 'public' | ApiKey['rights']
+/**
+ * What a route asks of its caller. `public` asks nothing, `administer` includes `read`. `client` asks for a key with the right to read, by
+ * which an OAuth client authenticates: in the header or in the form, so once that is read.
+ */
+export type Right = 'public' | 'client' | ApiKey['rights']
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -36,11 +41,13 @@ export function guardRoutes(
   always: (reply: FastifyReply) => void,
 ): void {
   app.decorateRequest('caller', null)
+  const open: onRequestHookHandler = (_request, reply, done) => {
+    always(reply)
+    done()
+  }
   const guards: Readonly<Record<Right, onRequestHookHandler>> = {
-    public: (_request, reply, done) => {
-      always(reply)
-      done()
-    },
+    public: open,
+    client: open,
     read: guard(keys, 'read', always),
     administer: guard(keys, 'administer', always),
   }
@@ -50,8 +57,16 @@ export function guardRoutes(
       throw new TypeError(`the route ${String(route.method)} ${route.url} does not say who may use it`)
     // One hook and not two: this stands before every read of a token.
     route.onRequest = [guards[right], ...[route.onRequest ?? []].flat()]
+    if (right === 'client') route.preHandler = [clientGuard(keys), ...[route.preHandler ?? []].flat()]
   })
 }
+
+/** Every key may read. */
+const clientGuard =
+  (keys: ApiKeys) =>
+  async (request: FastifyRequest): Promise<void> => {
+    request.caller = await callerOf(keys, request.headers.authorization, formOf(request.body))
+  }
 
 function guard(
   keys: ApiKeys,

@@ -55,10 +55,11 @@ describe('/openapi.json', () => {
     const { operations } = await described()
     const rights = operations.map(
       ({ path, method, operation }) =>
-        `${method.toUpperCase()} ${path} ${operation.security[0]?.apiKey?.join() ?? 'public'}`,
+        `${method.toUpperCase()} ${path} ${operation.security[0]?.apiKey?.join() ?? Object.keys(operation.security[0] ?? { public: [] }).join()}`,
     )
     expect(rights.sort()).toEqual([
       'DELETE /v1/grants/{id} administer',
+      'GET /.well-known/oauth-authorization-server public',
       'GET /connect/{ticket} public',
       'GET /healthz public',
       'GET /oauth/callback public',
@@ -68,6 +69,7 @@ describe('/openapi.json', () => {
       'GET /v1/grants/{id} read',
       'GET /v1/grants/{id}/token read',
       'GET /v1/notices administer',
+      'POST /oauth/token client',
       'POST /v1/grants administer',
       'POST /v1/grants/{id}/connect administer',
       'POST /v1/grants/{id}/pause administer',
@@ -116,8 +118,9 @@ describe('/openapi.json', () => {
   test('refers to nothing that is not there', async () => {
     const { text, description } = await described()
     const names = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name)
-    expect([...new Set(names)].sort()).toEqual(['Grant', 'Problem', 'Token'])
-    expect(Object.keys(description.components.schemas).sort()).toEqual(['Grant', 'Problem', 'Token'])
+    const schemas = ['Grant', 'OAuthError', 'Problem', 'Token']
+    expect([...new Set(names)].sort()).toEqual(schemas)
+    expect(Object.keys(description.components.schemas).sort()).toEqual(schemas)
     expect(text).not.toMatch(/"\$ref":"(?!#\/components\/schemas\/)/)
   })
 
@@ -129,6 +132,16 @@ describe('/openapi.json', () => {
       expect.arrayContaining(['id', 'client', 'grant_type', 'scope', 'labels', 'assertion', 'refresh_token']),
     )
     expect(JSON.stringify(schema)).not.toContain('_file')
+  })
+
+  test('describes the token endpoint as a form, with the errors of OAuth', async () => {
+    const { description } = await described()
+    const operation = description.paths['/oauth/token']?.post
+    expect(Object.keys(operation?.requestBody?.content ?? {})).toEqual(['application/x-www-form-urlencoded'])
+    expect(operation?.responses.default?.content).toEqual({
+      'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } },
+    })
+    expect(description.components.schemas.OAuthError?.properties?.error?.enum).toContain('invalid_grant')
   })
 
   test('has examples that are as the broker answers', async () => {

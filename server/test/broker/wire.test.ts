@@ -218,6 +218,9 @@ describe('every answer', () => {
     ['POST', '/v1/grants', 400],
     ['GET', '/oauth/callback', 400],
     ['DELETE', '/v1/grants/nobody', 404],
+    ['POST', '/oauth/token', 401],
+    ['GET', '/oauth/token', 404],
+    ['GET', '/.well-known/oauth-authorization-server', 200],
   ])('to %s %s is kept by nobody and open to no other origin', async (method, path, status) => {
     const answer = await fetch(`${broker.url}${path}`, {
       method,
