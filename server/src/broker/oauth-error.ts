@@ -103,15 +103,19 @@ const described = (text: string): string =>
     .replaceAll('"', "'")
     .replace(/[^\x20-\x5b\x5d-\x7e]/g, '?')
 
-/** The scheme that a client may use in the Authorization header (RFC 6749 section 5.2, RFC 7617). */
-const challenge = 'Basic realm="evertoken", charset="UTF-8"'
+/**
+ * The scheme that a client may use in the Authorization header (RFC 6749 section 5.2, RFC 7617). It says what is wrong as well, as that
+ * of RFC 6750 does: some clients show the challenge of a 401 and not its body.
+ */
+const challengeOf = ({ error, error_description }: Omit<OAuthErrorAnswer, 'status'>): string =>
+  `Basic realm="evertoken", charset="UTF-8", error="${error}", error_description="${error_description}"`
 
 /** The error handler of the token endpoint; the log gets the rest, where the fault is on our side. */
 export function answerOAuthError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const { status, ...body } = oauthErrorOf(error, request.id)
   if (status >= 500)
     request.log.error({ err: error, request_id: request.id }, `the token endpoint: ${body.error}`)
-  if (body.error === 'invalid_client') reply.header('www-authenticate', challenge)
+  if (body.error === 'invalid_client') reply.header('www-authenticate', challengeOf(body))
   const wait = retryAfter(error)
   if (wait !== undefined) reply.header('retry-after', wait)
   reply.code(status).type('application/json; charset=utf-8')

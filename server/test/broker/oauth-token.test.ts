@@ -156,7 +156,9 @@ describe('a client', () => {
     ]
     for (const answer of answers) {
       expect(answer.statusCode).toBe(401)
-      expect(answer.headers['www-authenticate']).toBe('Basic realm="evertoken", charset="UTF-8"')
+      expect(answer.headers['www-authenticate']).toMatch(
+        /^Basic realm="evertoken", charset="UTF-8", error="invalid_client", error_description="[^"\\]+"$/,
+      )
       expect(answer.headers['cache-control']).toBe('no-store')
       expect(answer.json().error).toBe('invalid_client')
       expect(answer.body).not.toMatch(/_[A-Za-z0-9_-]{43}/)
