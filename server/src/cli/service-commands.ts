@@ -35,7 +35,10 @@ export function registerServiceCommands(program: Command, environment: Environme
     .option(...data)
     .option(...config)
     .option(...listen)
-    .addHelpText('after', '\nExample:\n  $ evertoken serve --listen 127.0.0.1:7420')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ evertoken serve --listen 127.0.0.1:7420\n\nOAuth clients find a token endpoint at /oauth/token: the secret is an API key, the id is the one in it, the scope grant:NAME.',
+    )
     .action(async (options: ServeOptions) => (await import('./serve.ts')).serve(options, environment))
 
   program
