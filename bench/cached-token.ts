@@ -1,5 +1,3 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -8,8 +6,10 @@ import { clientCredentials, Keeper, type Transport, tokenSource } from 'evertoke
 import { sqliteStore } from 'evertoken/sqlite'
 import { OAuth2Client as GoogleClient } from 'google-auth-library'
 import { AuthorizationCode } from 'simple-oauth2'
+import { msalClient } from './msal-client.ts'
 import type { BenchOptions, Question, Report } from './question.ts'
 import { shown } from './question.ts'
+import { startRefresher } from './refresher.ts'
 import { type Contender, interleaved, type Samples, timed } from './rounds.ts'
 import { startTokenEndpoint } from './token-endpoint.ts'
 
@@ -31,6 +31,7 @@ const sourcePeek = 'evertoken tokenSource.peekToken'
 const simple = 'simple-oauth2 expired(60) and token'
 const badgateway = '@badgateway getToken'
 const google = 'google-auth-library getAccessToken'
+const msal = '@azure/msal-node acquireTokenByClientCredential'
 
 /** What is added up here cannot be left out by the compiler. */
 let _seen = 0
@@ -54,30 +55,6 @@ async function fill(file: string, ids: readonly string[]): Promise<void> {
     const some = ids.slice(at, at + 500)
     await Promise.all(some.map((id) => keeper.add(id, definition)))
     await Promise.all(some.map((id) => keeper.getToken(id)))
-  }
-}
-
-/** The other process: a worker that refreshes `busy` and others on the same file, about every two seconds each. */
-async function startRefresher(file: string, tokenUrl: string, grants: number) {
-  const child = fork(new URL('./refreshing-process.ts', import.meta.url), [
-    file,
-    tokenUrl,
-    busy,
-    String(grants),
-  ])
-  const answer = async <T>(): Promise<T> => (await once(child, 'message'))[0] as T
-  await answer()
-  return {
-    async refreshes(): Promise<{ all: number; busy: number }> {
-      const counted = answer<{ all: number; busy: number }>()
-      child.send('count')
-      return counted
-    },
-    async [Symbol.asyncDispose]() {
-      const gone = once(child, 'exit')
-      child.disconnect()
-      await gone
-    },
   }
 }
 
@@ -157,6 +134,7 @@ function peers(ms: number): Contender[] {
     client: { id: 'bench', secret: 'bench' },
     auth: { tokenHost: 'http://127.0.0.1:1', tokenPath: '/token' },
   }).createToken({ access_token: text, expires_in: 3600 })
+  const msalCached = msalClient(async () => ({ access_token: text, token_type: 'Bearer', expires_in: 3600 }))
   return [
     {
       name: simple,
@@ -180,6 +158,18 @@ function peers(ms: number): Contender[] {
           for (let i = 0; i < n; i++) _seen += (await googleClient.getAccessToken()).token?.length ?? 0
         }, ms),
     },
+    {
+      name: msal,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) _seen += (await msalCached.getToken()).length
+          },
+          ms,
+          // It takes some hundred times as long, and a batch is not to last for seconds.
+          100,
+        ),
+    },
   ]
 }
 
@@ -197,7 +187,7 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
     progress(`filling a store with ${count} grants`)
     await fill(file, ids)
     await using endpoint = await startTokenEndpoint({ latency: 0, lifetime: 4 })
-    await using refresher = await startRefresher(file, endpoint.url, others)
+    await using refresher = await startRefresher(file, endpoint.url, busy, others)
     await using keeper = await Keeper.open({ store: sqliteStore(file) })
     await using unstored = tokenSource(definition, { transport: stub })
     const ours: Contender[] = [
@@ -279,13 +269,27 @@ function report(
     [sourcePeek]: limitSync,
     [simple]: limitSync,
   }
+  // What does the same: a synchronous look, or a token that is awaited.
+  const oursFor: Readonly<Record<string, string>> = {
+    [simple]: peek,
+    [badgateway]: one,
+    [google]: one,
+    [msal]: one,
+  }
   const question = 'cached-token'
   return {
     table: [
-      ['path', 'ns', 'ratio', 'to'],
+      ['path', 'ns', 'ratio', 'to', 'ours over it'],
       ...contenders.map(({ name }) => {
         const to = own[name] ?? limit
-        return [name, shown(samples.of(name)), shown(samples.ratio(name, to), 2), to]
+        const ours = oursFor[name]
+        return [
+          name,
+          shown(samples.of(name)),
+          shown(samples.ratio(name, to), 2),
+          to,
+          ours === undefined ? '' : shown(samples.ratio(ours, name), 3),
+        ]
       }),
     ],
     notes: [

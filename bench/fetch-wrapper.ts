@@ -1,7 +1,14 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { OAuth2Client, OAuth2Fetch } from '@badgateway/oauth2-client'
-import { authorizedFetch, clientCredentials, tokenSource } from 'evertoken'
+import { authorizedFetch, clientCredentials, Keeper, tokenSource } from 'evertoken'
+import { sqliteStore } from 'evertoken/sqlite'
+import { OAuth2Client as GoogleClient } from 'google-auth-library'
 import { type BenchOptions, type Question, type Report, shown } from './question.ts'
+import { startRefresher } from './refresher.ts'
 import { type Contender, interleaved, timed } from './rounds.ts'
+import { startTokenEndpoint } from './token-endpoint.ts'
 
 const url = 'https://api.example.com/users/23'
 const text = `at-1-${'x'.repeat(800)}`
@@ -14,8 +21,10 @@ const newHeaders = 'limit: new Headers by hand, Request'
 const plain = 'evertoken authorizedFetch, plain object'
 const bare = 'evertoken authorizedFetch, no init'
 const request = 'evertoken authorizedFetch, Request'
+const kept = 'evertoken authorizedFetch of a Keeper on SQLite, plain object'
 const badgatewayPlain = '@badgateway OAuth2Fetch, plain object'
 const badgatewayRequest = '@badgateway OAuth2Fetch, Request'
+const google = 'google-auth-library OAuth2Client.request'
 
 const answer = new Response(null, { status: 204 })
 let sent = 0
@@ -33,8 +42,13 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
   const size = quick ? 100 : 1_000
   const fetchBefore = globalThis.fetch
   // @badgateway's wrapper calls the global fetch and can be given no other.
-  globalThis.fetch = stubbed
+  const folder = await mkdtemp(path.join(tmpdir(), 'evertoken-bench-'))
   try {
+    const file = path.join(folder, 'tokens.db')
+    await using endpoint = await startTokenEndpoint({ latency: 0, lifetime: 4 })
+    await using refresher = await startRefresher(file, endpoint.url, 'billing', quick ? 5 : 50)
+    await using keeper = await Keeper.open({ store: sqliteStore(file) })
+    globalThis.fetch = stubbed
     await using source = tokenSource(
       clientCredentials({ tokenUrl: 'http://127.0.0.1:1/token', clientId: 'bench', clientSecret: 'bench' }),
       {
@@ -45,22 +59,36 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
         }),
       },
     )
-    const contenders = measured(ms, size, authorizedFetch(source, { fetch: stubbed }))
+    const contenders = measured(ms, size, {
+      unstored: authorizedFetch(source, { fetch: stubbed }),
+      kept: authorizedFetch(keeper.source('billing'), { fetch: stubbed }),
+    })
+    await refresher.refreshes()
+    const began = Date.now()
     const samples = await interleaved(contenders, rounds ?? (quick ? 2 : 41), progress)
+    const refreshes = await refresher.refreshes()
+    const seconds = (Date.now() - began) / 1000
     const alone = (name: string) => (name.endsWith('Request') ? stubRequest : stub)
     const added = (name: string) =>
       samples.combined(name, alone(name), (wrapped, unwrapped) => (wrapped - unwrapped) / 1000)
     return {
       table: [
-        ['path', 'ns', 'µs added to the stub', 'times the stub'],
-        ...contenders.map(({ name }) => [
-          name,
-          shown(samples.of(name)),
-          shown(added(name), 2),
-          shown(samples.ratio(name, alone(name)), 1),
-        ]),
+        ['path', 'ns', 'µs added to the stub', 'times the stub', 'ours over it'],
+        ...contenders.map(({ name }) => {
+          const ours = oursFor[name]
+          return [
+            name,
+            shown(samples.of(name)),
+            shown(added(name), 2),
+            shown(samples.ratio(name, alone(name)), 1),
+            ours === undefined ? '' : shown(samples.ratio(ours, name), 2),
+          ]
+        }),
       ],
-      notes: [`a stubbed fetch was called ${sent} times`],
+      notes: [
+        `a stubbed fetch was called ${sent} times; ours over a peer counts the stub in both`,
+        `meanwhile another process refreshed ${(refreshes.all / seconds).toFixed(0)} grants a second on the file of the Keeper, its grant ${refreshes.busy} times in ${seconds.toFixed(0)} s`,
+      ],
       findings: [
         {
           question: 'fetch-wrapper',
@@ -94,10 +122,22 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
     }
   } finally {
     globalThis.fetch = fetchBefore
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
-function measured(ms: number, size: number, ours: typeof fetch): Contender[] {
+/** What does the same of ours. */
+const oursFor: Readonly<Record<string, string>> = {
+  [badgatewayPlain]: kept,
+  [badgatewayRequest]: request,
+  [google]: kept,
+}
+
+function measured(
+  ms: number,
+  size: number,
+  { unstored: ours, kept: oursKept }: Readonly<Record<'unstored' | 'kept', typeof fetch>>,
+): Contender[] {
   const entry = { token: { value: text }, expiresAt: Date.now() + hour }
   const cached = async () => {
     if (Date.now() < entry.expiresAt) return entry.token
@@ -128,6 +168,8 @@ function measured(ms: number, size: number, ours: typeof fetch): Contender[] {
     })
   const peerOfPlain = peer()
   const peerOfRequest = peer()
+  const googleClient = new GoogleClient({ clientId: 'bench' })
+  googleClient.setCredentials({ access_token: text, refresh_token: 'rt', expiry_date: Date.now() + hour })
   // A new one each time, as in a program: whoever copies one Request again and again pays for all copies before.
   const input = () => new Request(url, init())
   return [
@@ -209,6 +251,17 @@ function measured(ms: number, size: number, ours: typeof fetch): Contender[] {
         ),
     },
     {
+      name: kept,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await oursKept(url, init())
+          },
+          ms,
+          size,
+        ),
+    },
+    {
       name: badgatewayPlain,
       run: () =>
         timed(
@@ -228,6 +281,19 @@ function measured(ms: number, size: number, ours: typeof fetch): Contender[] {
           },
           ms,
           size,
+        ),
+    },
+    {
+      name: google,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++)
+              await googleClient.request({ url, ...init(), method: 'GET', fetchImplementation: stubbed })
+          },
+          ms,
+          // Its answers are parsed as well, and a batch is not to last long.
+          100,
         ),
     },
   ]

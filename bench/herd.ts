@@ -1,11 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { OAuth2Client, OAuth2Fetch } from '@badgateway/oauth2-client'
+import axios from 'axios'
+import { clientCredentials as axiosClientCredentials } from 'axios-oauth-client'
 import { clientCredentials, Keeper, tokenSource } from 'evertoken'
 import { OAuth2Client as GoogleClient } from 'google-auth-library'
 import { AuthorizationCode } from 'simple-oauth2'
 import { BareClient } from './bare-request.ts'
+import { msalClient } from './msal-client.ts'
 import { type BenchOptions, type Question, type Report, shown } from './question.ts'
+import { startRefresher } from './refresher.ts'
 import { type Contender, interleaved, type Spread, spread } from './rounds.ts'
 import { opened, type StorePlace, startPlaces, storeNames } from './store-place.ts'
 import { startTokenEndpoint, type TokenEndpoint } from './token-endpoint.ts'
@@ -23,9 +27,12 @@ const bare = 'limit: one bare request'
 const singleFlight = 'limit: single flight by hand'
 const source = 'evertoken tokenSource'
 const keeperOnFile = 'evertoken Keeper on SQLite'
+const keeperBeside = 'evertoken Keeper on SQLite, another process refreshing'
 const badgateway = '@badgateway OAuth2Fetch'
 const google = 'google-auth-library OAuth2Client'
 const simple = 'simple-oauth2, if expired() refresh()'
+const msal = '@azure/msal-node, client credentials'
+const axiosClient = 'axios-oauth-client, which keeps no token'
 const manyProcesses = (kind: StorePlace['kind']): string =>
   `evertoken, processes on one ${storeNames[kind]} store`
 
@@ -53,6 +60,8 @@ function peers(url: string): Herd[] {
   const gone = Date.now() - 1_000
   let badgatewayFetch: OAuth2Fetch
   let googleClient: GoogleClient
+  let msalApplication: ReturnType<typeof msalClient>
+  const axiosGet = axiosClientCredentials(axios.create(), url, 'bench', 'bench')
   let simpleToken: ReturnType<AuthorizationCode['createToken']>
   const { origin, pathname } = new URL(url)
   const simpleClient = new AuthorizationCode({
@@ -102,6 +111,16 @@ function peers(url: string): Herd[] {
         return simpleToken.token
       },
     },
+    {
+      name: msal,
+      expire: async () => {
+        msalApplication = msalClient(
+          async () => (await (await fetch(url, { method: 'POST', body: form })).json()) as object,
+        )
+      },
+      get: () => msalApplication.getToken(),
+    },
+    { name: axiosClient, expire: async () => undefined, get: () => axiosGet('') },
   ]
 }
 
@@ -154,13 +173,21 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
   await using endpoint = await startTokenEndpoint({ latency, lifetime: quick ? quickLifetime : lifetime })
   using client = new BareClient(endpoint.url, 64)
   await using opening = new AsyncDisposableStack()
-  const definition = clientCredentials({ tokenUrl: endpoint.url, clientId: 'bench', clientSecret: 'bench' })
-  const keeperAt = async (place: StorePlace): Promise<Keeper> => {
+  const service = { tokenUrl: endpoint.url, clientId: 'bench', clientSecret: 'bench' }
+  const definition = clientCredentials(service)
+  const keeperAt = async (place: StorePlace, grant = definition): Promise<Keeper> => {
     const keeper = opening.use(await Keeper.open({ store: opened(place) }))
-    await keeper.add('billing', definition)
+    await keeper.add('billing', grant)
     return keeper
   }
   const keeper = await keeperAt(await places.make('sqlite'))
+  // What the other process sends is counted by an endpoint of its own.
+  await using elsewhere = await startTokenEndpoint({ latency: 0, lifetime: 4 })
+  const sharedPlace = await places.make('sqlite')
+  if (sharedPlace.kind !== 'sqlite') throw new TypeError('this place is to be a file')
+  // Left to its readers: ahead of expiry the other process would see to it that there is no herd.
+  const beside = await keeperAt(sharedPlace, clientCredentials({ ...service, refresh: 'on_demand' }))
+  await using _refresher = await startRefresher(sharedPlace.file, elsewhere.url, 'busy', quick ? 5 : 50)
   await using unstored = tokenSource(definition)
 
   let flight: Promise<unknown> | undefined
@@ -184,6 +211,11 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
       name: keeperOnFile,
       expire: async () => expire((await keeper.getToken('billing')).expiresAt),
       get: () => keeper.getToken('billing'),
+    },
+    {
+      name: keeperBeside,
+      expire: async () => expire((await beside.getToken('billing')).expiresAt),
+      get: () => beside.getToken('billing'),
     },
     ...peers(endpoint.url),
   ]
@@ -238,12 +270,13 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
   ]
   return {
     table: [
-      ['client', 'requests', 'ms until all are answered', 'over one bare request'],
+      ['client', 'requests', 'ms until all are answered', 'over one bare request', 'ours over it'],
       ...contenders.map(({ name }) => [
         name,
         shown(counted(name)),
         shown(samples.of(name)),
         shown(samples.ratio(name, bare), 2),
+        /^(evertoken|limit)/.test(name) ? '' : shown(samples.ratio(keeperBeside, name), 2),
       ]),
     ],
     notes: [

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Finding, isMet, type Question, type Report, shown } from './question.ts'
 
 /*
- * npm run bench -- [QUESTION …] [--rounds N] [--json] [--quick]
+ * npm run bench -- [QUESTION …] [--rounds N] [--json] [--markdown] [--quick]
+ * npm run bench -- peers
  *
  * Every question measures ours, the peers and the machine's own limit in the same run, interleaved, and judges ratios:
  * an absolute time says more about the machine and its other tenants than about the code.
@@ -22,12 +24,23 @@ const questions: Readonly<Record<string, () => Promise<Question>>> = {
   'idle-memory': async () => (await import('./idle-memory.ts')).idleMemory,
 }
 
-const usage = `usage: npm run bench -- [${Object.keys(questions).join(' | ')}] [--rounds N] [--json] [--quick]`
+/** The questions in which clients of other people do the same as ours: together they are docs/comparison.md. */
+const comparison = ['cached-token', 'fetch-wrapper', 'herd']
 
-const { values, positionals } = parseArgs({
+const usage = `usage: npm run bench -- [peers | ${Object.keys(questions).join(' | ')}] [--rounds N] [--json] [--markdown] [--quick]`
+
+const { values, positionals: asked } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, json: { type: 'boolean' }, quick: { type: 'boolean' } },
+  options: {
+    rounds: { type: 'string' },
+    json: { type: 'boolean' },
+    markdown: { type: 'boolean' },
+    quick: { type: 'boolean' },
+  },
 })
+const positionals = asked.flatMap((name) => (name === 'peers' ? comparison : [name]))
+/** Tables as a page has them. */
+const markdown = values.markdown ?? asked.includes('peers')
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
 const unknown = positionals.filter((name) => !Object.hasOwn(questions, name))
 if (unknown.length > 0 || (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))) {
@@ -43,9 +56,10 @@ const progress = (text: string): void => {
 }
 
 tell(machine())
+if (markdown) tell(`peers: ${peers()}`)
 for (const name of positionals.length > 0 ? positionals : Object.keys(questions)) {
   const question = await (questions[name] as () => Promise<Question>)()
-  tell(`\n${name}: ${question.about}`)
+  tell(markdown ? `\n## ${name}\n\n${question.about}` : `\n${name}: ${question.about}`)
   if (question.long && positionals.length === 0 && !values.quick) {
     tell('takes many minutes: asked only by its name')
     continue
@@ -78,8 +92,8 @@ function load(): string {
 }
 
 function print({ table, notes, findings }: Report): void {
-  for (const line of aligned(table)) tell(`  ${line}`)
-  for (const note of notes) tell(`  ${note}`)
+  if (markdown) for (const line of ['', ...markdownTable(table), '', ...notes, '']) tell(line)
+  else for (const line of [...aligned(table), ...notes]) tell(`  ${line}`)
   for (const finding of findings) {
     if (values.json) console.log(json(finding))
     tell(`  ${isMet(finding) ? 'met ' : 'MISSED'} ${sentence(finding)}`)
@@ -99,6 +113,25 @@ function json(finding: Finding): string {
 
 function sentence({ question, what, figure, goal, unit, digits = 2 }: Finding): string {
   return `${question}: ${shown(figure, digits)} ${unit}, goal <= ${goal}: ${what}`
+}
+
+function markdownTable([head = [], ...rows]: Report['table']): string[] {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
+}
+
+/** The versions that are installed, which are those that are measured. */
+function peers(): string {
+  const names = [
+    'simple-oauth2',
+    '@badgateway/oauth2-client',
+    'google-auth-library',
+    '@azure/msal-node',
+    'axios-oauth-client',
+  ]
+  const { devDependencies } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  ) as { devDependencies: Record<string, string> }
+  return names.map((name) => `${name} ${devDependencies[name]}`).join(', ')
 }
 
 function aligned(table: Report['table']): string[] {

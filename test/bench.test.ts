@@ -64,6 +64,19 @@ test.each(findings.filter(([, ends]) => ends.length > 0))(
   60_000,
 )
 
+test('npm run bench -- peers prints as Markdown what ours and other people’s clients take for the same', async () => {
+  const node = ['--conditions=evertoken:source', 'bench/run.ts', 'peers', '--quick', '--rounds', '1']
+  const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: root })
+  const tables = stdout.split(/^## /m).slice(1)
+  expect(tables.map((table) => table.split('\n', 1)[0])).toEqual(['cached-token', 'fetch-wrapper', 'herd'])
+  const rows = stdout.split('\n').filter((line) => /^\| .*\|$/.test(line))
+  const ofPeers = rows.filter((line) => /^\| (simple-oauth2|@badgateway|google|@azure|axios)/.test(line))
+  expect(ofPeers).toHaveLength(12)
+  // Each ends with how ours compares: a ratio and how far it reaches.
+  for (const row of ofPeers) expect(row).toMatch(/\| \d+\.\d+ \(\d+\.\d+-\d+\.\d+\) \|$/)
+  expect(stdout).toMatch(/^peers: simple-oauth2 \d.*axios-oauth-client \d+\.\d+\.\d+$/m)
+}, 120_000)
+
 test('a question that there is not is refused with the names of those there are', async () => {
   const wrong = bench('no-such-question')
   await expect(wrong).rejects.toMatchObject({
