@@ -1,0 +1,59 @@
+import { type GrantDefinition, Keeper, refreshToken } from 'evertoken'
+import { postgresStore } from 'evertoken/postgres'
+import { catalogueProfile, type ProviderProfile } from 'evertoken/providers'
+
+/** An account at Quartile: its name here, and the newest refresh token of its login. */
+export interface Account {
+  readonly name: string
+  readonly refresh_token: string
+}
+
+/** A variable that must be set. */
+export function setting(name: string, otherwise?: string): string {
+  const value = process.env[name] ?? otherwise
+  if (value !== undefined && value !== '') return value
+  console.error(`set the environment variable ${name}`)
+  process.exit(2)
+}
+
+/** The database, for any number of processes on any number of machines. The folder holds the key of the encryption, and is on a disk that stays. */
+export const openDatabase = (): Promise<Keeper> =>
+  Keeper.open({
+    store: postgresStore({ url: setting('DATABASE_URL'), folder: setting('TOKENS_FOLDER', 'tokens') }),
+    // Quartile may end a token the moment its successor is made. So no process answers from memory for a second as usual, and a reader waits
+    // for a refresh that is under way and does not take the present token after two seconds.
+    timing: { revalidate: 0, mandatoryWait: 15_000 },
+  })
+
+/** The whole answer, as Quartile documents it, goes to whoever reads a token; but for the tokens, which are not metadata. */
+const metadata = {
+  type: '/authorization/type',
+  expires_in: '/authorization/expires_in',
+  expires_at: '/authorization/expires_at',
+  not_before: '/authorization/not_before',
+  note: '/authorization/note',
+  refresh_expires_in: '/refresh/expires_in',
+  refresh_expires_at: '/refresh/expires_at',
+  refresh_note: '/refresh/note',
+}
+
+/** An account's login, renewed five minutes before its token ends. */
+export function login({ refresh_token }: Account): GrantDefinition {
+  const known = catalogueProfile('quartile') as ProviderProfile
+  const origin = setting('QUARTILE_URL', 'https://api.quartile.com')
+  return refreshToken({
+    profile: {
+      ...known,
+      token_url: `${origin}/auth/{version}/login`,
+      requests: {
+        ...known.requests,
+        refresh: { ...known.requests?.refresh, url: `${origin}/auth/{version}/refresh` },
+      },
+      answer: { ...known.answer, metadata },
+    },
+    variables: { subscription_key: setting('QUARTILE_SUBSCRIPTION_KEY') },
+    clientId: 'quartile',
+    refreshToken: refresh_token,
+    refreshBefore: 300,
+  })
+}
