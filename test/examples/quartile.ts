@@ -25,7 +25,7 @@ export class Quartile {
   readonly refused: string[] = []
   /** Seconds an access token lives, by account; default 12 hours. */
   readonly lifetimes = new Map<string, number>()
-  /** Milliseconds between the request and its answer, by account; the tokens change in the middle of it. */
+  /** Milliseconds until an answer leaves, by account. The tokens have changed before that. */
   readonly latencies = new Map<string, number>()
   readonly subscription = 'k3y0'.repeat(8)
   readonly #server = createServer((request, response) => {
@@ -36,11 +36,9 @@ export class Quartile {
     request.once('end', async () => {
       const { token } = JSON.parse(text) as { token: string }
       const [, name = ''] = /^refresh-(.*)-\d+$/.exec(token) ?? []
-      const pause = (this.latencies.get(name) ?? 0) / 2
-      await new Promise((resolve) => setTimeout(resolve, pause))
       const known = request.headers['subscription-key'] === this.subscription
       const body = known && request.url === '/auth/v2/refresh' ? this.#renew(name, token) : undefined
-      await new Promise((resolve) => setTimeout(resolve, pause))
+      await new Promise((resolve) => setTimeout(resolve, this.latencies.get(name) ?? 0))
       response.writeHead(body === undefined ? 401 : 201, { 'content-type': 'application/json' })
       response.end(JSON.stringify(body ?? { error: 'invalid_grant' }))
     })
