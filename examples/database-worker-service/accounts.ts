@@ -20,9 +20,9 @@ export function setting(name: string, otherwise?: string): string {
 export const openDatabase = (): Promise<Keeper> =>
   Keeper.open({
     store: postgresStore({ url: setting('DATABASE_URL'), folder: setting('TOKENS_FOLDER', 'tokens') }),
-    // Quartile may end a token the moment its successor is made. So no process answers from memory for a second as usual, and a reader waits
-    // for a refresh that is under way and does not take the present token after two seconds.
-    timing: { revalidate: 0, mandatoryWait: 15_000 },
+    // Quartile may end a token the moment its successor is made, which the profile says: so a renewal begins only when no process answers from
+    // memory any more, and readers wait for it. For as long as it takes, and not for two seconds only, before they are told to come again.
+    timing: { mandatoryWait: 15_000 },
   })
 
 /** The whole answer, as Quartile documents it, goes to whoever reads a token; but for the tokens, which are not metadata. */
