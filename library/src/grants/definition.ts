@@ -185,7 +185,7 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
 
 function resolve(
   grantType: GrantType,
-  { options, dialect }: ProfiledOptions<ClientOptions & GrantOptions>,
+  { options, dialect, api }: ProfiledOptions<ClientOptions & GrantOptions>,
   more: Partial<GrantDefinition>,
 ): GrantDefinition {
   const definition: GrantDefinition = {
@@ -212,7 +212,7 @@ function resolve(
     resource: words(options.resource),
     parameters: Object.freeze({ ...options.parameters }),
     metadata: Object.freeze([...(options.metadata ?? [])]),
-    facts: lifetimeFacts(grantType, options, isIntrospectable(options)),
+    facts: withPresentation(lifetimeFacts(grantType, options, isIntrospectable(options)), api),
     refreshBefore: checkedSeconds(options.refreshBefore, 'refreshBefore'),
     assumedLifetime: checkedLifetime(options.assumedLifetime, 'assumedLifetime'),
     ...more,
@@ -220,6 +220,9 @@ function resolve(
   if (definition.client.clientId === '' && grantType !== 'jwt_bearer') throw invalid('clientId is missing')
   return Object.freeze(definition)
 }
+
+const withPresentation = (facts: LifetimeFacts, api: ProviderProfile['api']): LifetimeFacts =>
+  api === undefined ? facts : Object.freeze({ ...facts, api: Object.freeze({ ...api }) })
 
 /** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration` or `empty_secret`. */
 export function clientCredentials(options: ClientCredentialsOptions): GrantDefinition {

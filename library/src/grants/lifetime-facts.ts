@@ -1,3 +1,5 @@
+import type { TokenPresentation } from './token.ts'
+
 /**
  * What a provider does when a used refresh token comes again.
  *
@@ -42,7 +44,21 @@ export interface LifetimeFacts {
   readonly refresh: 'ahead' | 'on_demand'
   /** Token requests a second for the client, over all machines; absent: no limit while the provider is well. */
   readonly refreshRate?: number | undefined
+  /**
+   * How an API of the provider wants the access token, where that is not as RFC 6750 has it. It stands here, where nothing is
+   * sealed, so that no reader opens a definition for it.
+   */
+  readonly api?: ApiPresentation | undefined
 }
+
+/** The part of a presentation that is the provider's and the same for all its tokens. */
+export type ApiPresentation = Pick<TokenPresentation, 'header' | 'scheme'>
+
+/** Whether two say the same; they come from as many reads of the store. */
+export const presentsAlike = (
+  one: ApiPresentation | undefined,
+  other: ApiPresentation | undefined,
+): boolean => one?.header === other?.header && one?.scheme === other?.scheme
 
 /** A reuse window that is worth something: shorter ones end before a second send could. */
 export const isWindowed = ({ replayClass }: Pick<LifetimeFacts, 'replayClass'>): boolean =>

@@ -32,6 +32,7 @@ export function checkProfile(profile: ProviderProfile): void {
   checkAnswer(profile.answer ?? {})
   checkErrors(profile.errors ?? [])
   checkLifetimes(profile.lifetimes ?? {})
+  checkApi(profile.api ?? {})
   checked.add(profile)
 }
 
@@ -101,6 +102,24 @@ function checkVariable(name: string, variable: ProfileVariable): void {
   if (variable.hosts?.length === 0) throw invalid(`${path}.hosts: allows no host at all`)
   if (variable.any_host === true && variable.hosts !== undefined)
     throw invalid(`${path}.any_host: has no effect beside hosts`)
+}
+
+/** RFC 9110 section 5.6.2. */
+const headerName = /^[\w!#$%&'*+.^`|~-]{1,100}$/
+/** Headers that say where a message goes or ends: a token in one of them would be a broken request. */
+const framing = /^(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|dpop)$/i
+
+function checkApi({ header, scheme }: NonNullable<ProviderProfile['api']>): void {
+  if (header !== undefined && (!headerName.test(header) || framing.test(header)))
+    throw invalid(
+      `api.header: ${JSON.stringify(header)} cannot carry a token`,
+      'Write the name of one header, such as X-Shopify-Access-Token.',
+    )
+  if (scheme !== undefined && !/^([!-~]{1,100})?$/.test(scheme))
+    throw invalid(
+      'api.scheme: is no word of printable ASCII characters',
+      'Write the word in front of the token, or "" for none.',
+    )
 }
 
 const times = [

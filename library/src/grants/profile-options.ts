@@ -14,6 +14,8 @@ import { filledAddress, resolveVariables, type VariableValues } from './profile-
 export interface ProfiledOptions<Options> {
   readonly options: Options
   readonly dialect?: ProviderDialect | undefined
+  /** How an API of the provider wants the access token. */
+  readonly api?: ProviderProfile['api'] | undefined
   /** What an assertion says where its user does not say otherwise. */
   readonly assertion?: Pick<NonNullable<ProviderProfile['assertion']>, 'lifetime' | 'audience'> | undefined
 }
@@ -43,6 +45,7 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
       ...lifetimesOf(grantType, profile, addressed),
     },
     dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),
+    api: profile.api,
     assertion: assertionOf(profile, values),
   }
 }

@@ -7,7 +7,7 @@ import {
   ownToken,
   type UpstreamRevocation,
 } from './grant.ts'
-import type { ReplayClass } from './lifetime-facts.ts'
+import type { ApiPresentation, ReplayClass } from './lifetime-facts.ts'
 import type { Notice } from './notice.ts'
 import { freshness } from './schedule.ts'
 import type { StoreTime } from './store.ts'
@@ -42,6 +42,8 @@ export interface GrantSummary {
   /** Tokens held for other scopes or resources. */
   readonly otherTokens: number
   readonly replayClass: ReplayClass
+  /** How an API of the provider wants the access token, where that is not as RFC 6750 has it. */
+  readonly api?: ApiPresentation | undefined
   /** Other refresh tokens of this login that are kept in case they are the live one. */
   readonly candidates: number
   /** UTC ms at which the refresh token dies by age, where that is known. */
@@ -78,6 +80,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     nextAttemptAt: schedule.dueAt === null ? undefined : utc + Math.max(0, schedule.dueAt - time.at),
     unresolved: record.attempts.some((attempt) => attempt.sentAt !== undefined),
     replayClass: record.facts.replayClass,
+    api: record.facts.api,
     candidates: record.candidates.length,
     refreshTokenExpiresAt: refreshTokenExpiry(record),
     upstream: status.state === 'revoked' ? status.upstream : undefined,

@@ -1,4 +1,5 @@
 import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
+import { presentsAlike } from './lifetime-facts.ts'
 import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
 import { AccessToken } from './token.ts'
@@ -126,14 +127,18 @@ export class TokenCache {
     const policy = { id, refreshBefore: grant.refreshBefore, facts: grant.facts }
     const place = placeOf(id, row)
     const held = this.#entries.get(place)
-    if (held !== undefined && sameBytes(held.row.sealed, row.sealed)) {
+    if (
+      held !== undefined &&
+      sameBytes(held.row.sealed, row.sealed) &&
+      presentsAlike(held.policy.facts.api, policy.facts.api)
+    ) {
       held.row = row
       held.policy = policy
       held.version = version
       this.#extend(held, at)
       return held.token
     }
-    const token = this.#unseal(id, row)
+    const token = this.#unseal(policy, row)
     const given = Promise.resolve(token)
     const entry: Entry = { row, token, given, policy, verifiedAt: 0, usableUntil: 0, version }
     this.#extend(entry, at)
@@ -168,7 +173,7 @@ export class TokenCache {
     entry.usableUntil = verifiedAt + Math.min(this.#revalidate, edge)
   }
 
-  #unseal(id: string, row: TokenRow): AccessToken {
+  #unseal({ id, facts }: TokenPolicy, row: TokenRow): AccessToken {
     const text = this.#store.seal.open(row.sealed, {
       grant: id,
       field: 'access_token',
@@ -183,6 +188,7 @@ export class TokenCache {
       generation: row.generation,
       metadata: Object.freeze(metadata),
       stale: false,
+      presentation: facts.api,
     })
   }
 }

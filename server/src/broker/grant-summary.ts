@@ -64,6 +64,12 @@ export const summarySchema = Type.Object(
       enum: ['strict', 'idempotent', 'last_child_wins', 'fork', 'non_rotating'],
       description: 'What the provider does with a used refresh token.',
     }),
+    api: Type.Optional(
+      Type.Object(
+        { header: Type.Optional(Type.String()), scheme: Type.Optional(Type.String()) },
+        { description: 'How an API wants the access token, where that is not Authorization: Bearer.' },
+      ),
+    ),
     candidates: Type.Integer({
       description: 'Other refresh tokens of this login that are kept in case they are the live one.',
     }),
@@ -116,7 +122,7 @@ const iso = (at: number): string => new Date(at).toISOString()
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
-  const { refreshTokenExpiresAt, upstream } = summary
+  const { refreshTokenExpiresAt, upstream, api } = summary
   return {
     id: summary.id,
     state: summary.state,
@@ -147,6 +153,12 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
     unresolved: summary.unresolved,
     other_tokens: summary.otherTokens,
     replay_class: summary.replayClass,
+    ...(api !== undefined && {
+      api: {
+        ...(api.header !== undefined && { header: api.header }),
+        ...(api.scheme !== undefined && { scheme: api.scheme }),
+      },
+    }),
     candidates: summary.candidates,
     ...(refreshTokenExpiresAt !== undefined && { refresh_token_expires_at: iso(refreshTokenExpiresAt) }),
     ...(upstream !== undefined && { upstream }),

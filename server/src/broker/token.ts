@@ -18,6 +18,14 @@ export const tokenSchema = Type.Object(
     expires_in: Type.Integer({ description: 'Whole seconds that are left.' }),
     scope: Type.String({ description: 'What was granted, joined by spaces.' }),
     generation: Type.Integer({ description: 'Name it when you report that an API refused the token.' }),
+    header: Type.Optional(
+      Type.String({ description: 'The header in which the API wants it; without it, Authorization.' }),
+    ),
+    scheme: Type.Optional(
+      Type.String({
+        description: 'What stands before it in that header; without it token_type, and where empty nothing.',
+      }),
+    ),
     metadata: Type.Optional(
       Type.Object({}, { additionalProperties: true, description: "Members of the provider's answer." }),
     ),
@@ -136,7 +144,7 @@ function renderer(now: () => number): (token: AccessToken) => string {
 
 /** The only members that leave: whatever else a token may come to hold stays here. */
 function tokenBody(token: AccessToken, expiresIn: number): object {
-  const { metadata } = token
+  const { metadata, presentation } = token
   return {
     access_token: token.value,
     token_type: token.type,
@@ -144,6 +152,8 @@ function tokenBody(token: AccessToken, expiresIn: number): object {
     expires_in: expiresIn,
     scope: token.scope.join(' '),
     generation: token.generation,
+    ...(presentation?.header !== undefined && { header: presentation.header }),
+    ...(presentation?.scheme !== undefined && { scheme: presentation.scheme }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...(token.stale && { stale: true }),
   }

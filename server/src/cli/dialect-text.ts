@@ -117,6 +117,6 @@ export const apiText = ({
   header = 'Authorization',
   scheme = 'Bearer',
 }: {
-  header?: string
-  scheme?: string
+  header?: string | undefined
+  scheme?: string | undefined
 }) => `wants the token as ${header}: ${scheme === '' ? '' : `${scheme} `}TOKEN`

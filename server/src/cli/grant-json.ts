@@ -38,6 +38,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     unresolved: body.unresolved,
     otherTokens: body.other_tokens,
     replayClass: body.replay_class,
+    api: body.api,
     candidates: body.candidates,
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
     upstream: body.upstream,
@@ -57,7 +58,7 @@ export const validationFromJson = ({
 
 /** A token as the broker answers it, so that a script reads the same from a store and from a broker. */
 export function tokenToJson(token: TokenView, utc: number): Json {
-  const { value, type, expiresAt, scope, generation, metadata, stale } = token
+  const { value, type, expiresAt, scope, generation, metadata, stale, presentation } = token
   return {
     access_token: value,
     token_type: type,
@@ -65,8 +66,18 @@ export function tokenToJson(token: TokenView, utc: number): Json {
     expires_in: Math.max(0, Math.floor((expiresAt - utc) / 1000)),
     scope: scope.join(' '),
     generation,
+    ...(presentation?.header === undefined ? {} : { header: presentation.header }),
+    ...(presentation?.scheme === undefined ? {} : { scheme: presentation.scheme }),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
     ...(stale ? { stale } : {}),
+  }
+}
+
+function presentationFromJson({ header, scheme }: Json): TokenView['presentation'] {
+  if (typeof header !== 'string' && typeof scheme !== 'string') return undefined
+  return {
+    ...(typeof header === 'string' && { header }),
+    ...(typeof scheme === 'string' && { scheme }),
   }
 }
 
@@ -79,5 +90,6 @@ export function tokenFromJson(body: Json): TokenView {
     generation: Number(body.generation),
     metadata: (body.metadata ?? {}) as Json,
     stale: body.stale === true,
+    presentation: presentationFromJson(body),
   }
 }

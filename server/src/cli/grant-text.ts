@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import type { GrantSummary, NoticeKind, UpstreamRevocation } from 'evertoken'
+import { apiText } from './dialect-text.ts'
 import { distanceText, durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
 import { table } from './table.ts'
@@ -66,6 +67,7 @@ export class GrantText {
       ['scope', grant.scope.join(' ') || undefined],
       ['token', grant.generation === 0 ? 'none yet' : `generation ${grant.generation}, ${grant.freshness}`],
       ['expires', at(grant.expiresAt)],
+      ['api', grant.api && apiText(grant.api)],
       ['lifetime', lifetimes[grant.lifetimeFrom ?? 'stated']],
       ['other tokens', grant.otherTokens === 0 ? undefined : String(grant.otherTokens)],
       ['next refresh', at(grant.nextAttemptAt)],

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clientCredentials } from 'evertoken'
 import { describe, expect, test, vi } from 'vitest'
 import { person, practisedBroker, service } from './practised-broker.ts'
 
@@ -26,6 +27,18 @@ describe('GET /v1/grants/{id}/token', () => {
     expect(Date.parse(body.expires_at) - before).toBeGreaterThanOrEqual(300_000)
     expect(body.expires_in - left).toBeLessThan(1)
     expect(body.expires_in).toBe(Math.floor(body.expires_in))
+  })
+
+  test('says how the API wants the token, where that is not Authorization: Bearer', async () => {
+    const { practice, keeper, send, readKey } = await practisedBroker()
+    const api = { header: 'X-Shop-Access-Token', scheme: '' }
+    const profile = { id: 'shop', name: 'Shop', token_url: practice.tokenEndpoint, api }
+    await keeper.add(
+      'shop',
+      clientCredentials({ profile, clientId: 'practice-service', clientSecret: 'practice-service-secret' }),
+    )
+    expect((await send('GET', '/v1/grants/shop/token', { key: readKey })).json()).toMatchObject(api)
+    expect((await send('GET', '/v1/grants/shop', { key: readKey })).json()).toMatchObject({ api })
   })
 
   test('answers from memory, without asking the provider again', async () => {
