@@ -64,7 +64,14 @@ export { loggedTransport } from './oauth/wire-log.ts'
 export type * from './providers/profile.ts'
 export { Secret } from './secret.ts'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts'
-export { type AuthorizedFetchOptions, authorizedFetch } from './use/authorized-fetch.ts'
+export { authorizationHeaders, type RequestToAuthorize } from './use/authorization.ts'
+export {
+  type AuthorizedFetch,
+  type AuthorizedFetchOptions,
+  type AuthorizedRequestInit,
+  authorizedFetch,
+  withoutToken,
+} from './use/authorized-fetch.ts'
 export {
   type RefreshingTokenSource,
   type SavedTokens,

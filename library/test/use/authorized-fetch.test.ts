@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { AccessToken, type TokenRequest, type TokenSource } from '../../src/grants/token.ts'
-import { authorizedFetch } from '../../src/use/authorized-fetch.ts'
+import {
+  AccessToken,
+  type TokenPresentation,
+  type TokenRequest,
+  type TokenSource,
+} from '../../src/grants/token.ts'
+import { authorizedFetch, withoutToken } from '../../src/use/authorized-fetch.ts'
 import { practised } from '../grants/practised.ts'
 
 const api = 'https://api.example/users'
@@ -163,7 +168,8 @@ describe('a refused token', () => {
       return new Response(null, { status: 401 })
     }
     await authorizedFetch(source, { fetch: refusing })(api, { method: 'POST', body: body() ?? null })
-    expect([sends, rejected.length]).toEqual(again ? [2, 1] : [1, 0])
+    // Reported either way: where it cannot help this request it helps the next.
+    expect([sends, rejected.length]).toEqual(again ? [2, 1] : [1, 1])
   })
 
   test('on a Request with a body is not sent again, on one without it is', async () => {
@@ -186,6 +192,164 @@ describe('a refused token', () => {
     const call = authorizedFetch(source, { fetch: forbidding, isRejected: ({ status }) => status === 403 })
     expect((await call(api)).status).toBe(200)
     expect(sends).toBe(2)
+  })
+})
+
+describe('an API that refuses every token', () => {
+  test('is asked twice a call, costs one refresh for each generation, and its answer comes back', async () => {
+    const { call, sent, rejected } = scripted(() => false)
+    for (let count = 0; count < 3; count++) expect((await call(api)).status).toBe(401)
+    expect(sent).toHaveLength(6)
+    expect(rejected).toEqual([1, 2, 3])
+  })
+
+  test('asked by many at once, costs one refresh', async () => {
+    const { call, rejected, source } = scripted(() => false)
+    await Promise.all(Array.from({ length: 20 }, () => call(api)))
+    expect(new Set(rejected)).toEqual(new Set([1]))
+    expect((await source.getToken()).generation).toBe(2)
+  })
+})
+
+describe('a sign of refusal that stands in the body', () => {
+  test('is read from a clone, and the answer reaches the caller whole', async () => {
+    const { source, rejected } = scripted()
+    const bodies = ['{"ok":false,"error":"token_expired"}', '{"ok":true}']
+    const call = authorizedFetch(source, {
+      fetch: async () => new Response(bodies.shift()),
+      isRejected: async (response) => {
+        const { error } = (await response.clone().json()) as { error?: string }
+        return error === 'token_expired'
+      },
+    })
+    expect(await (await call(api)).json()).toEqual({ ok: true })
+    expect(rejected).toEqual([1])
+  })
+})
+
+describe('how the provider wants the token', () => {
+  const presented = (presentation: TokenPresentation): TokenSource => {
+    const given = new AccessToken('abc', { ...token(1), presentation })
+    return { getToken: async () => given, rejected: async () => given }
+  }
+  test.each<[string, TokenPresentation, Record<string, string>]>([
+    ['a scheme of its own', { scheme: 'OAuth' }, { authorization: 'OAuth abc' }],
+    ['no scheme', { scheme: '' }, { authorization: 'abc' }],
+    ['a header of its own', { header: 'X-Shop-Token', scheme: '' }, { 'x-shop-token': 'abc' }],
+    ['a header with the type before it', { header: 'X-Token' }, { 'x-token': 'Bearer abc' }],
+  ])('%s', async (_name, presentation, expected) => {
+    const { send, sent } = scripted()
+    await authorizedFetch(presented(presentation), { fetch: send })(api)
+    expect(Object.fromEntries(sent[0]?.headers ?? [])).toEqual(expected)
+  })
+
+  test('leaves an Authorization of the caller beside a header of its own', async () => {
+    const { send, sent } = scripted()
+    const source = presented({ header: 'X-Shop-Token', scheme: '' })
+    await authorizedFetch(source, { fetch: send })(api, {
+      headers: { Authorization: 'Basic x', 'x-shop-TOKEN': 'mine' },
+    })
+    expect(Object.fromEntries(sent[0]?.headers ?? [])).toEqual({
+      authorization: 'Basic x',
+      'x-shop-token': 'abc',
+    })
+  })
+})
+
+describe('a request that is to be left alone', () => {
+  test('goes as it is, and no token is asked for', async () => {
+    const { call, sent, asked } = scripted(() => false)
+    const answer = await call(api, { [withoutToken]: true, headers: { 'x-own': 'kept' } })
+    expect([answer.status, sent.length, asked.length]).toEqual([401, 1, 0])
+    expect(Object.fromEntries(sent[0]?.headers ?? [])).toEqual({ 'x-own': 'kept' })
+    await call(new Request(api), { [withoutToken]: true })
+    await call(api, { [withoutToken]: false })
+    expect(sent.map(({ authorization }) => authorization)).toEqual([
+      '',
+      '',
+      'Bearer token-1',
+      'Bearer token-2',
+    ])
+  })
+})
+
+describe('origins', () => {
+  test('allows what it names, and refuses the rest before anything is sent or asked for', async () => {
+    const { source, send, sent, asked } = scripted()
+    const call = authorizedFetch(source, { fetch: send, origins: ['https://api.example'] })
+    await call(api)
+    await call(new URL(api))
+    await call(new Request(api))
+    for (const other of [
+      'https://api.example.evil.example/',
+      'http://api.example/',
+      'https://api.example:8443/',
+    ])
+      await expect(call(other)).rejects.toMatchObject({
+        code: 'invalid_request',
+        message: `the token may not be sent to ${new URL(other).origin}`,
+        advice: expect.stringContaining('origins'),
+      })
+    expect([sent.length, asked.length]).toEqual([3, 3])
+    await call('https://other.example/', { [withoutToken]: true })
+    expect(sent[3]?.authorization).toBe('')
+  })
+
+  test.each([
+    'api.example',
+    'https://api.example/',
+    'https://API.example',
+    'https://api.example/v1',
+    'file://x',
+    '',
+  ])('%j is none', (origin) => {
+    const { source } = scripted()
+    expect(() => authorizedFetch(source, { origins: [origin] })).toThrow(
+      expect.objectContaining({ code: 'invalid_configuration', message: expect.stringContaining('origins') }),
+    )
+  })
+
+  test('that are none at all are refused', () => {
+    expect(() => authorizedFetch(scripted().source, { origins: [] })).toThrow('origins: is empty')
+  })
+})
+
+describe('what is no source', () => {
+  test.each([undefined, null, {}, 'token', { getToken: () => undefined }])(
+    '%j is refused at once',
+    (given) => {
+      expect(() => authorizedFetch(given as unknown as TokenSource)).toThrow(TypeError)
+    },
+  )
+
+  test('a keeper in its place is told apart', async () => {
+    const { keeper } = await practised()
+    expect(() => authorizedFetch(keeper as unknown as TokenSource)).toThrow("keeper.source('its name')")
+  })
+
+  test('an error that is thrown and not rejected is the caller’s all the same', async () => {
+    const throwing: TokenSource = {
+      getToken: () => {
+        throw new Error('thrown')
+      },
+      rejected: async () => token(1),
+    }
+    await expect(authorizedFetch(throwing)(api)).rejects.toThrow('thrown')
+  })
+
+  test.each([
+    ['nothing', undefined],
+    ['an empty token', { ...token(1), value: '' }],
+    ['a token with a line break', { ...token(1), value: 'very-secret\r\nX-Evil: 1' }],
+    ['a token outside ASCII', { ...token(1), value: 'very-secret-ü' }],
+  ])('%s is told, without the token in it, and nothing is sent', async (_name, given) => {
+    const { send, sent } = scripted()
+    const source = { getToken: async () => given, rejected: async () => given } as unknown as TokenSource
+    const failure = authorizedFetch(source, { fetch: send })(api).catch((error: unknown) => error)
+    const error = (await failure) as Error
+    expect(error).toMatchObject({ code: 'token_unavailable', advice: expect.any(String) })
+    expect(`${error.stack}${error.message}`).not.toContain('very-secret')
+    expect(sent).toEqual([])
   })
 })
 

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import { AccessToken, type TokenProof, type TokenSource } from '../../src/grants/token.ts'
+import { authorizationHeaders } from '../../src/use/authorization.ts'
+import { authorizedFetch } from '../../src/use/authorized-fetch.ts'
+
+const api = 'https://api.example/users?page=2'
+
+interface Answer {
+  readonly status: number
+  readonly nonce?: string
+  readonly asks?: boolean
+}
+
+/** A source of bound tokens, and an API that answers in turn and afterwards with 200. */
+function bound(...answers: Answer[]) {
+  const nonces = new Map<string, string>()
+  const proof: TokenProof = {
+    of: async ({ method, url }) => `${method} ${url} ${nonces.get(new URL(url).origin) ?? 'no nonce'}`,
+    heard(url, nonce) {
+      const { origin } = new URL(url)
+      const isNew = nonces.get(origin) !== nonce
+      nonces.set(origin, nonce)
+      return isNew
+    },
+  }
+  let generation = 1
+  const token = () =>
+    new AccessToken(`token-${generation}`, {
+      type: 'DPoP',
+      expiresAt: 1_800_000_000_000,
+      scope: [],
+      generation,
+      metadata: {},
+      stale: false,
+      presentation: { proof },
+    })
+  const rejected: number[] = []
+  const source: TokenSource = {
+    getToken: async () => token(),
+    rejected: async (report) => {
+      rejected.push(report.generation)
+      generation += 1
+      return token()
+    },
+  }
+  const sent: (readonly [string | null, string | null])[] = []
+  const call = authorizedFetch(source, {
+    fetch: async (input, init) => {
+      const { headers } = new Request(input, init)
+      sent.push([headers.get('authorization'), headers.get('dpop')])
+      const { status, nonce, asks = false } = answers.shift() ?? { status: 200 }
+      return new Response(null, {
+        status,
+        headers: {
+          ...(nonce !== undefined && { 'DPoP-Nonce': nonce }),
+          ...(asks && { 'WWW-Authenticate': 'DPoP error="use_dpop_nonce", error_description="x"' }),
+        },
+      })
+    },
+  })
+  return { call, sent, rejected, source }
+}
+
+describe('a token that is bound to a key', () => {
+  test('goes with a proof for each request', async () => {
+    const { call, sent, source } = bound()
+    await call(api, { method: 'put' })
+    await call(new Request(api, { method: 'DELETE' }))
+    expect(sent).toEqual([
+      ['DPoP token-1', `PUT ${api} no nonce`],
+      ['DPoP token-1', `DELETE ${api} no nonce`],
+    ])
+    expect(await authorizationHeaders(source, { method: 'post', url: new URL(api) })).toEqual({
+      authorization: 'DPoP token-1',
+      dpop: `POST ${api} no nonce`,
+    })
+  })
+
+  test('is sent once more with the nonce that the API asks for, and not reported', async () => {
+    const { call, sent, rejected } = bound({ status: 401, nonce: 'n1', asks: true })
+    expect((await call(api)).status).toBe(200)
+    expect(sent.map(([, proof]) => proof)).toEqual([`GET ${api} no nonce`, `GET ${api} n1`])
+    expect(rejected).toEqual([])
+    await call(api)
+    expect(sent[2]?.[1]).toBe(`GET ${api} n1`)
+  })
+
+  test('keeps the nonce of an answer that is none of a refusal', async () => {
+    const { call, sent } = bound({ status: 200, nonce: 'n1' })
+    await call(api)
+    await call(api)
+    expect(sent[1]?.[1]).toBe(`GET ${api} n1`)
+  })
+
+  test('before an API that never has enough of nonces is sent twice, and its answer comes back', async () => {
+    const { call, sent, rejected } = bound(
+      { status: 401, nonce: 'n1', asks: true },
+      { status: 401, nonce: 'n2', asks: true },
+    )
+    expect((await call(api)).status).toBe(401)
+    expect([sent.length, rejected]).toEqual([2, []])
+  })
+
+  test('is not sent again for a nonce that was in it', async () => {
+    const { call, sent } = bound({ status: 200, nonce: 'n1' }, { status: 401, nonce: 'n1', asks: true })
+    await call(api)
+    expect((await call(api)).status).toBe(401)
+    expect(sent).toHaveLength(2)
+  })
+
+  test('that is refused for itself is reported, also behind a nonce', async () => {
+    const { call, sent, rejected } = bound({ status: 401, nonce: 'n1', asks: true }, { status: 401 })
+    expect((await call(api)).status).toBe(200)
+    expect(sent.map(([authorization]) => authorization)).toEqual([
+      'DPoP token-1',
+      'DPoP token-1',
+      'DPoP token-2',
+    ])
+    expect(rejected).toEqual([1])
+  })
+
+  test('with a stream as its body is sent once, and the nonce kept for the next request', async () => {
+    const { call, sent, rejected } = bound({ status: 401, nonce: 'n1', asks: true })
+    const init = { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' } as RequestInit
+    expect((await call(api, init)).status).toBe(401)
+    expect([sent.length, rejected]).toEqual([1, []])
+    await call(api)
+    expect(sent[1]?.[1]).toBe(`GET ${api} n1`)
+  })
+})

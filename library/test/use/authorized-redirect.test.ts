@@ -1,0 +1,226 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { AccessToken, type TokenSource } from '../../src/grants/token.ts'
+import { type AuthorizedFetchOptions, authorizedFetch } from '../../src/use/authorized-fetch.ts'
+import { httpServer } from '../oauth/servers.ts'
+
+interface Seen {
+  readonly at: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** Two origins that answer as `answers` says by `METHOD /path`, else 200, and what each was sent. */
+async function apis(
+  answers: (origins: { own: string; other: string }) => Record<string, [status: number, location?: string]>,
+  options:
+    | AuthorizedFetchOptions
+    | ((origins: { own: string; other: string }) => AuthorizedFetchOptions) = {},
+) {
+  const seen: Seen[] = []
+  const open = (name: string): Promise<string> =>
+    httpServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request.setEncoding('utf8')) body += chunk
+      const at = `${request.method} ${name}${request.url}`
+      seen.push({ at, headers: request.headers, body })
+      const [status, location] = table[at] ?? [200]
+      response.writeHead(status, location === undefined ? {} : { location })
+      response.end(`from ${at}`)
+    })
+  const origins = { own: await open('own'), other: await open('other') }
+  const table = answers(origins)
+  let generation = 1
+  const rejected: number[] = []
+  const token = () =>
+    new AccessToken(`token-${generation}`, {
+      type: 'Bearer',
+      expiresAt: 1_800_000_000_000,
+      scope: [],
+      generation,
+      metadata: {},
+      stale: false,
+    })
+  const source: TokenSource = {
+    getToken: async () => token(),
+    rejected: async (report) => {
+      rejected.push(report.generation)
+      generation += 1
+      return token()
+    },
+  }
+  const call = authorizedFetch(source, typeof options === 'function' ? options(origins) : options)
+  const tokens = () => seen.map(({ at, headers }) => [at, headers.authorization ?? null])
+  return { ...origins, call, seen, tokens, rejected }
+}
+
+describe('a redirect', () => {
+  test('at the same origin is followed with the token, and the answer says where it came from', async () => {
+    const { call, own, tokens } = await apis(() => ({ 'GET own/a': [302, '/b?c=1'] }))
+    const answer = await call(`${own}/a#part`)
+    expect([await answer.text(), answer.url, answer.redirected]).toEqual([
+      'from GET own/b?c=1',
+      `${own}/b?c=1`,
+      true,
+    ])
+    expect(tokens()).toEqual([
+      ['GET own/a', 'Bearer token-1'],
+      ['GET own/b?c=1', 'Bearer token-1'],
+    ])
+  })
+
+  test('to another origin is followed without the token and what else was for the first', async () => {
+    const { call, own, tokens, seen, rejected } = await apis(({ other }) => ({
+      'GET own/a': [307, `${other}/b`],
+      'GET other/b': [401],
+    }))
+    const answer = await call(`${own}/a`, {
+      headers: { cookie: 'session=1', 'proxy-authorization': 'Basic x', 'x-own': 'kept' },
+    })
+    expect([answer.status, await answer.text()]).toEqual([401, 'from GET other/b'])
+    expect(tokens()).toEqual([
+      ['GET own/a', 'Bearer token-1'],
+      ['GET other/b', null],
+    ])
+    const { headers } = seen[1] as Seen
+    expect([headers.cookie, headers['proxy-authorization'], headers['x-own']]).toEqual([
+      undefined,
+      undefined,
+      'kept',
+    ])
+    expect(rejected).toEqual([])
+  })
+
+  test('to another origin that comes back brings no token along', async () => {
+    const { call, own, tokens } = await apis(({ own, other }) => ({
+      'GET own/a': [302, `${other}/b`],
+      'GET other/b': [302, `${own}/delete-everything`],
+    }))
+    await call(`${own}/a`)
+    expect(tokens()).toEqual([
+      ['GET own/a', 'Bearer token-1'],
+      ['GET other/b', null],
+      ['GET own/delete-everything', null],
+    ])
+  })
+
+  test('to another origin that is allowed takes the token along', async () => {
+    const { call, own, tokens } = await apis(
+      ({ other }) => ({ 'GET own/a': [308, `${other}/b`] }),
+      ({ own, other }) => ({ origins: [own, other] }),
+    )
+    expect((await call(`${own}/a`)).status).toBe(200)
+    expect(tokens()[1]).toEqual(['GET other/b', 'Bearer token-1'])
+  })
+
+  test('to an address whose token is refused there is retried there, not from the beginning', async () => {
+    const { call, own, tokens, rejected } = await apis(() => ({
+      'POST own/a': [303, '/b'],
+      'GET own/b': [401],
+    }))
+    expect((await call(`${own}/a`, { method: 'POST', body: 'paid once' })).status).toBe(401)
+    expect(tokens()).toEqual([
+      ['POST own/a', 'Bearer token-1'],
+      ['GET own/b', 'Bearer token-1'],
+      ['GET own/b', 'Bearer token-2'],
+    ])
+    expect(rejected).toEqual([1])
+  })
+
+  test.each<[number, string, string, string]>([
+    [301, 'POST', 'GET own/b', ''],
+    [302, 'POST', 'GET own/b', ''],
+    [303, 'POST', 'GET own/b', ''],
+    [307, 'POST', 'POST own/b', 'text'],
+    [308, 'POST', 'POST own/b', 'text'],
+    [301, 'PUT', 'PUT own/b', 'text'],
+    [302, 'PUT', 'PUT own/b', 'text'],
+    [303, 'PUT', 'GET own/b', ''],
+    [303, 'DELETE', 'GET own/b', ''],
+  ])('%i of a %s with a body is followed as fetch follows it: %s', async (status, method, at, body) => {
+    const table = { [`${method} own/a`]: [status, '/b'] as [number, string] }
+    const ours = await apis(() => table)
+    const init = { method, body: 'text', headers: { 'content-type': 'text/plain' } }
+    await ours.call(`${ours.own}/a`, init)
+    expect(ours.seen[1]).toMatchObject({ at, body })
+    expect(ours.seen[1]?.headers['content-type']).toBe(body === '' ? undefined : 'text/plain')
+    const theirs = await apis(() => table)
+    await fetch(`${theirs.own}/a`, init)
+    expect(theirs.seen[1]).toMatchObject({ at, body })
+    expect(theirs.seen[1]?.headers['content-type']).toBe(ours.seen[1]?.headers['content-type'])
+  })
+
+  test('of a HEAD stays a HEAD', async () => {
+    const { call, own, seen } = await apis(() => ({ 'HEAD own/a': [303, '/b'] }))
+    await call(`${own}/a`, { method: 'HEAD' })
+    expect(seen.map(({ at }) => at)).toEqual(['HEAD own/a', 'HEAD own/b'])
+  })
+
+  test('of a Request keeps its method, headers and signal', async () => {
+    const { call, own, seen } = await apis(() => ({ 'DELETE own/a': [307, '/b'] }))
+    const over = new AbortController()
+    const request = new Request(`${own}/a`, {
+      method: 'DELETE',
+      headers: { 'x-own': 'kept' },
+      signal: over.signal,
+    })
+    await call(request)
+    expect(seen[1]).toMatchObject({ at: 'DELETE own/b', headers: { 'x-own': 'kept' } })
+    over.abort(new Error('no longer'))
+    await expect(call(new Request(request))).rejects.toThrow('no longer')
+  })
+
+  test('that would need a stream a second time fails, and says what would do', async () => {
+    const { call, own } = await apis(() => ({ 'POST own/a': [307, '/b'] }))
+    const failure = call(`${own}/a`, {
+      method: 'POST',
+      body: new Blob(['text']).stream(),
+      duplex: 'half',
+    } as RequestInit)
+    await expect(failure).rejects.toThrow('give it as text or bytes')
+  })
+
+  test('is followed twenty times and no more', async () => {
+    const { call, own, seen } = await apis(() => ({ 'GET own/a': [302, '/a'] }))
+    await expect(call(`${own}/a`)).rejects.toThrow(`more than 20 redirects from ${own}`)
+    expect(seen).toHaveLength(21)
+  })
+
+  test.each([
+    ['file:///etc/passwd', 'no http address'],
+    ['http://', 'no http address'],
+    ['http://user:password@other.example/', 'user information'],
+  ])('to %s fails', async (location, said) => {
+    const { call, own, seen } = await apis(() => ({ 'GET own/a': [302, location] }))
+    await expect(call(`${own}/a`)).rejects.toThrow(said)
+    expect(seen).toHaveLength(1)
+  })
+
+  test('without a location, and a status that only looks like one, are answers', async () => {
+    const { call, own } = await apis(() => ({
+      'GET own/a': [302],
+      'GET own/b': [304],
+      'GET own/c': [300, '/d'],
+    }))
+    expect((await call(`${own}/a`)).status).toBe(302)
+    expect((await call(`${own}/b`)).status).toBe(304)
+    expect((await call(`${own}/c`)).status).toBe(300)
+  })
+})
+
+describe('what the caller says of redirects holds', () => {
+  test.each(['beside', 'in'])('manual gives the redirect itself, %s a Request', async (place) => {
+    const { call, own, tokens } = await apis(() => ({ 'GET own/a': [302, '/b'] }))
+    const answer = await (place === 'in'
+      ? call(new Request(`${own}/a`, { redirect: 'manual' }))
+      : call(`${own}/a`, { redirect: 'manual' }))
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, '/b'])
+    expect(tokens()).toEqual([['GET own/a', 'Bearer token-1']])
+  })
+
+  test('error fails', async () => {
+    const { call, own, seen } = await apis(() => ({ 'GET own/a': [302, '/b'] }))
+    await expect(call(`${own}/a`, { redirect: 'error' })).rejects.toThrow(TypeError)
+    expect(seen).toHaveLength(1)
+  })
+})
