@@ -34,8 +34,9 @@ export class AuthorizedCall {
     this.#redirect = redirect
   }
 
-  async run(input: Input, init: RequestInit | undefined): Promise<Response> {
-    const response = await this.#spend(input, init, isRepeatable(input, init))
+  /** @param first the answer to the first request, where that was sent already. */
+  async run(input: Input, init: RequestInit | undefined, first?: Response): Promise<Response> {
+    const response = await this.#spend(input, init, isRepeatable(input, init), first)
     if (this.#redirect === undefined) return response
     if (response.type === 'opaqueredirect')
       throw new TypeError(
@@ -68,11 +69,16 @@ export class AuthorizedCall {
   }
 
   /** One request and, where that may help, the same once more. */
-  async #spend(input: Input, init: RequestInit | undefined, repeatable: boolean): Promise<Response> {
-    // Whatever the source gave is looked at before anything is made of it.
-    authorizationOf(this.#token)
+  async #spend(
+    input: Input,
+    init: RequestInit | undefined,
+    repeatable: boolean,
+    first?: Response,
+  ): Promise<Response> {
     const bound = this.#token.presentation?.proof !== undefined
-    const response = await (bound ? this.#sendProven(input, init, repeatable) : this.#send(input, init))
+    const send = (): Promise<Response> =>
+      bound ? this.#sendProven(input, init, repeatable) : this.#send(input, init)
+    const response = first ?? (await send())
     // Refused for want of a nonce: that says nothing of the token.
     if (bound && this.#heard(input, response) !== undefined) return response
     if (!(await this.#policy.isRejected(response))) return response
@@ -82,7 +88,7 @@ export class AuthorizedCall {
     if (newer.generation === this.#token.generation) return response
     this.#token = newer
     await discard(response)
-    return bound ? this.#sendProven(input, init, repeatable) : this.#send(input, init)
+    return send()
   }
 
   /** The newer token of a report; the same one when there is none to be had: the API's own answer says more than our error. */
@@ -136,7 +142,7 @@ const isRepeatable = (input: Input, init: RequestInit | undefined): boolean => {
 }
 
 /** The caller's init with the token's header, cheaply where headers are a plain object. */
-function authorized(
+export function authorized(
   input: Input,
   init: RequestInit | undefined,
   { name, value }: Authorization,

@@ -1,6 +1,6 @@
 import type { TokenSource } from '../grants/token.ts'
-import { checkSource } from './authorization.ts'
-import { AuthorizedCall, addressOf, type CallPolicy } from './authorized-call.ts'
+import { authorizationOf, checkSource } from './authorization.ts'
+import { AuthorizedCall, addressOf, authorized, type CallPolicy } from './authorized-call.ts'
 import { checkedOrigins, checkOrigin } from './origins.ts'
 
 /** `{ [withoutToken]: true }` in the second argument leaves that one request as it is. */
@@ -66,7 +66,14 @@ export function authorizedFetch(source: TokenSource, options: AuthorizedFetchOpt
     const signal = init?.signal ?? request?.signal
     const redirect = init?.redirect ?? request?.redirect ?? 'follow'
     const token = await source.getToken(signal === undefined ? plain : { ...plain, signal })
-    const call = new AuthorizedCall(policy, token, signal, redirect === 'follow' ? 'manual' : undefined)
-    return call.run(input, init)
+    const followed = redirect === 'follow' ? 'manual' : undefined
+    const authorization = authorizationOf(token)
+    let first: Response | undefined
+    if (token.presentation?.proof === undefined) {
+      first = await policy.send(input, authorized(input, init, authorization, followed))
+      // Nearly every call ends here, and what it takes is most of what all of this costs.
+      if (first.ok && policy.isRejected === unauthorized) return first
+    }
+    return new AuthorizedCall(policy, token, signal, followed).run(input, init, first)
   }
 }
