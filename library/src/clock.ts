@@ -56,24 +56,29 @@ function sinceBoot(): number {
 
 let bootId: string | undefined
 
+const sleep: Clock['sleep'] = (ms, { signal, background = false } = {}) =>
+  new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1))
+    if (background) timer.unref()
+    signal?.addEventListener('abort', done, { once: true })
+  })
+
+/** What of the machine's clocks is there without Node as well. */
+export const wallClock: Pick<Clock, 'now' | 'sleep'> = { now: () => Date.now(), sleep }
+
 /** The machine's own clocks. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: wallClock.now,
   boot: sinceBoot,
   get bootId() {
     bootId ??= readBootId()
     return bootId
   },
-  sleep: (ms, { signal, background = false } = {}) =>
-    new Promise((resolve) => {
-      if (signal?.aborted) return resolve()
-      const done = () => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1))
-      if (background) timer.unref()
-      signal?.addEventListener('abort', done, { once: true })
-    }),
+  sleep,
 }

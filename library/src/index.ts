@@ -72,6 +72,16 @@ export {
   authorizedFetch,
   withoutToken,
 } from './use/authorized-fetch.ts'
+export { type BrokerSourceOptions, brokerSource } from './use/broker-source.ts'
+export { type CommandSourceOptions, commandSource } from './use/command-source.ts'
+export type { IssuedToken } from './use/issued-token.ts'
+export {
+  type PeekableTokenSource,
+  type RefreshingSourceOptions,
+  refreshingSource,
+  type WantedToken,
+} from './use/refreshing-source.ts'
+export { cachedSource, narrowedSource, staticSource } from './use/source-wrappers.ts'
 export {
   type RefreshingTokenSource,
   type SavedTokens,
