@@ -37,7 +37,7 @@ function once<T>(load: () => Promise<T>): () => Promise<T> {
 /** Sends the message that obtains the next token. */
 export async function sendTokenMessage(
   { server, definition, held, key, deadline, late }: TokenMessage,
-  { transport, clock }: { readonly transport: Transport; readonly clock: Clock },
+  { transport, clock }: { readonly transport: Transport; readonly clock: Pick<Clock, 'now'> },
 ): Promise<TokenAnswer> {
   const wire = { transport, now: clock.now, deadline, late }
   const message = {

@@ -34,7 +34,7 @@ export async function signAssertion(
   wire: Pick<Wire, 'now' | 'random'>,
 ): Promise<Secret> {
   const key = await importSigningKey(template.key)
-  const { CompactSign } = await import('jose')
+  const { CompactSign } = await import('./signing.ts')
   const issuedAt = Math.floor(wire.now() / 1000)
   const claims = present({
     iss: template.issuer,

@@ -51,7 +51,7 @@ async function request(
   wire: Wire,
 ): Promise<WireResponse> {
   // Loaded by who discovers: whoever imports evertoken need not.
-  const oauth = await import('oauth4webapi')
+  const oauth = await import('./discovery-request.ts')
   let response: WireResponse | undefined
   try {
     await oauth.discoveryRequest(url, {

@@ -35,14 +35,15 @@ async function read({ algorithm, key }: SigningKey): Promise<CryptoKey | Uint8Ar
 }
 
 async function readJwk(text: string, algorithm: string): Promise<CryptoKey | Uint8Array> {
-  const { importJWK } = await import('jose')
+  const { importJWK } = await import('./signing.ts')
   return importJWK(JSON.parse(text), algorithm)
 }
 
 async function readPem(text: string, algorithm: string): Promise<CryptoKey> {
-  const { importPKCS8 } = await import('jose')
+  const { importPKCS8 } = await import('./signing.ts')
   if (text.startsWith('-----BEGIN PRIVATE KEY-----')) return importPKCS8(text, algorithm)
-  const { createPrivateKey } = await import('node:crypto')
+  // Not imported, which no bundle for a browser could resolve; there only PKCS #8 can be read.
+  const { createPrivateKey } = process.getBuiltinModule('node:crypto')
   const pem = createPrivateKey(text).export({ type: 'pkcs8', format: 'pem' })
   return importPKCS8(String(pem), algorithm)
 }

@@ -24,6 +24,16 @@ export async function listening(server: Server, scheme = 'http'): Promise<string
 
 export const httpServer = (handle: RequestListener): Promise<string> => listening(createServer(handle))
 
+/** An address at which nobody listens any more. */
+export async function closedPort(): Promise<string> {
+  const server = createTcpServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return `http://127.0.0.1:${port}/`
+}
+
 /** Speaks bytes, for what no HTTP server would say. `handle` is called when the request has arrived. */
 export function rawServer(handle: (socket: Socket) => void): Promise<string> {
   return listening(
