@@ -18,7 +18,7 @@ export function checkedOrigins(origins: readonly string[] | undefined): Origins 
       })
   if (origins.length === 0)
     throw new EvertokenError('invalid_configuration', 'origins: is empty, so the token could go nowhere', {
-      advice: 'Name the origins of the API, or leave the option out.',
+      advice: "Name the origins of the API: origins: ['https://api.example.com'].",
     })
   return new Set(origins)
 }

@@ -1,0 +1,121 @@
+import { execFile } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { build } from 'esbuild'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { AccessToken, type TokenSource } from '../../src/grants/token.ts'
+import type * as decorated from './decorated-api.ts'
+
+const file = path.join(import.meta.dirname, 'decorated-api.ts')
+const root = path.join(import.meta.dirname, '../../..')
+
+/** How people compile decorators, and how far down. */
+const compilers: [string, (folder: string) => Promise<string>][] = [
+  ['esbuild', (folder) => bundled(folder, 'es2022')],
+  ['esbuild, async functions taken apart', (folder) => bundled(folder, 'es2016')],
+  [
+    'tsc',
+    async (folder) => {
+      const options = [
+        '--ignoreConfig',
+        '--target',
+        'es2022',
+        '--module',
+        'nodenext',
+        '--strict',
+        '--skipLibCheck',
+      ]
+      const extensions = [
+        '--allowImportingTsExtensions',
+        '--rewriteRelativeImportExtensions',
+        '--types',
+        'node',
+      ]
+      const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+      const args = [tsc, ...options, ...extensions, '--rootDir', root, '--outDir', folder, file]
+      fs.writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}')
+      await promisify(execFile)(process.execPath, args, { cwd: root })
+      return path.join(folder, 'library/test/use/decorated-api.js')
+    },
+  ],
+]
+
+async function bundled(folder: string, target: string): Promise<string> {
+  const outfile = path.join(folder, 'api.mjs')
+  await build({ entryPoints: [file], bundle: true, format: 'esm', platform: 'node', target, outfile })
+  return outfile
+}
+
+function source() {
+  let generation = 1
+  const rejected: number[] = []
+  const token = () =>
+    new AccessToken(`token-${generation}`, {
+      type: 'Bearer',
+      expiresAt: 1_800_000_000_000,
+      scope: [],
+      generation,
+      metadata: {},
+      stale: false,
+    })
+  const tokens: TokenSource = {
+    getToken: async () => token(),
+    rejected: async (report) => {
+      rejected.push(report.generation)
+      generation += 1
+      return token()
+    },
+  }
+  return { tokens, rejected }
+}
+
+describe.each(compilers)('decorators by %s', (_name, compile) => {
+  let api: typeof decorated
+  let folder: string
+  beforeAll(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'evertoken-decorators-'))
+    api = await import(pathToFileURL(await compile(folder)).href)
+    return () => fs.rmSync(folder, { recursive: true })
+  })
+
+  test('give a method a fresh token, and run it once more when that is refused', async () => {
+    const { tokens, rejected } = source()
+    const calls: unknown[] = []
+    const made = new api.Api(async (token, page) => {
+      calls.push([token, page])
+      if (token === 'token-1') throw Object.assign(new Error('refused'), { status: 401 })
+      return `page ${page}`
+    }, tokens)
+    expect(await made.page(3)).toBe('page 3')
+    expect([calls, rejected]).toEqual([
+      [
+        ['token-1', 3],
+        ['token-2', 3],
+      ],
+      [1],
+    ])
+    expect(await made.hidden(4)).toBe('page 4')
+    expect([api.Api.prototype.page.name, api.parameters]).toEqual(['page', 1])
+  })
+
+  test('stand before static methods', async () => {
+    const { tokens } = source()
+    const made = api.staticApi(tokens, async (token, page) => `${token} ${page}`)
+    expect(await made.page(5)).toBe('token-1 5')
+  })
+
+  test('let the token be taken only before the first await', async () => {
+    const { tokens } = source()
+    await expect(new api.Api(async () => '', tokens).late()).rejects.toThrow('presentToken() was called')
+  })
+})
+
+test('a generator is refused at its decoration', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'evertoken-decorators-'))
+  onTestFinished(() => fs.rmSync(folder, { recursive: true }))
+  const { generatorApi }: typeof decorated = await import(pathToFileURL(await bundled(folder, 'es2022')).href)
+  expect(() => generatorApi(source().tokens)).toThrow('pages is a generator')
+})

@@ -1,0 +1,80 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import {
+  AccessToken,
+  type TokenPresentation,
+  type TokenProof,
+  type TokenSource,
+} from '../../src/grants/token.ts'
+import { httpServer } from '../oauth/servers.ts'
+
+export interface Seen {
+  readonly at: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/**
+ * A source whose tokens are numbered, and an API that takes those it is told to: `/moved` redirects to `to`, all else answers with
+ * what it was sent.
+ */
+export async function refusingApi(
+  accepts: (headers: IncomingHttpHeaders) => boolean = () => true,
+  presentation?: TokenPresentation,
+) {
+  let generation = 1
+  const rejected: number[] = []
+  const token = () =>
+    new AccessToken(`token-${generation}`, {
+      type: 'Bearer',
+      expiresAt: 1_800_000_000_000,
+      scope: [],
+      generation,
+      metadata: {},
+      stale: false,
+      presentation,
+    })
+  const source: TokenSource = {
+    getToken: async () => token(),
+    rejected: async (report) => {
+      rejected.push(report.generation)
+      if (report.generation === generation) generation += 1
+      return token()
+    },
+  }
+  const seen: Seen[] = []
+  let to = ''
+  const open = () =>
+    httpServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request.setEncoding('utf8')) body += chunk
+      seen.push({ at: `${request.method} ${request.url}`, headers: request.headers, body })
+      if (request.url === '/moved') response.writeHead(307, { location: to }).end()
+      else if (accepts(request.headers)) response.end(`ok ${body}`)
+      else if (request.headers.dpop?.includes('none'))
+        response
+          .writeHead(401, { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'n1' })
+          .end('refused')
+      else response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end('refused')
+    })
+  const [api, other] = await Promise.all([open(), open()])
+  to = `${other}/there`
+  const tokens = () => seen.map(({ headers }) => headers.authorization ?? null)
+  return { api, other, source, seen, tokens, rejected }
+}
+
+/** A key whose proofs say what they are for. */
+export function practiceKey(): { proof: TokenProof } {
+  let nonce = 'none'
+  return {
+    proof: {
+      of: async ({ method, url }) => `${method} ${new URL(url).pathname} ${nonce}`,
+      heard(_url, next) {
+        const isNew = next !== nonce
+        nonce = next
+        return isNew
+      },
+    },
+  }
+}
+
+export const second = ({ authorization }: IncomingHttpHeaders): boolean => authorization === 'Bearer token-2'

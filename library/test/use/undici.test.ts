@@ -1,0 +1,161 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { Agent, interceptors, request, fetch as undiciFetch } from 'undici'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { TokenSource } from '../../src/grants/token.ts'
+import {
+  authorizationInterceptor,
+  authorizedDispatcher,
+  type UndiciAuthorizationOptions,
+} from '../../src/use/undici.ts'
+import { practiceKey, refusingApi, second } from './refusing-api.ts'
+
+function agent(source: TokenSource, options: UndiciAuthorizationOptions) {
+  const plain = new Agent()
+  onTestFinished(() => plain.close())
+  return authorizedDispatcher(plain, source, options)
+}
+
+/** An API, and a dispatcher whose tokens are for it. */
+async function authorized(...given: Parameters<typeof refusingApi>) {
+  const at = await refusingApi(...given)
+  return { ...at, dispatcher: agent(at.source, { origins: [at.api] }) }
+}
+
+describe('the interceptor of undici', () => {
+  test.each<[string, Parameters<typeof request>[1]]>([
+    ['nothing', {}],
+    ['an object', { headers: { 'x-own': 'kept', AUTHORIZATION: 'Basic x' } }],
+    ['a flat list', { headers: ['x-own', 'kept', 'authorization', 'Basic x'] }],
+    ['pairs', { headers: new Map([['x-own', 'kept']]) }],
+  ])('sets the header beside %s', async (name, options) => {
+    const { api, dispatcher, seen } = await authorized()
+    const { statusCode, body } = await request(`${api}/users?page=2`, { ...options, dispatcher })
+    expect([statusCode, await body.text()]).toEqual([200, 'ok '])
+    expect(seen[0]).toMatchObject({ at: 'GET /users?page=2' })
+    expect(seen[0]?.headers.authorization).toBe('Bearer token-1')
+    expect(seen[0]?.headers['x-own']).toBe(name === 'nothing' ? undefined : 'kept')
+  })
+
+  test('reports a refused token, and sends the request once more', async () => {
+    const { api, dispatcher, seen, tokens, rejected } = await authorized(second)
+    const { statusCode, body } = await request(api, { method: 'POST', body: 'text', dispatcher })
+    expect([statusCode, await body.text()]).toEqual([200, 'ok text'])
+    expect([tokens(), rejected]).toEqual([['Bearer token-1', 'Bearer token-2'], [1]])
+    expect(seen.map(({ body }) => body)).toEqual(['text', 'text'])
+  })
+
+  test('gives the API’s own answer, whole, when it refuses the second token too', async () => {
+    const { api, dispatcher, tokens, rejected } = await authorized(() => false)
+    const { statusCode, body, headers } = await request(api, { dispatcher })
+    expect([statusCode, await body.text(), headers['www-authenticate']]).toEqual([
+      401,
+      'refused',
+      'Bearer error="invalid_token"',
+    ])
+    expect([tokens().length, rejected]).toEqual([2, [1]])
+  })
+
+  test('gives the API’s own answer, whole, when there is no newer token', async () => {
+    const { api, source, tokens } = await refusingApi(() => false)
+    const stuck: TokenSource = { ...source, rejected: () => Promise.reject(new Error('no token')) }
+    const { statusCode, body } = await request(api, { dispatcher: agent(stuck, { origins: [api] }) })
+    expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
+  })
+
+  test('sends a stream once, and reports its token for the next request', async () => {
+    const { api, dispatcher, tokens, rejected } = await authorized(second)
+    const first = await request(api, { method: 'POST', body: Readable.from(['a', 'b']), dispatcher })
+    expect([first.statusCode, await first.body.text(), rejected]).toEqual([401, 'refused', [1]])
+    const next = await request(api, { dispatcher })
+    expect([next.statusCode, await next.body.text()]).toEqual([200, 'ok '])
+    expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-2'])
+  })
+
+  test('leaves requests to other origins as they are', async () => {
+    const { other, dispatcher, tokens } = await authorized(() => false)
+    const { statusCode, body } = await request(other, { dispatcher })
+    expect([statusCode, await body.text(), tokens()]).toEqual([401, 'refused', [null]])
+  })
+
+  test('takes the token across no redirect, whatever its header is called', async () => {
+    const { api, dispatcher, seen } = await authorized(() => true, { header: 'X-Shop-Token', scheme: '' })
+    const following = dispatcher.compose(interceptors.redirect({ maxRedirections: 3 }))
+    const { body } = await request(`${api}/moved`, { dispatcher: following })
+    await body.text()
+    expect(seen.map(({ at, headers }) => [at, headers['x-shop-token']])).toEqual([
+      ['GET /moved', 'token-1'],
+      ['GET /there', undefined],
+    ])
+  })
+
+  test('proves possession of a key, with the nonce that the API wants, and reports nothing for it', async () => {
+    const accepts = ({ dpop }: IncomingHttpHeaders) => dpop?.endsWith('n1') === true
+    const { api, dispatcher, seen, rejected } = await authorized(accepts, practiceKey())
+    const { statusCode, body } = await request(`${api}/users`, { method: 'PUT', body: 'text', dispatcher })
+    expect([statusCode, await body.text(), rejected]).toEqual([200, 'ok text', []])
+    expect(seen.map(({ headers }) => headers.dpop)).toEqual(['PUT /users none', 'PUT /users n1'])
+  })
+
+  test('behind a nonce a token that is refused for itself is replaced', async () => {
+    const { api, dispatcher, tokens, rejected } = await authorized(second, practiceKey())
+    const { statusCode, body } = await request(api, { dispatcher })
+    expect([statusCode, await body.text(), rejected]).toEqual([200, 'ok ', [1]])
+    expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2'])
+  })
+
+  test('stands behind undici’s fetch as well', async () => {
+    const { api, dispatcher, tokens } = await authorized(second)
+    const answer = await undiciFetch(api, { dispatcher })
+    expect([answer.status, await answer.text(), tokens().length]).toEqual([200, 'ok ', 2])
+  })
+
+  test('lets a request end that is given up, also between two attempts', async () => {
+    const { api, source } = await refusingApi(() => false)
+    const over = new AbortController()
+    const slow: TokenSource = {
+      ...source,
+      rejected: async (report) => {
+        over.abort(new Error('no longer'))
+        return source.rejected(report)
+      },
+    }
+    const dispatcher = agent(slow, { origins: [api] })
+    await expect(request(api, { dispatcher, signal: over.signal })).rejects.toThrow('no longer')
+  })
+
+  test('fails a request with the error of its source', async () => {
+    const { api, source, seen } = await refusingApi()
+    const broken: TokenSource = { ...source, getToken: () => Promise.reject(new Error('no token')) }
+    await expect(request(api, { dispatcher: agent(broken, { origins: [api] }) })).rejects.toThrow('no token')
+    const connecting = agent(source, { origins: ['http://127.0.0.1:1'] })
+    await expect(request('http://127.0.0.1:1', { dispatcher: connecting })).rejects.toMatchObject({
+      code: 'ECONNREFUSED',
+    })
+    expect(seen).toEqual([])
+  })
+
+  test('goes by the sign of refusal that it is given', async () => {
+    const { api, source, tokens } = await refusingApi(second)
+    const dispatcher = agent(source, { origins: [api], isRejected: ({ statusCode }) => statusCode === 403 })
+    const { statusCode, body } = await request(api, { dispatcher })
+    expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
+  })
+
+  test('hands on an answer of many megabytes', async () => {
+    const { api, dispatcher } = await authorized(second)
+    const large = 'x'.repeat(4 << 20)
+    const { body } = await request(api, { method: 'PUT', body: large, dispatcher })
+    expect((await text(body)).length).toBe(large.length + 3)
+  })
+
+  test('is refused without a source, and without origins', () => {
+    expect(() => authorizationInterceptor(undefined as never, { origins: ['https://a.example'] })).toThrow(
+      TypeError,
+    )
+    expect(() =>
+      authorizationInterceptor({ getToken: () => {}, rejected: () => {} } as never, {} as never),
+    ).toThrow('origins: is empty')
+  })
+})
