@@ -77,7 +77,7 @@ describe('an instance of axios with tokens', () => {
   })
 
   test('proves possession of a key, with the nonce that the API wants, and reports nothing for it', async () => {
-    const accepts = ({ dpop }: IncomingHttpHeaders) => dpop?.endsWith('n1') === true
+    const accepts = ({ dpop }: IncomingHttpHeaders) => String(dpop).endsWith('n1')
     const { client, seen, rejected } = await authorized(accepts, practiceKey())
     expect((await client.put('/users', 'text')).data).toBe('ok text')
     expect(seen.map(({ headers }) => headers.dpop)).toEqual(['PUT /users none', 'PUT /users n1'])

@@ -91,7 +91,7 @@ describe('the interceptor of undici', () => {
   })
 
   test('proves possession of a key, with the nonce that the API wants, and reports nothing for it', async () => {
-    const accepts = ({ dpop }: IncomingHttpHeaders) => dpop?.endsWith('n1') === true
+    const accepts = ({ dpop }: IncomingHttpHeaders) => String(dpop).endsWith('n1')
     const { api, dispatcher, seen, rejected } = await authorized(accepts, practiceKey())
     const { statusCode, body } = await request(`${api}/users`, { method: 'PUT', body: 'text', dispatcher })
     expect([statusCode, await body.text(), rejected]).toEqual([200, 'ok text', []])
