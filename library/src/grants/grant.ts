@@ -118,6 +118,8 @@ export interface LastError {
   readonly at: number
   /** The provider's own `error`, where it gave one. */
   readonly error?: string | undefined
+  /** The provider's own `error_description`, bounded. */
+  readonly errorDescription?: string | undefined
   readonly status?: number | undefined
 }
 

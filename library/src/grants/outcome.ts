@@ -18,6 +18,7 @@ export interface Failure {
   readonly code: ErrorCode
   readonly message: string
   readonly error?: string | undefined
+  readonly errorDescription?: string | undefined
   readonly status?: number | undefined
   /** Seconds. */
   readonly retryAfter?: number | undefined
@@ -134,6 +135,7 @@ export function failureError(
     retryAfter: wait > 0 ? wait : undefined,
     status: last.status,
     error: last.error,
+    errorDescription: last.errorDescription,
     advice,
   }
   switch (last.code) {

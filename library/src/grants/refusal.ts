@@ -36,13 +36,14 @@ export function judgeRefusal(answer: ErrorAnswer, replayClass: ReplayClass): Fai
 }
 
 const failureOf = (
-  { error, status, retryAfter, means }: ErrorAnswer,
+  { error, description, status, retryAfter, means }: ErrorAnswer,
   code: ErrorCode,
   message: string,
 ): Failure => ({
   code,
   message,
   error,
+  ...(description === undefined ? {} : { errorDescription: description }),
   status,
   retryAfter,
   ...(means === undefined ? {} : { means }),

@@ -86,6 +86,7 @@ const lastErrorOf = (failure: Failure, utc: number): LastError => ({
   message: failure.message,
   at: utc,
   error: failure.error,
+  ...(failure.errorDescription === undefined ? {} : { errorDescription: failure.errorDescription }),
   status: failure.status,
 })
 
