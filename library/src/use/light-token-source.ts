@@ -161,13 +161,15 @@ class Login {
     }
   }
 
-  #savedOf({ value, type, expiresAt, scope }: IssuedToken, askedAt: number): SavedTokens {
+  #savedOf({ value, type, expiresAt, scope, metadata = {} }: IssuedToken, askedAt: number): SavedTokens {
     return {
       refreshToken: this.#held?.reveal(),
       accessToken: value,
+      obtainedAt: askedAt,
       expiresAt: expiresAt ?? askedAt,
       tokenType: type ?? 'Bearer',
       scope: typeof scope === 'string' ? scope.split(' ') : (scope ?? []),
+      metadata,
     }
   }
 

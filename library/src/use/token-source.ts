@@ -1,13 +1,16 @@
 import type { Clock } from '../clock.ts'
-import { openedToken } from '../grants/answer.ts'
+import type { ConsentOptions, ConsentRequest } from '../grants/consent.ts'
 import type { GrantDefinition } from '../grants/definition.ts'
 import type { KeeperEvent, KeeperEvents } from '../grants/events.ts'
 import { findToken, type GrantRecord, ownToken } from '../grants/grant.ts'
 import { Keeper } from '../grants/keeper.ts'
+import { withSavedLogin } from '../grants/saved-login.ts'
 import type { Seal } from '../grants/seal.ts'
 import type { Timing } from '../grants/timing.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../grants/token.ts'
+import type { Validation } from '../grants/validation.ts'
 import type { Transport } from '../oauth/transport.ts'
+import { Secret } from '../secret.ts'
 import { memoryStore } from '../stores/memory.ts'
 
 /** What a program with its own storage keeps. Both tokens are secrets. */
@@ -17,9 +20,13 @@ export interface SavedTokens {
   /** The grant's own; of another scope only as long as there is no own one. */
   readonly accessToken: string
   /** UTC ms. */
+  readonly obtainedAt: number
+  /** UTC ms. */
   readonly expiresAt: number
   readonly tokenType: string
   readonly scope: readonly string[]
+  /** Members of the provider's answer that the grant allows to be handed out. */
+  readonly metadata: Readonly<Record<string, unknown>>
 }
 
 export interface TokenSourceOptions {
@@ -28,6 +35,11 @@ export interface TokenSourceOptions {
    * called again until it does not, and readers are told `store_unavailable` in the meantime.
    */
   save?: ((tokens: SavedTokens) => Promise<void>) | undefined
+  /**
+   * What was saved last: the login goes on from there, and nothing is sent while its access token lives. In place of the refresh token
+   * that a definition names, and of a consent.
+   */
+  saved?: SavedTokens | undefined
   /** Says that losing a rotated refresh token at exit is understood; else a strict grant without `save` is refused. */
   ephemeral?: boolean | undefined
   transport?: Transport | undefined
@@ -42,6 +54,17 @@ export interface RefreshingTokenSource extends TokenSource, AsyncDisposable {
   peekToken(): AccessToken | undefined
   /** A new token now. */
   refresh(): Promise<AccessToken>
+  /** Begins a person's consent, where the grant needs one; send them to the `url`. Until it is finished readers get `grant_pending`. */
+  beginConsent(options: ConsentOptions): Promise<ConsentRequest>
+  /**
+   * Finishes it with the URL that the provider sent the person back to; `save` is awaited. By the same source: what a consent began with
+   * is in its memory.
+   */
+  finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<void>
+  /** Whether the present token is good, and how that is known; nothing is refreshed by it. */
+  validate(): Promise<Validation>
+  /** Ends the login, here and at the provider (RFC 7009). `revoking`: the provider could not be told; calling it again tries again. */
+  revoke(): Promise<'revoked' | 'revoking'>
   on<E extends KeeperEvent>(event: E, listener: (facts: KeeperEvents[E]) => void): () => void
   close(): Promise<void>
 }
@@ -62,20 +85,29 @@ export function tokenSource(
   definition: GrantDefinition,
   options: TokenSourceOptions = {},
 ): RefreshingTokenSource {
-  const { save, ephemeral, clock, transport, random, timing } = options
+  const { save, saved, ephemeral, clock, transport, random, timing } = options
   let keeper: Keeper | undefined
   let opening: Promise<Keeper> | undefined
   const waiting: ((opened: Keeper) => void)[] = []
+  /** What was saved is not saved once more. */
+  let restored = saved === undefined
 
   const open = (): Promise<Keeper> => {
     opening ??= (async () => {
       const store = memoryStore({
         clock,
         ephemeral,
-        save: save === undefined ? undefined : (before, after, seal) => saveTokens(before, after, seal, save),
+        save:
+          save === undefined
+            ? undefined
+            : async (before, after, seal) => {
+                if (restored) await saveTokens(before, after, seal, save)
+              },
       })
       const opened = await Keeper.open({ store, transport, clock, random, timing })
       await opened.add(id, definition)
+      if (saved !== undefined) await goOn(opened, saved)
+      restored = true
       for (const tell of waiting) tell(opened)
       keeper = opened
       return opened
@@ -97,6 +129,10 @@ export function tokenSource(
     rejected: async (report) => (await open()).rejected(id, report),
     peekToken: () => keeper?.peekToken(id),
     refresh: async () => (await open()).refresh(id),
+    beginConsent: async (consent) => (await open()).beginConsent(id, consent),
+    finishConsent: async (callback, binding) => void (await (await open()).finishConsent(callback, binding)),
+    validate: async () => (await open()).validate(id),
+    revoke: async () => ((await (await open()).revoke(id)).state === 'revoked' ? 'revoked' : 'revoking'),
     on(event, listener) {
       if (keeper !== undefined) return keeper.on(event, listener)
       let off: (() => void) | undefined
@@ -112,6 +148,19 @@ export function tokenSource(
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** What was saved takes the place of what a new grant begins with. */
+function goOn({ store, clock }: Keeper, { refreshToken, accessToken, ...saved }: SavedTokens): Promise<void> {
+  const login = {
+    ...saved,
+    refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
+    accessToken: new Secret(accessToken),
+  }
+  return store.update(id, (record, moment) => ({
+    result: undefined,
+    record: withSavedLogin(store, record as GrantRecord, login, clock.now(), moment),
+  }))
 }
 
 /**
@@ -130,14 +179,19 @@ async function saveTokens(
   const renewed = own !== undefined && own.sealed !== findToken(before, ownToken)?.sealed
   const token = own ?? after.tokens.at(-1)
   if (token === undefined || !(rotated || renewed)) return
+  const { scope, resource } = token
+  const text = seal.open(token.sealed, { grant: id, field: 'access_token', scope, resource })
+  const { value, metadata } = JSON.parse(text) as { value: string; metadata: SavedTokens['metadata'] }
   await save({
     refreshToken:
       after.refreshToken === undefined
         ? undefined
         : seal.open(after.refreshToken.sealed, { grant: id, field: 'refresh_token' }),
-    accessToken: openedToken(seal, id, token).reveal(),
+    accessToken: value,
+    obtainedAt: token.obtainedAt,
     expiresAt: token.expiresAt,
     tokenType: token.type,
     scope: token.grantedScope,
+    metadata,
   })
 }

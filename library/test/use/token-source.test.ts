@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { consent } from '../../src/testing/practice-server.ts'
 import { type SavedTokens, type TokenSourceOptions, tokenSource } from '../../src/use/token-source.ts'
-import { practised } from '../grants/practised.ts'
+import { practised, redirectUri } from '../grants/practised.ts'
 
 const minute = 60_000
 
@@ -123,9 +124,11 @@ describe('save', () => {
       {
         accessToken: token.value,
         refreshToken: expect.stringMatching(/^practice_refresh_/),
+        obtainedAt: token.expiresAt - 60 * minute,
         expiresAt: token.expiresAt,
         tokenType: 'Bearer',
         scope: ['read', 'write'],
+        metadata: {},
       },
     ])
     expect(server.introspect(saved[0]?.refreshToken ?? '')).toMatchObject({ active: true })
@@ -222,5 +225,71 @@ describe('save', () => {
     onTestFinished(() => next.close())
     const token = await run(next.getToken())
     expect(server.introspect(token.value).active).toBe(true)
+  })
+})
+
+describe('a login that was saved', () => {
+  /** What a first source saved last, and a second one that begins with it. */
+  async function goingOn(wait: number, change: Partial<SavedTokens> = {}) {
+    const at = await practised()
+    const saved: SavedTokens[] = []
+    const options = {
+      clock: at.clock,
+      transport: at.transport,
+      random: () => 0.5,
+      save: async (tokens: SavedTokens) => void saved.push(tokens),
+    }
+    const definition = await at.imported()
+    const first = tokenSource(definition, options)
+    const token = await at.run(first.getToken())
+    await at.run(first.close())
+    await at.clock.advance(wait)
+    const last = saved.at(-1) as SavedTokens
+    const source = tokenSource(definition, { ...options, saved: { ...last, ...change } })
+    onTestFinished(() => at.run(source.close()))
+    return { ...at, source, token, saved }
+  }
+
+  test('goes on with the access token that it had, and sends and saves nothing', async () => {
+    const { source, token, saved, run, tokenRequests } = await goingOn(10 * minute)
+    const before = tokenRequests().length
+    const again = await run(source.getToken())
+    expect([again.value, again.expiresAt, again.scope]).toEqual([token.value, token.expiresAt, token.scope])
+    expect([tokenRequests().length, saved.length]).toEqual([before, 1])
+  })
+
+  test('spends the newest refresh token when its access token has ended, and not the one of the definition', async () => {
+    const { source, saved, run, server } = await goingOn(61 * minute)
+    const token = await run(source.getToken())
+    expect(server.introspect(token.value)).toMatchObject({ active: true })
+    expect(new Set(saved.map(({ refreshToken }) => refreshToken)).size).toBe(2)
+    expect(server.introspect(saved.at(-1)?.refreshToken ?? '').active).toBe(true)
+  })
+
+  test('can be told that its token has ended', async () => {
+    const { source, token, run } = await goingOn(minute, { expiresAt: 0 })
+    expect((await run(source.getToken())).value).not.toBe(token.value)
+  })
+})
+
+describe('a consent', () => {
+  test('is begun and finished by a source, saved, validated, and ended at the provider', async () => {
+    const saved: SavedTokens[] = []
+    const { source, run, failure, server } = await sourced((at) => at.app(), {
+      save: async (tokens) => void saved.push(tokens),
+    })
+    expect(await failure(source.getToken())).toMatchObject({ code: 'grant_pending' })
+    const { url } = await run(source.beginConsent({ redirectUri, binding: 'cookie' }))
+    const callback = new URL(await consent(url, { subject: 'ann' }))
+    expect(await failure(source.finishConsent(callback, 'another'))).toMatchObject({ code: 'state_unknown' })
+    const again = await run(source.beginConsent({ redirectUri, binding: 'cookie' }))
+    await run(source.finishConsent(new URL(await consent(again.url, { subject: 'ann' })), 'cookie'))
+    const token = await run(source.getToken())
+    expect(server.introspect(token.value)).toMatchObject({ active: true, sub: 'ann' })
+    expect(saved).toMatchObject([{ accessToken: token.value, scope: ['read', 'write'] }])
+    expect(await run(source.validate())).toMatchObject({ valid: true, by: 'introspection' })
+    expect(await run(source.revoke())).toBe('revoked')
+    expect(server.introspect(token.value).active).toBe(false)
+    expect(await failure(source.getToken())).toMatchObject({ code: 'grant_revoked' })
   })
 })
