@@ -67,11 +67,14 @@ export interface OidcProvider extends AsyncDisposable {
   up(): Promise<void>
 }
 
-/** Starts an oidc-provider; it ends with this process, however this process ends. */
-export async function startOidcProvider({ lifetime = 3 } = {}): Promise<OidcProvider> {
+/** Starts an oidc-provider, with more clients than there are if given; it ends with this process, however this process ends. */
+export async function startOidcProvider({
+  lifetime = 3,
+  more = [] as readonly object[],
+} = {}): Promise<OidcProvider> {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-oidc-'))
   const log = join(folder, 'token-requests.jsonl')
-  const options: ServerOptions = { clients, jwks: issuerKeys, log, lifetime }
+  const options: ServerOptions = { clients: [...clients, ...more], jwks: issuerKeys, log, lifetime }
   const child = fork(fileURLToPath(import.meta.resolve('./server.ts')), {
     execArgv: ['--conditions=evertoken:source'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
