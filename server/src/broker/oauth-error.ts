@@ -16,7 +16,7 @@ const oauthErrorCodes = [
   'server_error',
 ] as const
 
-export type OAuthErrorCode = (typeof oauthErrorCodes)[number]
+type OAuthErrorCode = (typeof oauthErrorCodes)[number]
 
 const statuses: Readonly<Record<OAuthErrorCode, number>> = {
   invalid_request: 400,
@@ -62,14 +62,14 @@ function wordOf(code: ErrorCode, status: number): OAuthErrorCode {
   return status >= 502 && status <= 504 ? 'temporarily_unavailable' : 'server_error'
 }
 
-export interface OAuthErrorAnswer {
+interface OAuthErrorAnswer {
   readonly status: number
   readonly error: OAuthErrorCode
   readonly error_description: string
 }
 
 /** What a client is told of an error: no more than problem details say of it. */
-export function oauthErrorOf(error: unknown, requestId: string): OAuthErrorAnswer {
+function oauthErrorOf(error: unknown, requestId: string): OAuthErrorAnswer {
   if (error instanceof OAuthRefusal)
     return {
       status: statuses[error.error],

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type PracticeServer, startPracticeServer } from 'evertoken/testing'
+import * as openid from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { java, pythonWithRequestsOAuthlib } from './languages.ts'
 
@@ -162,6 +163,24 @@ describe('a program of docs/other-languages.md', () => {
 
   test('costs the provider one request for the first token and one for the token that was refused', () => {
     expect(practice.requests.filter(({ path }) => path === '/token')).toHaveLength(2)
+  })
+})
+
+test('openid-client exchanges the API key for the token, without client authentication (RFC 8693)', async () => {
+  const config = await openid.discovery(new URL(origin), 'anybody', undefined, openid.None(), {
+    algorithm: 'oauth2',
+    execute: [openid.allowInsecureRequests],
+  })
+  const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
+  const answer = await openid.genericGrantRequest(config, 'urn:ietf:params:oauth:grant-type:token-exchange', {
+    audience: 'billing',
+    subject_token: key(),
+    subject_token_type: accessToken,
+  })
+  expect(answer).toMatchObject({
+    access_token: (await kept()).access_token,
+    issued_token_type: accessToken,
+    scope: 'read',
   })
 })
 
