@@ -1,15 +1,26 @@
-import { membersOf } from '../oauth/answer-members.ts'
+import type { JsonObject } from '../oauth/json-object.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
 import type { Answered } from './attempt.ts'
 import type { GrantDefinition } from './definition.ts'
-import type { Attempt, GrantRecord, HeldRefreshToken, TokenKey, TokenRow } from './grant.ts'
+import {
+  type Attempt,
+  findToken,
+  type GrantRecord,
+  type HeldRefreshToken,
+  ownToken,
+  type TokenKey,
+  type TokenRow,
+} from './grant.ts'
+import { besideToken } from './metadata.ts'
 import type { Seal } from './seal.ts'
+import { openedPayload, openPayload, sealPayload } from './token-payload.ts'
 
 /** What an answer is turned into rows with. */
 export interface AnswerContext {
   readonly seal: Seal
-  readonly record: Pick<GrantRecord, 'id'>
+  /** With the tokens of this login: what an answer leaves out is taken from the one before it. */
+  readonly record: Pick<GrantRecord, 'id' | 'tokens'>
   readonly attempt: Pick<Attempt, 'fence'>
   readonly definition: GrantDefinition
   /** The refresh token that was sent. */
@@ -23,16 +34,17 @@ export interface AnswerContext {
   readonly livesFrom: number
   /** Milliseconds a token is taken to live where the provider does not say. */
   readonly assumedLifetime: number
+  /** What the provider sent the person back with, of what its profile names. */
+  readonly callback?: JsonObject | undefined
 }
 
 /** The access token of a row: only ever to show it to the provider itself. */
 export function openedToken(
   seal: Seal,
   grant: string,
-  { sealed, scope, resource }: Pick<TokenRow, 'sealed' | 'scope' | 'resource'>,
+  row: Pick<TokenRow, 'sealed' | 'scope' | 'resource'>,
 ): Secret {
-  const text = seal.open(sealed, { grant, field: 'access_token', scope, resource })
-  return new Secret((JSON.parse(text) as { value: string }).value)
+  return new Secret(openPayload(seal, grant, row).value)
 }
 
 /** Lifetime in ms, and how it is known. */
@@ -47,11 +59,15 @@ function lifetimeOf(
   return { lifetime: told === undefined ? assumedLifetime : told * 1000, lifetimeFrom: 'assumed' }
 }
 
-/** What the profile wants handed out, and the members that a user allowed; tokens never are. */
-function metadataOf(definition: GrantDefinition, response: TokenResponse, held: Secret | undefined): object {
-  const { accessToken, refreshToken, idToken, whole } = response
-  const tokens = [accessToken, refreshToken, idToken, held].flatMap((token) => token?.reveal() ?? [])
-  return { ...response.metadata, ...membersOf(whole, definition.metadata, tokens) }
+/** What was granted: as the answer says, else as before (RFC 6749 section 6), else as it was asked for (section 5.1). */
+function grantedScope(
+  { scope }: TokenResponse,
+  { definition, held, key }: AnswerContext,
+  before: TokenRow | undefined,
+): readonly string[] {
+  if (scope !== undefined) return scope
+  if (key.scope !== '') return key.scope.split(' ')
+  return (held === undefined ? undefined : before?.grantedScope) ?? definition.scope
 }
 
 /** Turns an answer into what is stored: everything secret sealed to its place. */
@@ -61,22 +77,25 @@ export function sealAnswer(
 ): Answered & { readonly token: NonNullable<Answered['token']> } {
   const { seal, record, attempt, definition, held, key, askedAt, livesFrom } = context
   const { lifetime, lifetimeFrom } = lifetimeOf(response, context)
-  const payload = JSON.stringify({
+  const own = findToken(record, ownToken)
+  // A token that was minted has all of its answer; what a refresh leaves out has not changed.
+  const before = held === undefined ? undefined : (findToken(record, key) ?? own)
+  const payload = {
     value: response.accessToken.reveal(),
-    metadata: metadataOf(definition, response, held),
-  })
+    ...besideToken(definition, response, held, openedPayload(seal, record.id, before), context.callback),
+  }
   const { refreshToken, subject, refreshTokenExpiresIn } = response
   const isNew = refreshToken !== undefined && refreshToken.reveal() !== held?.reveal()
   return {
     token: {
       ...key,
-      sealed: seal.seal(payload, { grant: record.id, fence: attempt.fence, field: 'access_token', ...key }),
+      sealed: sealPayload(seal, record.id, attempt.fence, key, payload),
       type: response.tokenType,
       obtainedAt: askedAt,
       expiresAt: livesFrom + lifetime,
       lifetime,
       lifetimeFrom,
-      grantedScope: response.scope ?? (key.scope === '' ? definition.scope : key.scope.split(' ')),
+      grantedScope: grantedScope(response, context, findToken(record, { ...key, scope: '' }) ?? own),
     },
     refreshToken: isNew ? sealRefreshToken(context, refreshToken) : undefined,
     subject: subject === undefined ? undefined : seal.fingerprint(subject),
@@ -93,7 +112,9 @@ export function sealRefreshToken(
     attempt,
     askedAt,
     claimedAt,
-  }: Pick<AnswerContext, 'seal' | 'record' | 'attempt' | 'askedAt' | 'claimedAt'>,
+  }: Pick<AnswerContext, 'seal' | 'attempt' | 'askedAt' | 'claimedAt'> & {
+    readonly record: Pick<GrantRecord, 'id'>
+  },
   token: Secret,
 ): HeldRefreshToken {
   const text = token.reveal()

@@ -1,5 +1,7 @@
 import { EvertokenError } from '../errors.ts'
 import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
+import { callbackMembers } from '../oauth/callback-members.ts'
+import type { JsonObject } from '../oauth/json-object.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
 import { sealAnswer } from './answer.ts'
@@ -130,21 +132,30 @@ export async function finishConsent(
   const outcome = judge(answer, 'strict')
   if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })
 
-  return (await keepConsent(context, id, definition, outcome.response, askedAt)) as GrantRecord
+  const kept = callbackMembers(callback, definition.client.dialect?.consent?.metadata ?? [])
+  const consented = { definition, response: outcome.response, askedAt, callback: kept }
+  return (await keepConsent(context, id, consented)) as GrantRecord
+}
+
+/** What a consent brought. */
+export interface Brought {
+  readonly definition: GrantDefinition
+  readonly response: TokenResponse
+  /** UTC ms before the request for the tokens. */
+  readonly askedAt: number
+  /** What the provider sent the person back with, of what its profile names. */
+  readonly callback?: JsonObject | undefined
 }
 
 /**
  * Stores what a consent brought, however long the store takes: it is the only copy.
  *
- * @param askedAt UTC ms before the request for the tokens.
  * @param stillWanted whether the grant, as it is now, is the one that was consented to; else `undefined` comes back.
  */
 export function keepConsent(
   context: ConsentContext,
   id: string,
-  definition: GrantDefinition,
-  response: TokenResponse,
-  askedAt: number,
+  brought: Brought,
   stillWanted: (record: GrantRecord) => boolean = () => true,
 ): Promise<GrantRecord | undefined> {
   const { store, clock } = context
@@ -153,7 +164,7 @@ export function keepConsent(
       store.update<GrantRecord | undefined>(id, (record, { time }) => {
         if (record === undefined) throw unknownGrant(id, store.location)
         if (!stillWanted(record)) return { result: undefined }
-        const next = consented(context, record, definition, response, askedAt, time.at)
+        const next = consented(context, record, brought, time.at)
         return { result: next, record: next }
       }),
     clock,
@@ -164,16 +175,14 @@ export function keepConsent(
 function consented(
   { store, clock, timing }: ConsentContext,
   record: GrantRecord,
-  definition: GrantDefinition,
-  response: TokenResponse,
-  askedAt: number,
+  { definition, response, askedAt, callback }: Brought,
   storeNow: number,
 ): GrantRecord {
   const fence = record.fence + 1
   const { token, refreshToken, subject, refreshTokenExpiresAt } = sealAnswer(
     {
       seal: store.seal,
-      record,
+      record: { id: record.id, tokens: [] },
       attempt: { fence },
       definition,
       held: undefined,
@@ -181,6 +190,7 @@ function consented(
       askedAt,
       livesFrom: askedAt,
       assumedLifetime: timing.assumedLifetime,
+      callback,
     },
     response,
   )

@@ -108,7 +108,7 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
     switch (result.kind) {
       case 'tokens': {
         const same = (now: GrantRecord): boolean => isSameGrant(record, now)
-        const kept = await keepConsent(context, id, definition, result.response, askedAt, same)
+        const kept = await keepConsent(context, id, { definition, response: result.response, askedAt }, same)
         if (kept === undefined) throw replaced(id)
         return kept
       }

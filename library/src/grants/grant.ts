@@ -202,7 +202,7 @@ export function tokenKey(
   return { scope: sorted.join(' '), resource: resource ?? '' }
 }
 
-export const findToken = (record: GrantRecord, key: TokenKey): TokenRow | undefined =>
+export const findToken = (record: Pick<GrantRecord, 'tokens'>, key: TokenKey): TokenRow | undefined =>
   record.tokens.find((token) => token.scope === key.scope && token.resource === key.resource)
 
 /** Whether anything may be sent for this grant. */

@@ -1,3 +1,4 @@
+import { unkeptParameters } from '../oauth/callback-members.ts'
 import { rulesOf } from '../oauth/request-dialect.ts'
 import { hasStrayBraces, namesIn } from '../oauth/template.ts'
 import type { Operation, ProviderProfile, RequestDialect } from '../providers/profile.ts'
@@ -68,6 +69,9 @@ export function checkConsent(profile: ProviderProfile): void {
   if (consent.offline_scope !== undefined && !/^\S+$/.test(consent.offline_scope))
     throw invalid('consent.offline_scope: is not one scope')
   checkNames(profile, 'consent.fragment', consent.fragment ?? '')
+  const secret = consent.metadata?.find((name) => unkeptParameters.has(name))
+  if (secret !== undefined)
+    throw invalid(`consent.metadata: ${secret} is not kept`, 'Name what an API needs: a realm, a region.')
 }
 
 type Parameters = Pick<RequestDialect, 'parameters' | 'rename'>

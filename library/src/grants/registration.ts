@@ -7,6 +7,7 @@ import {
   noRefreshToken,
   refreshes,
 } from './grant.ts'
+import { rehanded, sameButMetadata } from './metadata.ts'
 import type { GrantStore, Moment } from './store.ts'
 
 export interface RegistrationOptions {
@@ -154,6 +155,10 @@ export function changedGrant(
   const parts = described(store, record.id, definition, fence)
   if (parts.definitionFingerprint === record.definitionFingerprint)
     return { ...record, labels, updatedAt: utc }
+  const handed = rehanded(store.seal, record, definition, fence)
+  // What is under way would bring an answer as the old definition hands it out.
+  if (handed.complete && record.lease === undefined && sameButMetadata(before, definition))
+    return { ...record, ...parts, labels, fence, tokens: handed.tokens, updatedAt: utc }
   // A configuration goes on naming the refresh token that the login began with, long after it was spent.
   const again = before.refreshToken?.reveal() === definition.refreshToken?.reveal()
   const received = again ? undefined : imported(store, record.id, definition, fence, utc)
@@ -176,7 +181,7 @@ export function changedGrant(
     loginAt: received === undefined ? record.loginAt : utc,
     refreshTokenExpiresAt: received === undefined ? record.refreshTokenExpiresAt : undefined,
     candidates: received === undefined ? record.candidates : [],
-    tokens: sameTokens || held !== undefined ? record.tokens : [],
+    tokens: sameTokens || held !== undefined ? handed.tokens : [],
     // Without a refresh token an answer to the old definition is not the new one's.
     attempts:
       held === undefined ? record.attempts.filter((open) => open.parent !== noRefreshToken) : record.attempts,

@@ -3,6 +3,7 @@ import { presentsAlike } from './lifetime-facts.ts'
 import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
 import { AccessToken } from './token.ts'
+import { openPayload } from './token-payload.ts'
 
 /**
  * One token in memory. It is handed out without asking the store from `verifiedAt` until `usableUntil` (UTC ms): the
@@ -174,13 +175,7 @@ export class TokenCache {
   }
 
   #unseal({ id, facts }: TokenPolicy, row: TokenRow): AccessToken {
-    const text = this.#store.seal.open(row.sealed, {
-      grant: id,
-      field: 'access_token',
-      scope: row.scope,
-      resource: row.resource,
-    })
-    const { value, metadata } = JSON.parse(text) as { value: string; metadata: Record<string, unknown> }
+    const { value, metadata } = openPayload(this.#store.seal, id, row)
     return new AccessToken(value, {
       type: row.type,
       expiresAt: row.expiresAt,

@@ -4,6 +4,8 @@ import { isJsonObject, type JsonObject } from './json-object.ts'
 
 /** Who calls something so means a token, whatever it is called besides. */
 const tokenName = /(?:access|refresh|id|session|device)_?(?:token|secret)$/i
+export const isTokenName = (name: string): boolean => tokenName.test(name)
+
 /** A shorter token is no more than a word, and looking for it inside of texts would find it everywhere. */
 const shortestToken = 8
 
@@ -14,12 +16,27 @@ export function membersOf(whole: Secret, names: readonly string[], tokens: reado
   const answer = readAnswerText(whole.reveal(), {
     'content-type': 'application/x-www-form-urlencoded',
   })?.value
-  if (!isJsonObject(answer)) return {}
+  return isJsonObject(answer) ? membersIn(answer, names, tokens) : {}
+}
+
+/** The same of an answer that has been read. */
+export function membersIn(
+  answer: JsonObject,
+  names: readonly string[],
+  tokens: readonly string[],
+): JsonObject {
   const members = names.filter((name) => Object.hasOwn(answer, name) && !tokenName.test(name))
   return withoutTokens(Object.fromEntries(members.map((name) => [name, answer[name]])), [
     ...tokens,
     ...tokensIn(answer),
   ])
+}
+
+/** Whether a text is a token, or has one in it. */
+export function isToken(text: string, tokens: readonly string[]): boolean {
+  for (const token of tokens)
+    if (text === token || (token.length >= shortestToken && text.includes(token))) return true
+  return false
 }
 
 export function withoutTokens(members: JsonObject, tokens: readonly string[]): JsonObject {
@@ -29,11 +46,7 @@ export function withoutTokens(members: JsonObject, tokens: readonly string[]): J
 }
 
 function holdsAny(value: unknown, tokens: readonly string[]): boolean {
-  if (typeof value === 'string') {
-    for (const token of tokens)
-      if (value === token || (token.length >= shortestToken && value.includes(token))) return true
-    return false
-  }
+  if (typeof value === 'string') return isToken(value, tokens)
   if (typeof value !== 'object' || value === null) return false
   return Object.entries(value).some(([name, inner]) => tokens.includes(name) || holdsAny(inner, tokens))
 }
