@@ -30,6 +30,8 @@ export const errorCodes = [
   'state_unknown',
   'consent_denied',
   'no_refresh_token',
+  'id_token_invalid',
+  'other_account',
   // configuration and files
   'invalid_configuration',
   'unknown_key',

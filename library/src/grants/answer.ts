@@ -20,7 +20,7 @@ import { openedPayload, openPayload, sealPayload } from './token-payload.ts'
 export interface AnswerContext {
   readonly seal: Seal
   /** With the tokens of this login: what an answer leaves out is taken from the one before it. */
-  readonly record: Pick<GrantRecord, 'id' | 'tokens'>
+  readonly record: Pick<GrantRecord, 'id' | 'tokens' | 'subject'>
   readonly attempt: Pick<Attempt, 'fence'>
   readonly definition: GrantDefinition
   /** The refresh token that was sent. */
@@ -98,7 +98,7 @@ export function sealAnswer(
       grantedScope: grantedScope(response, context, findToken(record, { ...key, scope: '' }) ?? own),
     },
     refreshToken: isNew ? sealRefreshToken(context, refreshToken) : undefined,
-    subject: subject === undefined ? undefined : seal.fingerprint(subject),
+    subject: subject === undefined ? undefined : seal.fingerprint(subject, record.subject),
     refreshTokenExpiresAt:
       refreshTokenExpiresIn === undefined ? undefined : askedAt + refreshTokenExpiresIn * 1000,
   }

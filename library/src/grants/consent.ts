@@ -8,6 +8,7 @@ import { sealAnswer } from './answer.ts'
 import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
+import { asksForIdentity, checkAccount, checkIdentity } from './identity.ts'
 import { notify } from './notice.ts'
 import { failureError, judge } from './outcome.ts'
 import { isPushed, pushedLink } from './pushed-consent.ts'
@@ -37,6 +38,11 @@ export interface ConsentOptions {
    * no browser of a stranger can reach the redirect URI, as with a loopback listener of one process, leave it out.
    */
   binding?: string | undefined
+  /**
+   * Lets another account than before take over the grant. Default false: where the provider says who logged in (OpenID
+   * Connect), `finishConsent` refuses another one with `other_account`.
+   */
+  otherAccount?: boolean | undefined
 }
 
 interface Remembered {
@@ -45,6 +51,10 @@ interface Remembered {
   readonly codeVerifier?: string | undefined
   readonly redirectUri: string
   readonly binding: string
+  /** `openid` was asked for. */
+  readonly openid?: boolean | undefined
+  readonly nonce?: string | undefined
+  readonly otherAccount?: boolean | undefined
 }
 
 /**
@@ -57,7 +67,7 @@ interface Remembered {
 export async function beginConsent(
   context: ConsentContext,
   id: string,
-  { redirectUri, binding = '' }: ConsentOptions,
+  { redirectUri, binding = '', otherAccount }: ConsentOptions,
 ): Promise<ConsentRequest> {
   const { store, clock, timing } = context
   const { definition } = await grantToConsentTo(context, id)
@@ -78,6 +88,9 @@ export async function beginConsent(
     codeVerifier: request.codeVerifier?.reveal(),
     redirectUri,
     binding,
+    openid: asksForIdentity(definition),
+    nonce: request.nonce,
+    otherAccount,
   }
   await store.putConsent({
     stateHash: await sha256(request.state),
@@ -92,8 +105,8 @@ export async function beginConsent(
  * Takes the provider's answer, exchanges the code and makes the grant active. A state is good once, for ten minutes,
  * and only together with the binding it was begun with.
  *
- * @throws EvertokenError `state_missing`, `state_unknown`, `consent_denied`, `issuer_mismatch`, and what the exchange
- *   of the code may bring. The grant stays as it was.
+ * @throws EvertokenError `state_missing`, `state_unknown`, `consent_denied`, `issuer_mismatch`, `id_token_invalid`,
+ *   `other_account`, and what the exchange of the code may bring. The grant stays as it was.
  */
 export async function finishConsent(
   context: ConsentContext,
@@ -132,8 +145,10 @@ export async function finishConsent(
   const outcome = judge(answer, 'strict')
   if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })
 
+  const { openid, nonce, otherAccount } = remembered
+  if (openid === true) checkIdentity(id, definition, server, outcome.response, nonce, clock.now())
   const kept = callbackMembers(callback, definition.client.dialect?.consent?.metadata ?? [])
-  const consented = { definition, response: outcome.response, askedAt, callback: kept }
+  const consented = { definition, response: outcome.response, askedAt, callback: kept, otherAccount }
   return (await keepConsent(context, id, consented)) as GrantRecord
 }
 
@@ -145,6 +160,8 @@ export interface Brought {
   readonly askedAt: number
   /** What the provider sent the person back with, of what its profile names. */
   readonly callback?: JsonObject | undefined
+  /** Another account than before may take over the grant. */
+  readonly otherAccount?: boolean | undefined
 }
 
 /**
@@ -164,6 +181,7 @@ export function keepConsent(
       store.update<GrantRecord | undefined>(id, (record, { time }) => {
         if (record === undefined) throw unknownGrant(id, store.location)
         if (!stillWanted(record)) return { result: undefined }
+        if (brought.otherAccount !== true) checkAccount(store.seal, record, brought.response)
         const next = consented(context, record, brought, time.at)
         return { result: next, record: next }
       }),
@@ -182,7 +200,7 @@ function consented(
   const { token, refreshToken, subject, refreshTokenExpiresAt } = sealAnswer(
     {
       seal: store.seal,
-      record: { id: record.id, tokens: [] },
+      record: { id: record.id, tokens: [], subject: record.subject },
       attempt: { fence },
       definition,
       held: undefined,

@@ -31,7 +31,7 @@ export class Consents {
   async beginOnDevice(id: string, options: DeviceConsentOptions): Promise<DeviceConsent> {
     const { beginDeviceConsent } = await import('./device-consent.ts')
     const signal = AbortSignal.any([this.#ending.signal, ...(options.signal ? [options.signal] : [])])
-    const { record, ...shown } = await beginDeviceConsent(this.#context, id, signal)
+    const { record, ...shown } = await beginDeviceConsent(this.#context, id, signal, options.otherAccount)
     const finished = record.then((consented) => this.#consented(consented))
     this.#waiting.add(finished)
     const over = (): void => void this.#waiting.delete(finished)

@@ -5,6 +5,7 @@ import { type ConsentContext, grantToConsentTo, keepConsent } from './consent.ts
 import type { GrantDefinition } from './definition.ts'
 import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
 import type { GrantRecord } from './grant.ts'
+import { asksForIdentity, checkIdentity } from './identity.ts'
 import { type FailedOutcome, judge } from './outcome.ts'
 import type { GrantSummary } from './summary.ts'
 
@@ -30,6 +31,8 @@ export interface DeviceConsent {
 export interface DeviceConsentOptions {
   /** Ends the waiting with its reason. A question under way is awaited first: its answer may be the only copy of the login. */
   signal?: AbortSignal | undefined
+  /** Lets another account than before take over the grant, as `beginConsent` has it. Default false. */
+  otherAccount?: boolean | undefined
 }
 
 /** A {@link DeviceConsent} on its way to the record that it ends with. */
@@ -43,6 +46,7 @@ interface Begun {
   readonly authorization: DeviceAuthorization
   /** Boot time, ms. */
   readonly until: number
+  readonly otherAccount: boolean
 }
 
 /**
@@ -53,6 +57,7 @@ export async function beginDeviceConsent(
   context: ConsentContext,
   id: string,
   signal: AbortSignal,
+  otherAccount = false,
 ): Promise<BegunConsent> {
   const { clock, transport, timing } = context
   const { record, definition } = await grantToConsentTo(context, id)
@@ -73,7 +78,7 @@ export async function beginDeviceConsent(
   if (answer.kind !== 'begun') throw beginError(id, answer, askedAt)
   const { authorization } = answer
   const life = authorization.expiresIn * 1000
-  const begun: Begun = { record, definition, server, authorization, until: askedAtBoot + life }
+  const begun: Begun = { record, definition, server, authorization, until: askedAtBoot + life, otherAccount }
   const { userCode, verificationUri, verificationUriComplete } = authorization
   return {
     userCode,
@@ -87,7 +92,7 @@ export async function beginDeviceConsent(
 
 async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<GrantRecord> {
   const { clock, transport, timing } = context
-  const { record, definition, server, authorization, until } = begun
+  const { record, definition, server, authorization, until, otherAccount } = begun
   const { id } = record
   const { deviceCodeGrant } = await import('../oauth/device-authorization.ts')
   const { deviceCode } = authorization
@@ -108,7 +113,11 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
     switch (result.kind) {
       case 'tokens': {
         const same = (now: GrantRecord): boolean => isSameGrant(record, now)
-        const kept = await keepConsent(context, id, { definition, response: result.response, askedAt }, same)
+        const { response } = result
+        if (asksForIdentity(definition))
+          checkIdentity(id, definition, server, response, undefined, clock.now())
+        const brought = { definition, response, askedAt, otherAccount }
+        const kept = await keepConsent(context, id, brought, same)
         if (kept === undefined) throw replaced(id)
         return kept
       }

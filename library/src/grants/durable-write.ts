@@ -1,12 +1,14 @@
 import type { Clock } from '../clock.ts'
-import { EvertokenError } from '../errors.ts'
+import { type ErrorCode, EvertokenError } from '../errors.ts'
 
 const firstWait = 50
 const longestWait = 5_000
 
-/** Errors that asking the store again does not mend: it is closed, or the grant is gone. */
+/** Errors that asking the store again does not mend: it is closed, the grant is gone or is somebody else's. */
 const isFinal = (error: unknown): boolean =>
-  error instanceof EvertokenError && (error.code === 'closed' || error.code === 'unknown_grant')
+  error instanceof EvertokenError && finalCodes.includes(error.code)
+
+const finalCodes: readonly ErrorCode[] = ['closed', 'unknown_grant', 'grant_exists', 'other_account']
 
 /**
  * Writes what may be the only copy of a login: a store that cannot take it now is asked again until it can or this

@@ -22,13 +22,15 @@ export interface AuthorizationRequest {
   readonly state: string
   /** RFC 7636; proves at the token endpoint that the code was asked for by us. Absent where the provider takes none. */
   readonly codeVerifier?: Secret | undefined
+  /** Comes back in the id_token (OpenID Connect Core section 3.1.2.1). Absent where `openid` is not asked for. */
+  readonly nonce?: string | undefined
   /** What the URL asks for, without what the endpoint has in its query by itself. */
   readonly parameters: URLSearchParams
 }
 
 /**
  * Begins an authorization code grant (RFC 6749 section 4.1.1) with PKCE S256 (RFC 7636), unless the provider's dialect says that
- * it takes none, and a random state.
+ * it takes none, and a random state; with the scope `openid` also a nonce (OpenID Connect Core section 3.1.2.1).
  *
  * @throws EvertokenError `invalid_configuration` when the provider has no authorization endpoint.
  * @throws TypeError when `parameters` names one that the protocol sets itself.
@@ -55,16 +57,18 @@ export async function authorizationRequest(
   }
   const scope = consentScope(client, message.scope)
   if (scope.length > 0) own.scope = scope.join(' ')
+  const given = message.parameters ?? {}
+  // What a user sets is the same each time: it is his, and says nothing of this request.
+  if (scope.includes('openid') && !Object.hasOwn(given, 'nonce')) own.nonce = randomText(random)
   const composed = new URLSearchParams()
-  for (const [name, value] of Object.entries(message.parameters ?? {})) {
+  for (const [name, value] of Object.entries(given)) {
     if (Object.hasOwn(own, name)) throw new TypeError(`the parameter ${name} is set by the protocol`)
     composed.set(name, value)
   }
   for (const [name, value] of Object.entries(own)) composed.set(name, value)
   for (const name of composed.keys()) url.searchParams.delete(name)
   for (const resource of [message.resource ?? []].flat()) composed.append('resource', resource)
-  const parameters =
-    dialect === undefined ? composed : writeAuthorization(dialect, composed, message.parameters ?? {})
+  const parameters = dialect === undefined ? composed : writeAuthorization(dialect, composed, given)
   if (dialect !== undefined) for (const name of parameters.keys()) url.searchParams.delete(name)
   for (const [name, value] of parameters) url.searchParams.append(name, value)
   const fragment = fragmentOf(dialect)
@@ -73,6 +77,8 @@ export async function authorizationRequest(
     url: url.href,
     state,
     ...(codeVerifier === undefined ? {} : { codeVerifier: new Secret(codeVerifier) }),
+    // A profile may leave it out, for providers that never send it back.
+    ...(own.nonce !== undefined && [...parameters.values()].includes(own.nonce) ? { nonce: own.nonce } : {}),
     parameters,
   }
 }

@@ -52,6 +52,8 @@ export interface ServerMetadata {
   readonly authorizationEndpoint?: string | undefined
   /** RFC 9207: the provider always sends `iss` beside the code. */
   readonly authorizationResponseIssSupported?: boolean | undefined
+  /** The provider is one of OpenID Connect: it promises an id_token to who asks for `openid`. */
+  readonly openid?: boolean | undefined
   /** RFC 7009. */
   readonly revocationEndpoint?: string | undefined
   /** RFC 7662. */

@@ -98,6 +98,8 @@ function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHt
     authorizationEndpoint: endpoint('authorization_endpoint'),
     authorizationResponseIssSupported:
       member(document, 'authorization_response_iss_parameter_supported') === true,
+    // Required of an OpenID provider (OpenID Connect Discovery section 3), and of nobody else.
+    openid: Array.isArray(member(document, 'id_token_signing_alg_values_supported')),
     revocationEndpoint: endpoint('revocation_endpoint'),
     introspectionEndpoint: endpoint('introspection_endpoint'),
     userinfoEndpoint: endpoint('userinfo_endpoint'),

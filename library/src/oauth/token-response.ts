@@ -14,7 +14,8 @@ import { readCodedRefusal, saysSuccess } from './coded-refusal.ts'
 import { type ErrorAnswer, readErrorMember } from './error-response.ts'
 import { ruled } from './error-rules.ts'
 import { readExpiry } from './expiry.ts'
-import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
+import { isJsonObject, type JsonObject, member } from './json-object.ts'
+import { readClaims } from './jwt-claims.ts'
 import { withoutSecrets } from './printable.ts'
 import { parseDate, retryAfter } from './retry-after.ts'
 import type { TokenAnswer, TokenResponse, UnusableAnswer } from './token-answer.ts'
@@ -161,22 +162,4 @@ function readSubject(idToken: string): string | undefined {
   const claims = readClaims(idToken)
   const subject = claims === undefined ? undefined : member(claims, 'sub')
   return typeof subject === 'string' && subject !== '' && subject.length <= 255 ? subject : undefined
-}
-
-/** The claims of a JWT, unverified (RFC 7519 section 7.2). */
-function readClaims(jwt: string): JsonObject | undefined {
-  const parts = jwt.split('.')
-  if (parts.length !== 3 || !/^[\w-]+$/.test(parts[1] ?? '')) return undefined
-  const claims = parseJson(decodeBase64url(parts[1] as string))?.value
-  return isJsonObject(claims) ? claims : undefined
-}
-
-/** Gives UTF-8, which the claims of a subject may well be. */
-function decodeBase64url(text: string): string {
-  try {
-    const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
-    return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)))
-  } catch {
-    return ''
-  }
 }

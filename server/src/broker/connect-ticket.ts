@@ -9,6 +9,8 @@ export interface Ticket {
   readonly grant: string
   /** UTC ms. */
   readonly expiresAt: number
+  /** Whoever consents may be another account than before. */
+  readonly otherAccount?: boolean | undefined
 }
 
 const shape = /^[A-Za-z0-9_-]{43}$/
@@ -24,12 +26,17 @@ export async function issueTicket(store: GrantStore, ticket: Ticket): Promise<st
 }
 
 /** Puts a ticket (back), for a consent that could not be begun. */
-export async function keepTicket(store: GrantStore, text: string, ticket: Ticket): Promise<void> {
-  const place = { grant: ticket.grant, field: 'consent', fence: 0 } as const
+export async function keepTicket(
+  store: GrantStore,
+  text: string,
+  { grant, expiresAt, otherAccount }: Ticket,
+): Promise<void> {
+  const place = { grant, field: 'consent', fence: 0 } as const
   await store.putConsent({
-    ...ticket,
+    grant,
+    expiresAt,
     stateHash: placeOf(text),
-    sealed: store.seal.seal(JSON.stringify({ ticket: true }), place),
+    sealed: store.seal.seal(JSON.stringify({ ticket: true, otherAccount }), place),
   })
 }
 
@@ -41,6 +48,7 @@ export async function takeTicket(store: GrantStore, text: string, now: number): 
       advice: 'Ask whoever sent it for a new one: a link is good once, for ten minutes.',
     })
   // Opens only where it was sealed: a row that somebody wrote or moved is none of ours.
-  store.seal.open(kept.sealed, { grant: kept.grant, field: 'consent' })
-  return { grant: kept.grant, expiresAt: kept.expiresAt }
+  const opened = store.seal.open(kept.sealed, { grant: kept.grant, field: 'consent' })
+  const { otherAccount } = JSON.parse(opened) as Pick<Ticket, 'otherAccount'>
+  return { grant: kept.grant, expiresAt: kept.expiresAt, otherAccount }
 }

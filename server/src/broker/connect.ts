@@ -16,6 +16,18 @@ const callbackPath = '/oauth/callback'
 /** What stands for the binding of a browser without the cookie. Never empty: a consent begun without one has that. */
 const noBinding = 'no cookie'
 
+const connectBody = Type.Object(
+  {
+    other_account: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whoever consents may be another account than before; default false: where the provider says who logged in, another is refused with other_account.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 /** A person's consent, in a browser: a link, the provider's page, and back. */
 export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string): void {
   const secure = (): boolean => origin().startsWith('https:')
@@ -31,6 +43,7 @@ export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string)
           'To be opened once, in the browser of whoever is to consent. Also renews a login that ended.',
         tags: ['consent'],
         params: grantParameters,
+        body: Type.Union([connectBody, Type.Null({ description: 'As with an empty one.' })]),
         response: answers({
           200: Type.Object(
             {
@@ -62,7 +75,8 @@ export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string)
           },
         )
       const expiresAt = keeper.clock.now() + keeper.timing.consent
-      const ticket = await issueTicket(keeper.store, { grant: id, expiresAt })
+      const otherAccount = request.body?.other_account
+      const ticket = await issueTicket(keeper.store, { grant: id, expiresAt, otherAccount })
       return { connect_url: `${origin()}/connect/${ticket}`, expires_at: new Date(expiresAt).toISOString() }
     },
   )
@@ -88,6 +102,7 @@ export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string)
         const consent = await keeper.beginConsent(ticket.grant, {
           redirectUri: `${origin()}${callbackPath}`,
           binding,
+          otherAccount: ticket.otherAccount,
         })
         const seconds = Math.max(1, Math.ceil((consent.expiresAt - keeper.clock.now()) / 1000))
         reply.header('set-cookie', setCookie(connectCookie(consent.state, secure()), binding, seconds))

@@ -50,6 +50,8 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   state_unknown: { status: 400, title: 'The answer belongs to no consent under way' },
   consent_denied: { status: 403, title: 'Consent was denied' },
   no_refresh_token: { status: 502, title: 'The provider gave no refresh token' },
+  id_token_invalid: { status: 502, title: 'The provider does not say for certain who logged in' },
+  other_account: { status: 409, title: 'Another account than before has consented' },
 
   invalid_configuration: { status: 422, title: 'The description is wrong' },
   unknown_key: { status: 422, title: 'The description has an unknown key' },

@@ -33,8 +33,9 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     location: base.href,
     consent: {
       kind: 'broker',
-      begin: async (id) => {
-        const answer = await client.send('POST', `${grantAt(id)}/connect`, {})
+      begin: async (id, otherAccount) => {
+        const body = otherAccount === true ? { other_account: true } : {}
+        const answer = await client.send('POST', `${grantAt(id)}/connect`, body)
         return { url: String(answer.connect_url), expiresAt: Date.parse(String(answer.expires_at)) }
       },
     },

@@ -2,6 +2,7 @@ import type { GrantSummary } from 'evertoken'
 import type { Environment } from './environment.ts'
 import type { Consent, Grants } from './grants.ts'
 import { inTime, invite } from './invitation.ts'
+import type { LoginOptions } from './login.ts'
 import { withProgress } from './progress.ts'
 
 /** Often enough that nobody waits for us, seldom enough that a broker does not notice. */
@@ -12,11 +13,11 @@ export async function brokerLogin(
   before: GrantSummary,
   consent: Extract<Consent, { kind: 'broker' }>,
   grants: Grants,
-  { open }: { open: boolean },
+  { open, otherAccount }: Pick<LoginOptions, 'open' | 'otherAccount'>,
   environment: Environment,
 ): Promise<GrantSummary> {
   const { id } = before
-  const begun = await consent.begin(id)
+  const begun = await consent.begin(id, otherAccount)
   const { expiresAt } = begun
   await invite(begun, open, environment)
   const over = new AbortController()

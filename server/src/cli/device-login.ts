@@ -3,6 +3,7 @@ import type { DeviceConsent, GrantSummary } from 'evertoken'
 import { durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
 import type { Consent } from './grants.ts'
+import type { LoginOptions } from './login.ts'
 import { withProgress } from './progress.ts'
 
 type LocalConsent = Extract<Consent, { kind: 'here' }>
@@ -11,10 +12,11 @@ type LocalConsent = Extract<Consent, { kind: 'here' }>
 export async function deviceLogin(
   id: string,
   consent: LocalConsent,
+  { otherAccount }: Pick<LoginOptions, 'otherAccount'>,
   environment: Environment,
 ): Promise<GrantSummary> {
   const { clock, stderr, signal } = environment
-  const shown = await consent.beginOnDevice(id, signal)
+  const shown = await consent.beginOnDevice(id, signal, otherAccount)
   stderr.write(instructions(shown, environment))
   // As wide as it ever gets, so that nothing of a longer time stays behind a shorter one.
   const left = (): string => durationText(shown.expiresAt - clock.now()).padEnd('23 h 59 m'.length)

@@ -46,6 +46,8 @@ const byCode = {
   state_unknown: 1,
   consent_denied: 3,
   no_refresh_token: 1,
+  id_token_invalid: 1,
+  other_account: 3,
   invalid_configuration: 2,
   unknown_key: 2,
   missing_environment_variable: 2,

@@ -44,6 +44,7 @@ export function registerGrantCommands(program: Command, environment: Environment
       ]),
     )
     .option('--no-open', 'print the link and open no browser')
+    .option('--other-account', 'whoever logs in may be another than before; the grant is theirs then')
     .addHelpText('after', examples.login)
     .action(async (id: string, options: LoginOptions) =>
       (await import('./login.ts')).login(id, options, environment),
@@ -230,7 +231,8 @@ Examples:
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
   $ evertoken login work --provider google --client-id abc --client-secret-file secret --scope openid
   $ evertoken login work --paste
-  $ evertoken login work --device`,
+  $ evertoken login work --device
+  $ evertoken login work --other-account`,
   remove: `
 Examples:
   $ evertoken remove billing --yes

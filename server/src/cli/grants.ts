@@ -27,13 +27,16 @@ export type Consent =
   /** To us: whoever begins listens at the redirect URI and hands over the answer. */
   | {
       readonly kind: 'here'
-      begin(id: string, redirectUri: string): Promise<ConsentRequest>
+      begin(id: string, redirectUri: string, otherAccount?: boolean): Promise<ConsentRequest>
       finish(callback: URL): Promise<GrantSummary>
       /** On another device, from which nobody comes back. */
-      beginOnDevice(id: string, signal: AbortSignal): Promise<DeviceConsent>
+      beginOnDevice(id: string, signal: AbortSignal, otherAccount?: boolean): Promise<DeviceConsent>
     }
   /** To the broker, from a page of its own. */
-  | { readonly kind: 'broker'; begin(id: string): Promise<Omit<ConsentRequest, 'state'>> }
+  | {
+      readonly kind: 'broker'
+      begin(id: string, otherAccount?: boolean): Promise<Omit<ConsentRequest, 'state'>>
+    }
 
 /** What the commands work on: a store on this machine, or a broker. */
 export interface Grants extends AsyncDisposable {

@@ -64,9 +64,9 @@ function grantsOf(keeper: Keeper): Grants {
     location: keeper.store.location,
     consent: {
       kind: 'here',
-      begin: (id, redirectUri) => keeper.beginConsent(id, { redirectUri }),
+      begin: (id, redirectUri, otherAccount) => keeper.beginConsent(id, { redirectUri, otherAccount }),
       finish: (callback) => keeper.finishConsent(callback),
-      beginOnDevice: (id, signal) => keeper.beginDeviceConsent(id, { signal }),
+      beginOnDevice: (id, signal, otherAccount) => keeper.beginDeviceConsent(id, { signal, otherAccount }),
     },
     token: (id, request) => keeper.getToken(id, request),
     list: () => everyGrant(keeper),

@@ -19,7 +19,7 @@ export async function localLogin(
 ): Promise<GrantSummary> {
   if (options.device === true) {
     const { deviceLogin } = await import('./device-login.ts')
-    return deviceLogin(id, consent, environment)
+    return deviceLogin(id, consent, options, environment)
   }
   return options.paste === true
     ? pasted(id, consent, options, environment)
@@ -29,7 +29,7 @@ export async function localLogin(
 async function received(
   id: string,
   consent: LocalConsent,
-  { port = 0, open }: LoginOptions,
+  { port = 0, open, otherAccount }: LoginOptions,
   environment: Environment,
 ): Promise<GrantSummary> {
   const { promise, resolve, reject } = Promise.withResolvers<GrantSummary>()
@@ -47,7 +47,7 @@ async function received(
     }
   }
   await using loopback = await listenForCallback(port, take)
-  const begun = await consent.begin(id, loopback.redirectUri)
+  const begun = await consent.begin(id, loopback.redirectUri, otherAccount)
   await invite(begun, open, environment)
   environment.stderr.write(
     'Waiting for the answer; Ctrl-C ends it. On a machine without a browser: --device or --paste\n',
@@ -61,10 +61,10 @@ const isForeign = (error: unknown): boolean =>
 async function pasted(
   id: string,
   consent: LocalConsent,
-  { port = randomInt(49_152, 65_536) }: LoginOptions,
+  { port = randomInt(49_152, 65_536), otherAccount }: LoginOptions,
   environment: Environment,
 ): Promise<GrantSummary> {
-  const begun = await consent.begin(id, `http://127.0.0.1:${port}${callbackPath}`)
+  const begun = await consent.begin(id, `http://127.0.0.1:${port}${callbackPath}`, otherAccount)
   await invite(begun, false, environment)
   environment.stderr.write(
     'After you have consented, the browser ends at a page on 127.0.0.1 that it cannot show. That is as it should be:\ncopy the whole address of that page and paste it here.\n',

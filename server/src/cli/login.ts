@@ -16,6 +16,8 @@ export interface LoginOptions extends GrantFlags {
   paste?: boolean | undefined
   /** `--device`: the person types a code on another device. */
   device?: boolean | undefined
+  /** `--other-account`: whoever logs in may be another than before. */
+  otherAccount?: boolean | undefined
   /** False with `--no-open`: the link is only printed. */
   open: boolean
 }
