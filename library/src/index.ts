@@ -34,6 +34,7 @@ export type { GrantState, GrantType, UpstreamRevocation } from './grants/grant.t
 export { Keeper, type KeeperOptions } from './grants/keeper.ts'
 export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'
+export { type CrowdedLogins, crowdedLogins, type SharedLoginLimit } from './grants/login-limit.ts'
 export type { Notice, NoticeKind } from './grants/notice.ts'
 export { checkProfile } from './grants/profile-check.ts'
 export { variablePattern } from './grants/profile-variables.ts'

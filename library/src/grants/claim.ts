@@ -9,6 +9,7 @@ import {
   type TokenKey,
   type TokenRow,
 } from './grant.ts'
+import { notBefore } from './minimum-age.ts'
 import { type Notice, notify } from './notice.ts'
 import { type Recovery, recoveryOf, unresolvedOf } from './recovery.ts'
 import { withChild } from './siblings.ts'
@@ -47,8 +48,13 @@ export type Claim =
   | Claimed
   /** Somebody else is at it. */
   | { readonly kind: 'held' }
-  /** Nothing is sent before this store time. */
-  | { readonly kind: 'backoff'; readonly until: number; readonly notice?: Notice | undefined }
+  /** Nothing is sent before this store time. `notBefore` (UTC ms): because the provider would refuse it sooner. */
+  | {
+      readonly kind: 'backoff'
+      readonly until: number
+      readonly notice?: Notice | undefined
+      readonly notBefore?: number | undefined
+    }
   /** The state does not refresh, or the grant is gone. */
   | { readonly kind: 'dead' }
   /** What was asked for has happened already. */
@@ -121,6 +127,9 @@ export function claim(held: GrantRecord | undefined, why: Why, by: Claimant, mom
     why.kind === 'due' && unresolved.length > 0 && overdue ? undefined : closedDoor(record, why, by.utc, now)
   if (door?.kind === 'backoff') return { result: door, ...dueNotBefore(record, why, now, door.until) }
   if (door !== undefined) return { result: door }
+  // What was sent and has no answer is not a refresh of its own: looking after it does not wait.
+  const young = unresolved.length > 0 ? undefined : notBefore(record, by.utc)
+  if (young !== undefined) return postponedByAge(record, why, now, now + young - by.utc, young)
   if (!leaseFree(record, moment))
     return { result: { kind: 'held' }, ...dueNotBefore(record, why, now, record.lease?.until ?? now) }
 
@@ -154,6 +163,21 @@ export function claim(held: GrantRecord | undefined, why: Why, by: Claimant, mom
     },
     record: next,
   }
+}
+
+/** A token that an API refused is replaced as soon as the provider lets anybody. */
+function postponedByAge(
+  record: GrantRecord,
+  why: Why,
+  now: number,
+  until: number,
+  notBefore: number,
+): Change<Claim> {
+  const result = { kind: 'backoff', until, notBefore } as const
+  const { dueAt } = record.schedule
+  if (why.kind !== 'rejected' || dueAt === null || dueAt <= until)
+    return { result, ...dueNotBefore(record, why, now, until) }
+  return { result, record: { ...record, schedule: { ...record.schedule, dueAt: until } } }
 }
 
 /** Store time of the last moment at which a window that closes at `before` has room for an answer. */

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, tokenKey } from './grant.ts'
+import { refreshTooSoon, tooSoon } from './minimum-age.ts'
 import { failureError } from './outcome.ts'
 import { readingOf } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
@@ -59,6 +60,8 @@ export async function newerToken(
       case 'held': {
         const now = findToken(await context.record(id), key)?.generation ?? 0
         if (now > generation) return context.read(id, request)
+        if (result.kind === 'backoff' && result.notBefore !== undefined)
+          throw refreshTooSoon(id, result.notBefore)
         if (result.kind === 'backoff' || clock.boot() >= until)
           throw new EvertokenError(
             'token_unavailable',
@@ -91,7 +94,16 @@ export async function replacedToken(
     if (present?.generation !== generation) return context.read(id, request)
     const result = await context.refresh(id, { kind: 'rejected', key, generation })
     // Held: another process took the same report; its token is worth waiting for.
-    if (result.kind !== 'held' || clock.boot() >= until) return context.read(id, request)
+    if (result.kind !== 'held' || clock.boot() >= until) {
+      const token = await context.read(id, request)
+      return token.generation === generation ? token.because(reasonOf(result)) : token
+    }
     await clock.sleep(pause, { signal })
   }
+}
+
+/** Why a report brought no newer token, where that is known. */
+function reasonOf(result: Refreshed): string | undefined {
+  if (result.kind === 'failed') return result.outcome.failure.message
+  return result.kind === 'backoff' && result.notBefore !== undefined ? tooSoon(result.notBefore) : undefined
 }

@@ -40,6 +40,10 @@ export interface LifetimeFacts {
   readonly refreshTokenLifetime?: number | undefined
   /** A refresh token dies when it is not used for this long. */
   readonly refreshTokenIdle?: number | undefined
+  /** The provider refuses a refresh that comes sooner than this after the one before. */
+  readonly minimumAge?: number | undefined
+  /** More logins than that, and the oldest dies. */
+  readonly loginLimit?: LoginLimit | undefined
   /** `ahead`: before expiry, by the worker. `on_demand`: when somebody reads, and to keep the refresh token from idling. */
   readonly refresh: 'ahead' | 'on_demand'
   /** Token requests a second for the client, over all machines; absent: no limit while the provider is well. */
@@ -59,6 +63,13 @@ export const presentsAlike = (
   one: ApiPresentation | undefined,
   other: ApiPresentation | undefined,
 ): boolean => one?.header === other?.header && one?.scheme === other?.scheme
+
+/** How many logins a provider keeps alive at a time. */
+export interface LoginLimit {
+  readonly count: number
+  /** Of what, for people: `user and client`. */
+  readonly per: string
+}
 
 /** A reuse window that is worth something: shorter ones end before a second send could. */
 export const isWindowed = ({ replayClass }: Pick<LifetimeFacts, 'replayClass'>): boolean =>

@@ -1,5 +1,11 @@
 import type { GrantType } from './grant.ts'
-import { isWindowed, type LifetimeFacts, type ReplayClass, replayClasses } from './lifetime-facts.ts'
+import {
+  isWindowed,
+  type LifetimeFacts,
+  type LoginLimit,
+  type ReplayClass,
+  replayClasses,
+} from './lifetime-facts.ts'
 import { checkedLifetime, checkedSeconds, checkedUrl, invalid } from './option-check.ts'
 
 /** How a provider treats the tokens of a login, as users write it. Times in seconds. */
@@ -23,6 +29,16 @@ export interface LifetimeOptions {
   refreshTokenLifetime?: number | undefined
   /** A refresh token dies when it was not used for this long. */
   refreshTokenIdle?: number | undefined
+  /**
+   * The provider refuses a refresh that comes sooner than this after the one before: nothing is sent until then, and who
+   * insists gets `refresh_too_soon`. Default: none.
+   */
+  minimumAge?: number | undefined
+  /**
+   * More logins than `count`, and the provider ends the oldest; `per` says of what, for people. Nothing is refused because of it:
+   * `crowdedLogins` tells which grants are too many.
+   */
+  loginLimit?: { readonly count: number; readonly per?: string | undefined } | undefined
   /** `ahead` of expiry, by a worker; or `on_demand`, when somebody reads. Default `ahead`. */
   refresh?: 'ahead' | 'on_demand' | undefined
   /** The most token requests a second for the client, over all machines. Default: no limit while the provider is well. */
@@ -62,6 +78,8 @@ export function lifetimeFacts(
     introspection: options.introspection ?? false,
     refreshTokenLifetime: milliseconds(checkedLifetime(options.refreshTokenLifetime, 'refreshTokenLifetime')),
     refreshTokenIdle: milliseconds(checkedLifetime(options.refreshTokenIdle, 'refreshTokenIdle')),
+    minimumAge: milliseconds(checkedSeconds(options.minimumAge, 'minimumAge')),
+    loginLimit: loginLimit(options.loginLimit),
     refresh: options.refresh ?? 'ahead',
     refreshRate: rate(options.refreshRate),
   }
@@ -92,6 +110,13 @@ function reuseWindow(replayClass: ReplayClass, seconds: number | undefined): num
       'Say what a used refresh token does within it: idempotent, last_child_wins or fork.',
     )
   return window * 1000
+}
+
+function loginLimit(limit: LifetimeOptions['loginLimit']): LoginLimit | undefined {
+  if (limit === undefined) return undefined
+  const { count, per = 'user and client' } = limit
+  if (Number.isInteger(count) && count > 0) return Object.freeze({ count, per })
+  throw invalid(`loginLimit must be a whole number of logins above 0, not ${String(count)}`)
 }
 
 function rate(value: number | undefined): number | undefined {

@@ -140,6 +140,8 @@ function lifetimesOf(
     introspection: given.introspection ?? (said.introspection === true && isIntrospectable(given)),
     refreshTokenLifetime: given.refreshTokenLifetime ?? said.refresh_token_lifetime,
     refreshTokenIdle: given.refreshTokenIdle ?? said.refresh_token_idle,
+    minimumAge: given.minimumAge ?? said.minimum_age,
+    loginLimit: given.loginLimit ?? said.login_limit,
     refreshRate: given.refreshRate ?? said.refresh_rate,
     refreshBefore: given.refreshBefore ?? said.refresh_before,
     assumedLifetime: given.assumedLifetime ?? assumed,

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
+import { refreshTooSoon } from './minimum-age.ts'
 import { failureError, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
@@ -205,6 +206,7 @@ export class Reader {
           break
         case 'backoff': {
           const wait = result.until - store.time().at
+          if (wait > left && result.notBefore !== undefined) return refreshTooSoon(id, result.notBefore)
           const last = (await store.read(id))?.schedule.lastError
           if (wait > left || (last !== undefined && !mayMend(last.code))) return this.#unavailable(id)
           await clock.sleep(Math.max(wait, 1))

@@ -8,6 +8,7 @@ import {
   type UpstreamRevocation,
 } from './grant.ts'
 import type { ApiPresentation, ReplayClass } from './lifetime-facts.ts'
+import { type SharedLoginLimit, sharedLoginLimit } from './login-limit.ts'
 import type { Notice } from './notice.ts'
 import { freshness } from './schedule.ts'
 import type { StoreTime } from './store.ts'
@@ -48,6 +49,8 @@ export interface GrantSummary {
   readonly candidates: number
   /** UTC ms at which the refresh token dies by age, where that is known. */
   readonly refreshTokenExpiresAt?: number | undefined
+  /** More logins than its `count`, and the provider ends the oldest; those of one `group` count together. */
+  readonly loginLimit?: SharedLoginLimit | undefined
   /** Of a revoked grant: what the provider made of it. */
   readonly upstream?: UpstreamRevocation | undefined
   /** What a person was to know, oldest first. */
@@ -83,6 +86,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     api: record.facts.api,
     candidates: record.candidates.length,
     refreshTokenExpiresAt: refreshTokenExpiry(record),
+    loginLimit: sharedLoginLimit(record),
     upstream: status.state === 'revoked' ? status.upstream : undefined,
     notices: record.notices,
     otherTokens: record.tokens.length - (own === undefined ? 0 : 1),

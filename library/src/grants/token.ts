@@ -4,7 +4,10 @@ const inspectSymbol = Symbol.for('nodejs.util.inspect.custom')
 export type TokenFacts = Pick<
   AccessToken,
   'type' | 'expiresAt' | 'scope' | 'generation' | 'metadata' | 'stale'
-> & { readonly presentation?: TokenPresentation | undefined }
+> & {
+  readonly presentation?: TokenPresentation | undefined
+  readonly reason?: string | undefined
+}
 
 /** How an API wants an access token, where that is not `Authorization` with the token's type (RFC 6750 section 2.1). */
 export interface TokenPresentation {
@@ -47,6 +50,8 @@ export class AccessToken {
   readonly metadata: Readonly<Record<string, unknown>>
   /** True when it is the best there is but not what was asked for: it ends sooner than `minTtl`. */
   readonly stale: boolean
+  /** Of a token that an API refused and that comes back all the same: why there is no newer one, where that is known. */
+  readonly reason?: string
 
   constructor(value: string, facts: TokenFacts) {
     this.#value = value
@@ -56,6 +61,7 @@ export class AccessToken {
     this.generation = facts.generation
     this.metadata = facts.metadata
     this.stale = facts.stale
+    if (facts.reason !== undefined) this.reason = facts.reason
     this.#presentation = facts.presentation
     Object.freeze(this)
   }
@@ -72,9 +78,16 @@ export class AccessToken {
 
   /** The same token, marked as not living as long as was asked. */
   markedStale(): AccessToken {
-    return this.stale
-      ? this
-      : new AccessToken(this.value, { ...this, presentation: this.presentation, stale: true })
+    return this.stale ? this : this.#with({ stale: true })
+  }
+
+  /** The same token, with why a report of its refusal brought no newer one. */
+  because(reason: string | undefined): AccessToken {
+    return reason === undefined ? this : this.#with({ reason })
+  }
+
+  #with(change: Partial<TokenFacts>): AccessToken {
+    return new AccessToken(this.value, { ...this, presentation: this.presentation, ...change })
   }
 
   [inspectSymbol](): string {

@@ -43,6 +43,7 @@ test('every endpoint is taken from the OpenID Connect document', async () => {
       pushed_authorization_request_endpoint: `${issuer}/par`,
       require_pushed_authorization_requests: true,
       authorization_response_iss_parameter_supported: true,
+      id_token_signing_alg_values_supported: ['RS256'],
       jwks_uri: 'http://ignored.example',
     },
   })
@@ -56,6 +57,7 @@ test('every endpoint is taken from the OpenID Connect document', async () => {
     pushedAuthorizationRequestEndpoint: `${issuer}/par`,
     requirePushedAuthorizationRequests: true,
     authorizationResponseIssSupported: true,
+    openid: true,
   })
   expect(asked).toEqual([`GET ${oidc}`])
 })

@@ -74,6 +74,16 @@ export const summarySchema = Type.Object(
       description: 'Other refresh tokens of this login that are kept in case they are the live one.',
     }),
     refresh_token_expires_at: Type.Optional(time('When the refresh token dies by age, where that is known.')),
+    login_limit: Type.Optional(
+      Type.Object(
+        {
+          count: Type.Integer({ description: 'How many logins live at a time.' }),
+          per: Type.String({ description: 'Of what, for people.' }),
+          group: Type.String({ description: 'The same for grants whose logins count together.' }),
+        },
+        { description: 'More logins than that, and the provider ends the oldest.' },
+      ),
+    ),
     upstream: Type.Optional(
       Type.Unsafe<NonNullable<GrantSummary['upstream']>>({
         type: 'string',
@@ -122,7 +132,7 @@ const iso = (at: number): string => new Date(at).toISOString()
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
-  const { refreshTokenExpiresAt, upstream, api } = summary
+  const { refreshTokenExpiresAt, loginLimit, upstream, api } = summary
   return {
     id: summary.id,
     state: summary.state,
@@ -161,6 +171,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
     }),
     candidates: summary.candidates,
     ...(refreshTokenExpiresAt !== undefined && { refresh_token_expires_at: iso(refreshTokenExpiresAt) }),
+    ...(loginLimit !== undefined && { login_limit: { ...loginLimit } }),
     ...(upstream !== undefined && { upstream }),
     notices: summary.notices.map(noticeBody),
   }

@@ -33,6 +33,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   grant_revoked: { status: 409, title: 'The grant is revoked' },
   reauthorization_required: { status: 409, title: 'A person has to consent again' },
   token_unavailable: { status: 503, title: 'There is no token at present' },
+  refresh_too_soon: { status: 409, title: 'The provider takes no refresh so soon after the last one' },
 
   invalid_grant: { status: 502, title: 'The provider refused the grant' },
   invalid_client: { status: 502, title: 'The provider refused the client' },

@@ -32,6 +32,11 @@ export const tokenSchema = Type.Object(
     stale: Type.Optional(
       Type.Boolean({ description: 'True when it is the best there is and ends sooner than asked.' }),
     ),
+    reason: Type.Optional(
+      Type.String({
+        description: 'Of a token that was reported as refused and comes back: why there is no newer one.',
+      }),
+    ),
   },
   {
     $id: 'Token',
@@ -156,5 +161,6 @@ function tokenBody(token: AccessToken, expiresIn: number): object {
     ...(presentation?.scheme !== undefined && { scheme: presentation.scheme }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...(token.stale && { stale: true }),
+    ...(token.reason !== undefined && { reason: token.reason }),
   }
 }

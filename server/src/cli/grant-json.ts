@@ -41,6 +41,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     api: body.api,
     candidates: body.candidates,
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
+    loginLimit: body.login_limit,
     upstream: body.upstream,
     notices: body.notices.map((notice) => ({ ...notice, at: Date.parse(notice.at) }) as Notice),
   }

@@ -1,4 +1,6 @@
+import { crowdedLogins } from 'evertoken'
 import { summaryBody } from '../broker/grant-summary.ts'
+import { warnOfCrowds } from './crowded-logins.ts'
 import type { Environment } from './environment.ts'
 import { GrantText } from './grant-text.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
@@ -7,6 +9,7 @@ import { type GrantsOptions, openGrants } from './grants.ts'
 export async function list(options: GrantsOptions, environment: Environment): Promise<void> {
   await using grants = await openGrants(options, environment)
   const all = await grants.list()
+  warnOfCrowds(crowdedLogins(all), environment)
   if (options.json === true) {
     environment.stdout.write(`${JSON.stringify({ grants: all.map(summaryBody) })}\n`)
   } else if (all.length === 0) {

@@ -1,6 +1,7 @@
 import { EvertokenError, type GrantSummary } from 'evertoken'
 import { summaryBody } from '../broker/grant-summary.ts'
 import { brokerLogin } from './broker-login.ts'
+import { warnOfCrowdAround } from './crowded-logins.ts'
 import type { Environment } from './environment.ts'
 import { describedGrant } from './grant-description.ts'
 import { answersFrom, type GrantFlags } from './grant-flags.ts'
@@ -32,6 +33,7 @@ export async function login(id: string, options: LoginOptions, environment: Envi
     consent.kind === 'here'
       ? await localLogin(id, consent, options, environment)
       : await brokerLogin(before, consent, grants, options, environment)
+  if (grant.loginLimit !== undefined) await warnOfCrowdAround(grant, grants, environment)
   environment.stdout.write(
     options.json === true
       ? `${JSON.stringify(summaryBody(grant))}\n`

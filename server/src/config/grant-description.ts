@@ -144,6 +144,8 @@ const lifetimeOptions = (client: ClientDescription): LifetimeOptions => ({
   introspection: client.introspection,
   refreshTokenLifetime: client.refresh_token_lifetime,
   refreshTokenIdle: client.refresh_token_idle,
+  minimumAge: client.minimum_age,
+  loginLimit: client.login_limit,
   refresh: client.refresh,
   refreshRate: client.refresh_rate,
 })
@@ -212,6 +214,8 @@ const lifetimeKeys = [
   'introspection',
   'refresh_token_lifetime',
   'refresh_token_idle',
+  'minimum_age',
+  'login_limit',
   'refresh_rate',
 ] as const
 

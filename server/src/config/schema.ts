@@ -80,6 +80,20 @@ const lifetimes = {
     seconds('Seconds after the login at which refresh tokens die, however often they are used.'),
   ),
   refresh_token_idle: Type.Optional(seconds('Seconds without use after which a refresh token dies.')),
+  minimum_age: Type.Optional(
+    seconds(
+      'The provider refuses a refresh sooner than these seconds after the one before: none is sent until then.',
+    ),
+  ),
+  login_limit: Type.Optional(
+    keys(
+      {
+        count: Type.Integer({ minimum: 1, maximum: 10 ** 9, description: 'How many logins live at a time.' }),
+        per: Type.Optional(text('Of what, for people; default: user and client.')),
+      },
+      'More logins than that, and the provider ends the oldest: evertoken login and list warn of it.',
+    ),
+  ),
   refresh: Type.Optional(
     oneOf(
       ['ahead', 'on_demand'],

@@ -237,6 +237,8 @@ describe('what a client says of the life of its tokens', () => {
     refresh_token_idle: 604800
     refresh: on_demand
     refresh_rate: 0.5
+    minimum_age: 570
+    login_limit: { count: 5, per: user }
 `)
     expect(facts).toEqual({
       replayClass: 'last_child_wins',
@@ -249,6 +251,8 @@ describe('what a client says of the life of its tokens', () => {
       refreshTokenIdle: 604_800_000,
       refresh: 'on_demand',
       refreshRate: 0.5,
+      minimumAge: 570_000,
+      loginLimit: { count: 5, per: 'user' },
     })
   })
 
