@@ -1,19 +1,17 @@
 import { EvertokenError } from '../errors.ts'
 import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
 import { callbackMembers } from '../oauth/callback-members.ts'
-import type { JsonObject } from '../oauth/json-object.ts'
-import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
-import { sealAnswer } from './answer.ts'
 import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
-import { dueAt, type GrantRecord, ownToken } from './grant.ts'
+import type { GrantRecord } from './grant.ts'
 import { asksForIdentity, checkAccount, checkIdentity } from './identity.ts'
-import { notify } from './notice.ts'
+import { type Brought, newLogin } from './new-login.ts'
 import { failureError, judge } from './outcome.ts'
 import { isPushed, pushedLink } from './pushed-consent.ts'
 import { unknownGrant } from './reading.ts'
 import type { RefreshContext } from './refresh.ts'
+import { checkSecondaryNames, keepSecondaries } from './secondary.ts'
 
 /** What a consent works with; it spends no refresh token. */
 export type ConsentContext = Pick<RefreshContext, 'store' | 'transport' | 'clock' | 'timing' | 'serverOf'>
@@ -71,6 +69,7 @@ export async function beginConsent(
 ): Promise<ConsentRequest> {
   const { store, clock, timing } = context
   const { definition } = await grantToConsentTo(context, id)
+  await checkSecondaryNames(context, id, definition)
   const server = await context.serverOf(definition)
   const { authorizationRequest } = await import('../oauth/authorization-code.ts')
   const request: AuthorizationRequest = await authorizationRequest(server, definition.client, {
@@ -112,7 +111,7 @@ export async function finishConsent(
   context: ConsentContext,
   callback: URL | URLSearchParams,
   binding = '',
-): Promise<GrantRecord> {
+): Promise<Consented> {
   const { store, clock, timing, transport } = context
   const { authorizationCodeGrant, callbackState, readCallback } = await import(
     '../oauth/authorization-code.ts'
@@ -149,89 +148,56 @@ export async function finishConsent(
   if (openid === true) checkIdentity(id, definition, server, outcome.response, nonce, clock.now())
   const kept = callbackMembers(callback, definition.client.dialect?.consent?.metadata ?? [])
   const consented = { definition, response: outcome.response, askedAt, callback: kept, otherAccount }
-  return (await keepConsent(context, id, consented)) as GrantRecord
+  return (await keepConsent(context, id, consented)) as Consented
 }
 
-/** What a consent brought. */
-export interface Brought {
-  readonly definition: GrantDefinition
-  readonly response: TokenResponse
-  /** UTC ms before the request for the tokens. */
-  readonly askedAt: number
-  /** What the provider sent the person back with, of what its profile names. */
-  readonly callback?: JsonObject | undefined
-  /** Another account than before may take over the grant. */
-  readonly otherAccount?: boolean | undefined
+/** What a consent left in the store. */
+export interface Consented {
+  readonly record: GrantRecord
+  /** Of the grants of secondary tokens. */
+  readonly secondary: readonly GrantRecord[]
 }
 
 /**
- * Stores what a consent brought, however long the store takes: it is the only copy.
+ * Stores what a consent brought, however long the store takes: it is the only copy. The grant and those of its secondary tokens are one
+ * transaction, unless one of them has another under way.
  *
  * @param stillWanted whether the grant, as it is now, is the one that was consented to; else `undefined` comes back.
  */
-export function keepConsent(
+export async function keepConsent(
   context: ConsentContext,
   id: string,
   brought: Brought,
   stillWanted: (record: GrantRecord) => boolean = () => true,
-): Promise<GrantRecord | undefined> {
+): Promise<Consented | undefined> {
   const { store, clock } = context
-  return durableWrite(
+  let labels: GrantRecord['labels'] = {}
+  let wanted: boolean | undefined
+  const kept = durableWrite(
     () =>
       store.update<GrantRecord | undefined>(id, (record, { time }) => {
+        wanted = false
         if (record === undefined) throw unknownGrant(id, store.location)
         if (!stillWanted(record)) return { result: undefined }
         if (brought.otherAccount !== true) checkAccount(store.seal, record, brought.response)
-        const next = consented(context, record, brought, time.at)
+        const next = newLogin(context, record, brought, time.at, 'a person has consented')
+        wanted = true
+        labels = record.labels
         return { result: next, record: next }
       }),
     clock,
   )
-}
-
-/** A new consent is a new login: what the old one left behind is neither used nor believed any more. */
-function consented(
-  { store, clock, timing }: ConsentContext,
-  record: GrantRecord,
-  { definition, response, askedAt, callback }: Brought,
-  storeNow: number,
-): GrantRecord {
-  const fence = record.fence + 1
-  const { token, refreshToken, subject, refreshTokenExpiresAt } = sealAnswer(
-    {
-      seal: store.seal,
-      record: { id: record.id, tokens: [], subject: record.subject },
-      attempt: { fence },
-      definition,
-      held: undefined,
-      key: ownToken,
-      askedAt,
-      livesFrom: askedAt,
-      assumedLifetime: timing.assumedLifetime,
-      callback,
-    },
-    response,
+  const login = { ...brought, id, labels: () => labels }
+  const secondary = keepSecondaries(
+    context,
+    login,
+    () => wanted,
+    kept.catch(() => undefined),
   )
-  const generation = 1 + record.tokens.reduce((highest, old) => Math.max(highest, old.generation), 0)
-  const renewed: GrantRecord = {
-    ...record,
-    status: { state: 'active' },
-    epoch: record.epoch + 1,
-    fence,
-    lease: undefined,
-    refreshToken,
-    previousRefreshToken: undefined,
-    candidates: [],
-    subject,
-    loginAt: askedAt,
-    refreshTokenExpiresAt,
-    tokens: [{ ...token, generation, fence }],
-    attempts: [],
-    updatedAt: clock.now(),
-  }
-  const schedule = { backoffUntil: 0, failures: 0, lastSuccessAt: clock.now() }
-  const connected = notify(renewed, 'connected', 'a person has consented', clock.now())
-  return { ...connected, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
+  // Looked at below, once the login itself is certain.
+  secondary.catch(() => undefined)
+  const record = await kept
+  return record === undefined ? undefined : { record, secondary: await secondary }
 }
 
 interface DefinedGrant {
@@ -256,7 +222,10 @@ export async function grantToConsentTo(context: ConsentContext, id: string): Pro
       `grant ${id} is of type ${grantType}: nobody consents to it`,
       {
         grant: id,
-        advice: 'Only authorization_code grants need a login; the others go on by themselves.',
+        advice:
+          grant.definition.secondaryOf === undefined
+            ? 'Only authorization_code grants need a login; the others go on by themselves.'
+            : `It came with ${grant.definition.secondaryOf}, and comes anew with that: evertoken login ${grant.definition.secondaryOf}.`,
       },
     )
   return grant

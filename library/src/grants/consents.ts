@@ -1,5 +1,5 @@
 import { EvertokenError } from '../errors.ts'
-import type { ConsentContext, ConsentOptions, ConsentRequest } from './consent.ts'
+import type { ConsentContext, Consented, ConsentOptions, ConsentRequest } from './consent.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import type { GrantRecord } from './grant.ts'
 import type { GrantSummary } from './summary.ts'
@@ -12,7 +12,7 @@ export class Consents {
   readonly #waiting = new Set<Promise<GrantSummary>>()
   readonly #ending = new AbortController()
 
-  /** `consented` hears of each that is finished and makes of it what the person is shown. */
+  /** `consented` hears of each grant that is new by one and makes of it what the person is shown. */
   constructor(context: ConsentContext, consented: (record: GrantRecord) => GrantSummary) {
     this.#context = context
     this.#consented = consented
@@ -25,19 +25,24 @@ export class Consents {
 
   async finish(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
     const { finishConsent } = await import('./consent.ts')
-    return this.#consented(await finishConsent(this.#context, callback, binding))
+    return this.#told(await finishConsent(this.#context, callback, binding))
   }
 
   async beginOnDevice(id: string, options: DeviceConsentOptions): Promise<DeviceConsent> {
     const { beginDeviceConsent } = await import('./device-consent.ts')
     const signal = AbortSignal.any([this.#ending.signal, ...(options.signal ? [options.signal] : [])])
-    const { record, ...shown } = await beginDeviceConsent(this.#context, id, signal, options.otherAccount)
-    const finished = record.then((consented) => this.#consented(consented))
+    const { consented, ...shown } = await beginDeviceConsent(this.#context, id, signal, options.otherAccount)
+    const finished = consented.then((kept) => this.#told(kept))
     this.#waiting.add(finished)
     const over = (): void => void this.#waiting.delete(finished)
     // Whoever does not look at it has shown the code all the same: no reason to end the process.
     finished.then(over, over)
     return { ...shown, finished }
+  }
+
+  #told({ record, secondary }: Consented): GrantSummary {
+    for (const other of secondary) this.#consented(other)
+    return this.#consented(record)
   }
 
   /** Ends the waiting for other devices; resolves when nothing is under way any more. */

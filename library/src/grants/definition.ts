@@ -157,6 +157,8 @@ export interface GrantDefinition {
   readonly authorizationParameters?: Readonly<Record<string, string>> | undefined
   /** The refresh token that an import begins with. */
   readonly refreshToken?: Secret | undefined
+  /** The grant whose login brought this one's first tokens (secondary.ts). */
+  readonly secondaryOf?: string | undefined
 }
 
 const words = (value: string | readonly string[] | undefined): readonly string[] =>

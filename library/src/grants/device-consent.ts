@@ -1,12 +1,13 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { DeviceAuthorization, DeviceAuthorizationAnswer } from '../oauth/device-authorization.ts'
-import { type ConsentContext, grantToConsentTo, keepConsent } from './consent.ts'
+import { type ConsentContext, type Consented, grantToConsentTo, keepConsent } from './consent.ts'
 import type { GrantDefinition } from './definition.ts'
 import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
 import type { GrantRecord } from './grant.ts'
 import { asksForIdentity, checkIdentity } from './identity.ts'
 import { type FailedOutcome, judge } from './outcome.ts'
+import { checkSecondaryNames } from './secondary.ts'
 import type { GrantSummary } from './summary.ts'
 
 /** A consent under way on another device: what to show the person. All of it is printable ASCII. */
@@ -35,8 +36,8 @@ export interface DeviceConsentOptions {
   otherAccount?: boolean | undefined
 }
 
-/** A {@link DeviceConsent} on its way to the record that it ends with. */
-type BegunConsent = Omit<DeviceConsent, 'finished'> & { readonly record: Promise<GrantRecord> }
+/** A {@link DeviceConsent} on its way to what it leaves in the store. */
+type BegunConsent = Omit<DeviceConsent, 'finished'> & { readonly consented: Promise<Consented> }
 
 /** The grant as it was when its consent began. */
 interface Begun {
@@ -61,6 +62,7 @@ export async function beginDeviceConsent(
 ): Promise<BegunConsent> {
   const { clock, transport, timing } = context
   const { record, definition } = await grantToConsentTo(context, id)
+  await checkSecondaryNames(context, id, definition)
   const server = await context.serverOf(definition)
   const { requestDeviceAuthorization } = await import('../oauth/device-authorization.ts')
   // The lifetime counts from before the request: the code is not older than that.
@@ -86,11 +88,11 @@ export async function beginDeviceConsent(
     ...(verificationUriComplete === undefined ? {} : { verificationUriComplete }),
     expiresAt: askedAt + life,
     interval: authorization.interval * 1000,
-    record: poll(context, begun, signal),
+    consented: poll(context, begun, signal),
   }
 }
 
-async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<GrantRecord> {
+async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<Consented> {
   const { clock, transport, timing } = context
   const { record, definition, server, authorization, until, otherAccount } = begun
   const { id } = record

@@ -31,6 +31,7 @@ import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from '
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
+import { checkSecondaryIds, checkSecondaryNames, ensureSecondaries } from './secondary.ts'
 import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
@@ -150,6 +151,8 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
+    checkSecondaryIds(id, definition)
+    await checkSecondaryNames(this.#context, id, definition)
     return this.#change(id, (record, moment) => {
       if (record !== undefined)
         throw new EvertokenError('grant_exists', `there is a grant ${id} already`, {
@@ -167,8 +170,9 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
+    checkSecondaryIds(id, definition)
     const { seal } = this.store
-    return this.#change(id, (record, moment) => {
+    const ensured = await this.#change(id, (record, moment) => {
       const utc = this.clock.now()
       if (record === undefined) return newGrant(this.store, id, definition, options, utc, moment)
       const fresh = newGrant(this.store, id, definition, options, utc, moment)
@@ -178,6 +182,8 @@ export class Keeper implements AsyncDisposable {
       const before = openedDefinition(seal, record)
       return changedGrant(this.store, record, before, definition, options, utc, moment)
     })
+    await ensureSecondaries(this.#context, id, definition)
+    return ensured
   }
 
   /**

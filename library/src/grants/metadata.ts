@@ -39,8 +39,11 @@ export function besideToken(
   before: TokenPayload | undefined,
   callback: JsonObject = {},
 ): Pick<TokenPayload, 'metadata' | 'answer'> {
-  const { accessToken, refreshToken, idToken, whole } = response
-  const tokens = [accessToken, refreshToken, idToken, held].flatMap((token) => token?.reveal() ?? [])
+  const { whole, secondary = {} } = response
+  const tokens = [response, ...Object.values(secondary)]
+    .flatMap(({ accessToken, refreshToken, idToken }) => [accessToken, refreshToken, idToken])
+    .concat(held)
+    .flatMap((token) => token?.reveal() ?? [])
   const found = { ...callback, ...response.metadata, ...membersOf(whole, definition.metadata, tokens) }
   const kept = keptAnswer(whole, tokens)
   const answer = kept && before?.answer ? withEarlier(kept, before.answer) : kept

@@ -1,6 +1,6 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
-import type { TokenAnswer } from '../oauth/token-answer.ts'
+import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import { type Transport, WireError } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
@@ -15,6 +15,7 @@ import { probe } from './probe.ts'
 import { mandatoryAt, unresolvedOf } from './recovery.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { revokeUpstream } from './revocation.ts'
+import { keepSecondaries } from './secondary.ts'
 import { lost } from './settle.ts'
 import { committed, neverSent, released, type Spending, settled } from './spending.ts'
 import type { GrantStore } from './store.ts'
@@ -148,7 +149,11 @@ async function follow(
 }
 
 async function judged(spending: Spending, outcome: Outcome, sealing: AnswerContext): Promise<Refreshed> {
-  if (outcome.verdict === 'ok') return committed(spending, sealAnswer(sealing, outcome.response))
+  if (outcome.verdict === 'ok') {
+    const result = await committed(spending, sealAnswer(sealing, outcome.response))
+    if (result.kind === 'refreshed') await keepFirstSecondaries(spending, outcome.response, sealing)
+    return result
+  }
   if (outcome.verdict === 'ambiguous' && outcome.refreshToken !== undefined) {
     const { context, claimed, id } = spending
     // The old one is spent whatever came beside the new: it is kept first, and proved by using it.
@@ -156,6 +161,21 @@ async function judged(spending: Spending, outcome: Outcome, sealing: AnswerConte
     return { kind: 'failed', record: await context.store.read(id), outcome, before: claimed.record }
   }
   return settled(spending, outcome)
+}
+
+/** The first answer to a login that was imported may bring what a consent would have: the grants of its secondary tokens. */
+async function keepFirstSecondaries(
+  { context, claimed: { record }, id }: Spending,
+  response: TokenResponse,
+  { definition, askedAt }: AnswerContext,
+): Promise<void> {
+  if (response.secondary === undefined || record.tokens.length > 0 || record.epoch > 1) return
+  const login = { id, labels: () => record.labels, definition, response, askedAt }
+  const kept = keepSecondaries(context, login, () => true, Promise.resolve())
+  // A name that another grant has taken since this one was added keeps nobody from the token that is there.
+  const made = await kept.catch(() => [])
+  for (const { id: other, notices } of made)
+    for (const notice of notices.slice(-1)) context.noticed(other, notice)
 }
 
 /**

@@ -49,9 +49,18 @@ export function normalised(document: unknown, dialect: AnswerDialect, clocks: re
   return body
 }
 
-/** Where the tokens of an answer lie; `undefined` where the pointer leads nowhere. */
-export const rootOf = (document: unknown, { root }: AnswerDialect): unknown =>
-  root === undefined ? document : firstAt(document, root)
+/**
+ * Where the tokens of an answer lie; `undefined` where the pointer leads nowhere. Of several places the first that has an access
+ * token: what else may stand there is no reason to look no further.
+ */
+export function rootOf(document: unknown, { root, access_token: token }: AnswerDialect): unknown {
+  if (root === undefined) return document
+  if (typeof root === 'string') return firstAt(document, root)
+  const withToken = root.find(
+    (one) => firstAt(firstAt(document, one), token ?? '/access_token') !== undefined,
+  )
+  return firstAt(document, withToken ?? root)
+}
 
 function partsOf(scope: unknown, separator: string): readonly string[] {
   return (Array.isArray(scope) ? scope : [scope])

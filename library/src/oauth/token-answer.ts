@@ -21,6 +21,8 @@ export interface TokenResponse {
   readonly refreshTokenExpiresIn?: number | undefined
   /** What the provider's profile wants handed out beside the token, by name; never a token. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** More tokens of the same answer, by their names in the provider's profile; `whole` of each is its part alone. */
+  readonly secondary?: Readonly<Record<string, TokenResponse>> | undefined
   /** The whole answer as it came: JSON text, or a form. */
   readonly whole: Secret
 }

@@ -1,3 +1,4 @@
+import type { AnswerDialect } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import {
   type AnswerReading,
@@ -18,6 +19,7 @@ import { isJsonObject, type JsonObject, member } from './json-object.ts'
 import { readClaims } from './jwt-claims.ts'
 import { withoutSecrets } from './printable.ts'
 import { parseDate, retryAfter } from './retry-after.ts'
+import { partDialect, secondaryParts } from './secondary-tokens.ts'
 import type { TokenAnswer, TokenResponse, UnusableAnswer } from './token-answer.ts'
 import type { WireResponse } from './transport.ts'
 
@@ -85,15 +87,43 @@ export function readTokenAnswer(
   const succeeded = status >= 200 && status < 300
   if (!succeeded || typeof accessToken !== 'string' || !accessTokenText.test(accessToken))
     return { kind: 'unusable', ...facts, reason: 'bad_access_token', ...kept }
-  const metadata = dialect === undefined ? undefined : readMetadata(document, dialect, body, sent)
+  const tokens = readTokens(body, accessToken, kept, sent)
+  if (dialect === undefined) return { kind: 'tokens', status, response: tokens }
+  const metadata = readMetadata(document, dialect, body, sent)
+  const secondary = readSecondary(document, dialect, sent, clocksOf(headers, now))
   return {
     kind: 'tokens',
     status,
     response: {
-      ...readTokens(body, accessToken, kept, sent),
+      ...tokens,
       ...(metadata === undefined ? {} : { metadata }),
+      ...(secondary === undefined ? {} : { secondary }),
     },
   }
+}
+
+/** What else was brought: each part that has an access token, read like an answer. */
+function readSecondary(
+  document: unknown,
+  dialect: AnswerDialect,
+  sent: readonly string[],
+  clocks: readonly number[],
+): TokenResponse['secondary'] {
+  const reading = partDialect(dialect)
+  const found = secondaryParts(document, dialect).flatMap(({ name, part }): [string, TokenResponse][] => {
+    const body = normalised(part, reading, clocks)
+    const accessToken = member(body, 'access_token')
+    if (typeof accessToken !== 'string' || !accessTokenText.test(accessToken)) return []
+    const refreshToken = readRefreshToken(body)
+    const kept = {
+      ...(refreshToken === undefined ? {} : { refreshToken }),
+      whole: new Secret(JSON.stringify(part)),
+    }
+    const metadata = readMetadata(part, reading, body, sent)
+    const tokens = readTokens(body, accessToken, kept, sent)
+    return [[name, { ...tokens, ...(metadata === undefined ? {} : { metadata }) }]]
+  })
+  return found.length === 0 ? undefined : Object.fromEntries(found)
 }
 
 /** Ours, and that of the answer's own `Date`. */

@@ -137,7 +137,10 @@ export interface AnswerDialect {
   /** The provider's own error code; default `error` and what gateways write. */
   readonly error_code?: Pointer
   readonly error_description?: Pointer
-  /** More tokens of the same answer (Slack: a person's beside a bot's), each read like the first from a root of its own. */
+  /**
+   * More tokens of the same answer (Slack: a person's beside a bot's), each read like the first from a root of its own and kept as
+   * a grant of its own, `work.user` beside `work`.
+   */
   readonly secondary_tokens?: Readonly<Record<string, { readonly root: Pointer }>>
   /**
    * Members of the answer to keep and to hand out, by the name under which readers get them; looked for from `root`, and

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { EvertokenError, type Keeper } from 'evertoken'
+import type { Keeper } from 'evertoken'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
@@ -7,6 +7,7 @@ import { clearCookie, connectCookie, readCookie, setCookie } from './connect-coo
 import { issueTicket, keepTicket, takeTicket } from './connect-ticket.ts'
 import { grantId, grantParameters } from './grant-id.ts'
 import { logRequest } from './log.ts'
+import { checkConsentable } from './no-consent.ts'
 import { sendPage } from './page.ts'
 import { answers, problemOf } from './problem.ts'
 
@@ -64,16 +65,9 @@ export function connectRoutes(app: Broker, keeper: Keeper, origin: () => string)
       },
     },
     async (request) => {
-      const { id, grantType } = await keeper.show(grantId(request.params))
-      if (grantType !== 'authorization_code')
-        throw new EvertokenError(
-          'invalid_request',
-          `grant ${id} is of type ${grantType}: nobody consents to it`,
-          {
-            grant: id,
-            advice: 'Only authorization_code grants need a login; the others go on by themselves.',
-          },
-        )
+      const grant = await keeper.show(grantId(request.params))
+      checkConsentable(grant)
+      const { id } = grant
       const expiresAt = keeper.clock.now() + keeper.timing.consent
       const otherAccount = request.body?.other_account
       const ticket = await issueTicket(keeper.store, { grant: id, expiresAt, otherAccount })

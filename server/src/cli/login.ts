@@ -1,5 +1,6 @@
 import { EvertokenError, type GrantSummary } from 'evertoken'
 import { summaryBody } from '../broker/grant-summary.ts'
+import { checkConsentable } from '../broker/no-consent.ts'
 import { brokerLogin } from './broker-login.ts'
 import { warnOfCrowdAround } from './crowded-logins.ts'
 import type { Environment } from './environment.ts'
@@ -57,15 +58,7 @@ async function existing(
   const described = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
   try {
     const grant = await grants.show(id)
-    if (grant.grantType !== 'authorization_code')
-      throw new EvertokenError(
-        'invalid_request',
-        `grant ${id} is of type ${grant.grantType}: nobody consents to it`,
-        {
-          grant: id,
-          advice: 'Only authorization_code grants need a login; the others go on by themselves.',
-        },
-      )
+    checkConsentable(grant)
     if (described !== undefined)
       environment.stderr.write(
         `evertoken: there is a grant ${id} already; it is logged in as it was added, and what the flags say of it is not used\n`,

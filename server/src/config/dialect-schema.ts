@@ -92,7 +92,7 @@ export const answerSchema = keys(
     secondary_tokens: optional(
       mapOf(
         keys({ root: pointer('Where it lies') }),
-        'More tokens of the same answer, each read like the first from a root of its own.',
+        'More tokens of the same answer, each read like the first from a root of its own and kept as a grant of its own: work.user beside work.',
       ),
     ),
     metadata: optional(
