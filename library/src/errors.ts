@@ -18,6 +18,7 @@ export const errorCodes = [
   'invalid_grant',
   'invalid_client',
   'invalid_scope',
+  'invalid_target',
   'provider_error',
   'provider_unreachable',
   'provider_timeout',

@@ -157,7 +157,9 @@ export function meaningOf(report: Report): 'answered' | 'trouble' | 'misasked' |
       if (means === 'transient' || means === 'rate_limited') return 'trouble'
       if (status >= 500 || turnedAway.has(status) || busy.has(error)) return 'trouble'
       if (misasked.has(error)) return 'misasked'
-      return code === 'provider_error' || code === 'invalid_scope' ? 'answered' : 'ours'
+      return code === 'provider_error' || code === 'invalid_scope' || code === 'invalid_target'
+        ? 'answered'
+        : 'ours'
     default:
       return verdict satisfies never
   }

@@ -9,7 +9,7 @@ import {
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { ErrorMeaning } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
-import type { LastError } from './grant.ts'
+import type { LastError, TokenKey } from './grant.ts'
 import type { ReplayClass } from './lifetime-facts.ts'
 import { judgeRefusal, notProcessed, slowDown, succeeded, troubled } from './refusal.ts'
 
@@ -107,6 +107,7 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   no_refresh_token:
     'Consent again, asking for offline access where the provider has a name for it (offline_access, access_type).',
   invalid_scope: 'Ask for a scope that was granted, or consent again with the wider scope.',
+  invalid_target: 'Ask for a resource that the provider knows, or consent again with it (RFC 8707).',
   provider_error: "See the provider's words; evertoken tries again by itself.",
   provider_unreachable:
     'Check the token URL, the name service and the network; evertoken tries again by itself.',
@@ -157,6 +158,10 @@ export function failureError(
       return new ProviderError(last.code, message, facts)
   }
 }
+
+/** Refusals of what one reader asked for, where it is not the grant's own: they say nothing about the grant. */
+export const isOfRequest = (code: ErrorCode, { scope, resource }: TokenKey): boolean =>
+  (code === 'invalid_scope' || code === 'invalid_target') && (scope !== '' || resource !== '')
 
 /** Failures that waiting a moment may mend; the others need somebody to change something. */
 export const mayMend = (code: ErrorCode): boolean =>

@@ -3,7 +3,7 @@ import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
 import { refreshTooSoon } from './minimum-age.ts'
-import { failureError, mayMend } from './outcome.ts'
+import { failureError, isOfRequest, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
 import type { GrantStore } from './store.ts'
@@ -196,8 +196,7 @@ export class Reader {
           const { failure } = result.outcome
           if (mayMend(failure.code)) break
           const error = failureError(id, { ...failure, at: clock.now() })
-          if (failure.code === 'invalid_scope' && key.scope + key.resource !== '')
-            this.#remember(placeOf(id, key), error)
+          if (isOfRequest(failure.code, key)) this.#remember(placeOf(id, key), error)
           return error
         }
         case 'held':

@@ -13,6 +13,8 @@ const needsPerson = new Set([
   'mfa_required',
 ])
 const clientRefused = new Set(['invalid_client', 'unauthorized_client'])
+/** RFC 6749 section 5.2, RFC 8707 section 2: of what was asked for, not of the grant. */
+const requestRefused = new Set(['invalid_scope', 'invalid_target'])
 const rateWords = new Set(['slow_down', 'too_many_requests', 'rate_limit_exceeded'])
 const serverTrouble = new Set(['server_error', 'temporarily_unavailable'])
 /** 425 and 429 say that the request was not processed. */
@@ -69,7 +71,7 @@ function judgeMeaning(answer: ErrorAnswer, means: ErrorMeaning, replayClass: Rep
       return slower(answer)
     case 'configuration':
       // The codes of RFC 6749 keep their own advice.
-      if (clientRefused.has(answer.error) || answer.error === 'invalid_scope')
+      if (clientRefused.has(answer.error) || requestRefused.has(answer.error))
         return judgeError(answer, replayClass)
       return {
         verdict: 'refused',
@@ -107,6 +109,11 @@ function judgeError(answer: ErrorAnswer, replayClass: ReplayClass): FailedOutcom
     return {
       verdict: 'refused',
       failure: failure('invalid_scope', `the provider refused the scope (${words})`),
+    }
+  if (error === 'invalid_target')
+    return {
+      verdict: 'refused',
+      failure: failure('invalid_target', `the provider refused the resource (${words})`),
     }
   if (rateWords.has(error) || notProcessed.has(status)) return slower(answer)
   if (serverTrouble.has(error) || status >= 500 || status === 408)

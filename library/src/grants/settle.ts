@@ -12,7 +12,7 @@ import {
   type TokenKey,
 } from './grant.ts'
 import { notify } from './notice.ts'
-import type { FailedOutcome, Failure } from './outcome.ts'
+import { type FailedOutcome, type Failure, isOfRequest } from './outcome.ts'
 import { previousHelpsUntil, recoveryOf, replayUntil, unresolvedOf } from './recovery.ts'
 import { backoff } from './schedule.ts'
 import { sibling, withPrevious } from './siblings.ts'
@@ -55,8 +55,8 @@ export function settle(
   const { state } = record.status
   if (parentOf(record) !== attempt.parent || state === 'revoking' || state === 'revoked') return written(base)
 
-  // A scope that one reader asked for says nothing about the grant.
-  if (outcome.failure.code === 'invalid_scope' && (key.scope !== '' || key.resource !== '')) {
+  // A scope or resource that one reader asked for says nothing about the grant.
+  if (isOfRequest(outcome.failure.code, key)) {
     const due = refreshes(record.status) ? dueAt(record, by.utc, moment.time.at) : null
     return written({ ...base, schedule: { ...record.schedule, dueAt: due } })
   }

@@ -47,6 +47,7 @@ describe('an outcome means', () => {
     ['refused', { code: 'provider_error', status: 400, error: '10', means: 'configuration' }, 'answered'],
     ['rejected', { code: 'reauthorization_required', error: 'consent_required' }, 'answered'],
     ['refused', { code: 'invalid_scope', error: 'invalid_scope', status: 400 }, 'answered'],
+    ['refused', { code: 'invalid_target', error: 'invalid_target', status: 400 }, 'answered'],
     ['refused', { code: 'provider_error', error: 'bad_refresh_token', status: 200 }, 'answered'],
     ['not_sent', { code: 'provider_unreachable' }, 'trouble'],
     ['not_sent', { code: 'discovery_failed' }, 'trouble'],

@@ -98,6 +98,7 @@ const table: readonly [string, TokenAnswer, Verdict, Verdict, string][] = [
   ['invalid_client with 200', said(200, 'invalid_client'), 'refused', 'refused', 'invalid_client'],
   ['unauthorized_client', said(400, 'unauthorized_client'), 'refused', 'refused', 'invalid_client'],
   ['invalid_scope', said(400, 'invalid_scope'), 'refused', 'refused', 'invalid_scope'],
+  ['invalid_target', said(400, 'invalid_target'), 'refused', 'refused', 'invalid_target'],
   ['invalid_request', said(400, 'invalid_request'), 'refused', 'refused', 'provider_error'],
   ['unsupported_grant_type', said(400, 'unsupported_grant_type'), 'refused', 'refused', 'provider_error'],
   ['slow_down', said(400, 'slow_down'), 'refused', 'refused', 'provider_error'],

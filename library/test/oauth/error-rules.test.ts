@@ -355,6 +355,7 @@ test.each([
   ['invalid_client', 'invalid_client'],
   ['unauthorized_client', 'invalid_client'],
   ['invalid_scope', 'invalid_scope'],
+  ['invalid_target', 'invalid_target'],
 ])('configuration keeps the code of its own that %s has', (error, code) => {
   const spoken: Spoken = { errors: [{ code: error, means: 'configuration' }] }
   expect(outcomeOf(read(400, { error }, spoken))).toEqual(['refused', code, error])

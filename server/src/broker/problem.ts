@@ -38,6 +38,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   invalid_grant: { status: 502, title: 'The provider refused the grant' },
   invalid_client: { status: 502, title: 'The provider refused the client' },
   invalid_scope: { status: 400, title: 'The provider refused the scope' },
+  invalid_target: { status: 400, title: 'The provider refused the resource' },
   provider_error: { status: 502, title: 'The provider answered with an error' },
   provider_unreachable: { status: 502, title: 'The provider cannot be reached' },
   provider_timeout: { status: 504, title: 'The provider did not answer in time' },

@@ -35,6 +35,7 @@ const byCode = {
   invalid_grant: 3,
   invalid_client: 1,
   invalid_scope: 1,
+  invalid_target: 1,
   provider_error: 4,
   provider_unreachable: 4,
   provider_timeout: 4,

@@ -191,6 +191,8 @@ function adviceOnError(code: NonNullable<GrantSummary['lastError']>['code']): st
       return 'Check the client id, the secret and how the client authenticates; then add the grant anew.'
     case 'invalid_scope':
       return 'Ask for a scope that was granted, or consent again with the wider scope.'
+    case 'invalid_target':
+      return 'Ask for a resource that the provider knows, or consent again with it.'
     case 'provider_redirect':
       return 'Use the final address of the token endpoint.'
     case 'provider_answer_unusable':

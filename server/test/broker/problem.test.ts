@@ -22,6 +22,7 @@ describe('a problem', () => {
       invalid_grant: 502,
       invalid_client: 502,
       invalid_scope: 400,
+      invalid_target: 400,
       provider_error: 502,
       provider_unreachable: 502,
       provider_timeout: 504,
