@@ -18,10 +18,10 @@ import type { Change, Moment } from './store.ts'
 type SecondaryContext = Pick<RefreshContext, 'store' | 'clock' | 'timing'>
 
 /** The name of the grant that keeps a secondary token of another. */
-export const secondaryId = (id: string, name: string): string => `${id}.${name}`
+const secondaryId = (id: string, name: string): string => `${id}.${name}`
 
 /** The names of the secondary tokens that a grant's logins may bring; what is minted has none. */
-export function secondaryNames({ grantType, client: { dialect } }: GrantDefinition): readonly string[] {
+function secondaryNames({ grantType, client: { dialect } }: GrantDefinition): readonly string[] {
   const isLogin = grantType === 'authorization_code' || grantType === 'refresh_token'
   return isLogin ? Object.keys(dialect?.answer?.secondary_tokens ?? {}) : []
 }
@@ -32,7 +32,7 @@ export function checkSecondaryIds(id: string, definition: GrantDefinition): void
 }
 
 /** The same client and profile, for a refresh token that came beside another. */
-export function secondaryDefinition(definition: GrantDefinition, id: string, name: string): GrantDefinition {
+function secondaryDefinition(definition: GrantDefinition, id: string, name: string): GrantDefinition {
   const { authorizationParameters: _, refreshToken: __, ...common } = definition
   const { dialect } = definition.client
   const answer = dialect?.answer
@@ -52,7 +52,7 @@ export function secondaryDefinition(definition: GrantDefinition, id: string, nam
 }
 
 /** Whether a grant is a secondary one of that other, and no other of its name. */
-export function isSecondaryOf(seal: Seal, record: GrantRecord, id: string): boolean {
+function isSecondaryOf(seal: Seal, record: GrantRecord, id: string): boolean {
   try {
     return openedDefinition(seal, record).secondaryOf === id
   } catch {
