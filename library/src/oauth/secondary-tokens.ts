@@ -1,10 +1,12 @@
-import type { AnswerDialect } from '../providers/profile.ts'
+import type { AnswerDialect, Pointer } from '../providers/profile.ts'
 import { isJsonObject, type JsonObject } from './json-object.ts'
 import { firstAt } from './json-pointer.ts'
 
 /** A part of an answer that is read as an answer of its own. */
 export interface SecondaryPart {
   readonly name: string
+  /** Where it lies. */
+  readonly root: Pointer
   readonly part: JsonObject
 }
 
@@ -15,7 +17,7 @@ export const secondaryParts = (
 ): readonly SecondaryPart[] =>
   Object.entries(places).flatMap(([name, { root }]) => {
     const part = firstAt(document, root)
-    return isJsonObject(part) ? [{ name, part }] : []
+    return isJsonObject(part) ? [{ name, root, part }] : []
   })
 
 /** How the answer is read within such a part. */

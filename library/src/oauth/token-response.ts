@@ -90,7 +90,7 @@ export function readTokenAnswer(
   const tokens = readTokens(body, accessToken, kept, sent)
   if (dialect === undefined) return { kind: 'tokens', status, response: tokens }
   const metadata = readMetadata(document, dialect, body, sent)
-  const secondary = readSecondary(document, dialect, sent, clocksOf(headers, now))
+  const secondary = readSecondary(document, dialect, tokens, sent, clocksOf(headers, now))
   return {
     kind: 'tokens',
     status,
@@ -102,27 +102,34 @@ export function readTokenAnswer(
   }
 }
 
-/** What else was brought: each part that has an access token, read like an answer. */
+/**
+ * What else was brought: each part that has an access token, read like an answer. Metadata that does not stand in the part is taken
+ * from the top, as ever; `first` are the tokens that stand there.
+ */
 function readSecondary(
   document: unknown,
   dialect: AnswerDialect,
+  first: TokenResponse,
   sent: readonly string[],
   clocks: readonly number[],
 ): TokenResponse['secondary'] {
   const reading = partDialect(dialect)
-  const found = secondaryParts(document, dialect).flatMap(({ name, part }): [string, TokenResponse][] => {
-    const body = normalised(part, reading, clocks)
-    const accessToken = member(body, 'access_token')
-    if (typeof accessToken !== 'string' || !accessTokenText.test(accessToken)) return []
-    const refreshToken = readRefreshToken(body)
-    const kept = {
-      ...(refreshToken === undefined ? {} : { refreshToken }),
-      whole: new Secret(JSON.stringify(part)),
-    }
-    const metadata = readMetadata(part, reading, body, sent)
-    const tokens = readTokens(body, accessToken, kept, sent)
-    return [[name, { ...tokens, ...(metadata === undefined ? {} : { metadata }) }]]
-  })
+  const others = [first.accessToken, first.refreshToken, first.idToken].flatMap((one) => one?.reveal() ?? [])
+  const found = secondaryParts(document, dialect).flatMap(
+    ({ name, root, part }): [string, TokenResponse][] => {
+      const body = normalised(part, reading, clocks)
+      const accessToken = member(body, 'access_token')
+      if (typeof accessToken !== 'string' || !accessTokenText.test(accessToken)) return []
+      const refreshToken = readRefreshToken(body)
+      const kept = {
+        ...(refreshToken === undefined ? {} : { refreshToken }),
+        whole: new Secret(JSON.stringify(part)),
+      }
+      const metadata = readMetadata(document, { ...dialect, root }, body, [...sent, ...others])
+      const tokens = readTokens(body, accessToken, kept, sent)
+      return [[name, { ...tokens, ...(metadata === undefined ? {} : { metadata }) }]]
+    },
+  )
   return found.length === 0 ? undefined : Object.fromEntries(found)
 }
 

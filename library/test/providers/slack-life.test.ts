@@ -154,6 +154,7 @@ describe.each(['memory', 'sqlite'])('Slack, as the catalogue has it, on %s', (ki
       type: 'user',
       scope: ['chat:write'],
       generation: 1,
+      metadata: { team_id: 'T9TK3CUKW', authed_user_id: 'U1' },
     })
     expect(await keeper.show('slack.user')).toMatchObject({
       state: 'active',
