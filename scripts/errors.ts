@@ -39,6 +39,10 @@ const subjects = {
       'The provider refused the login several times over ten minutes: it is over.',
       'A person logs in again: `evertoken login NAME`. The grant keeps its name, labels and readers.',
     ],
+    refresh_too_soon: [
+      'The provider takes no refresh so soon after the one before (`minimum_age`).',
+      'The message says when it does. The token that there is stays good meanwhile.',
+    ],
     token_unavailable: [
       'There is no token now that has not expired, and a refresh has not brought one in the time that a reader waits.',
       'The cause stands beside it (`lastError` of `evertoken show NAME`); ask again later.',
@@ -56,6 +60,10 @@ const subjects = {
     invalid_scope: [
       'The scope is unknown to the provider, malformed, or more than was granted.',
       'Ask for less, or have a person consent to more.',
+    ],
+    invalid_target: [
+      'The provider gives no token for that resource (RFC 8707 section 2).',
+      'Ask for one that it knows. The grant goes on.',
     ],
     provider_error: [
       'The provider answered with an error of another kind; its own code and description are in `error` and `errorDescription`.',
@@ -97,6 +105,14 @@ const subjects = {
       'Begin the login again and finish it in the same browser.',
     ],
     consent_denied: ['The person, or the provider, said no.', 'Begin again when they agree.'],
+    id_token_invalid: [
+      'The id_token of the answer is missing, expired, or not for this client or this login (OpenID Connect Core section 3.1.3.7).',
+      'Begin again. Where it stays, check client id and issuer, and look with `EVERTOKEN_LOG=wire`.',
+    ],
+    other_account: [
+      'Somebody else logged in than the login was for.',
+      'Log in with the account of before, or say that it is meant: `evertoken login NAME --other-account`.',
+    ],
     no_refresh_token: [
       'The provider gave no refresh token, so the login ends with its access token.',
       'Ask for the scope or parameter by which it gives one (`offline_access`, `access_type=offline`); `evertoken provider show` knows it for many.',

@@ -2,6 +2,7 @@ import type { Secret } from '../secret.ts'
 import { sealRefreshToken } from './answer.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import type { GrantStore, Moment } from './store.ts'
+import { sealPayload } from './token-payload.ts'
 
 /** A login as a program with its own storage kept it. Times are UTC ms. */
 export interface SavedLogin {
@@ -23,7 +24,7 @@ export function withSavedLogin(
   { time }: Moment,
 ): GrantRecord {
   const fence = record.fence + 1
-  const payload = JSON.stringify({ value: saved.accessToken.reveal(), metadata: saved.metadata })
+  const payload = { value: saved.accessToken.reveal(), metadata: saved.metadata }
   const going: GrantRecord = {
     ...record,
     status: { state: 'active' },
@@ -42,7 +43,7 @@ export function withSavedLogin(
         ...ownToken,
         generation: 1,
         fence,
-        sealed: seal.seal(payload, { grant: record.id, fence, field: 'access_token', ...ownToken }),
+        sealed: sealPayload(seal, record.id, fence, ownToken, payload),
         type: saved.tokenType,
         obtainedAt: saved.obtainedAt,
         expiresAt: saved.expiresAt,

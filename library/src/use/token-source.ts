@@ -8,6 +8,7 @@ import { withSavedLogin } from '../grants/saved-login.ts'
 import type { Seal } from '../grants/seal.ts'
 import type { Timing } from '../grants/timing.ts'
 import type { AccessToken, TokenRequest, TokenSource } from '../grants/token.ts'
+import { openPayload } from '../grants/token-payload.ts'
 import type { Validation } from '../grants/validation.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
@@ -179,9 +180,7 @@ async function saveTokens(
   const renewed = own !== undefined && own.sealed !== findToken(before, ownToken)?.sealed
   const token = own ?? after.tokens.at(-1)
   if (token === undefined || !(rotated || renewed)) return
-  const { scope, resource } = token
-  const text = seal.open(token.sealed, { grant: id, field: 'access_token', scope, resource })
-  const { value, metadata } = JSON.parse(text) as { value: string; metadata: SavedTokens['metadata'] }
+  const { value, metadata } = openPayload(seal, id, token)
   await save({
     refreshToken:
       after.refreshToken === undefined
