@@ -104,6 +104,74 @@ describe('with only the library installed', () => {
     expect(installed.sort()).toEqual(['evertoken', 'jose', 'oauth4webapi'])
   })
 
+  test('what is installed stays within its bounds: two dependencies, 6 MB', () => {
+    const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
+    expect(Object.keys(dependencies)).toEqual(['jose', 'oauth4webapi'])
+    expect(sizeOf(path.join(libraryOnly, 'node_modules'))).toBeLessThan(6_000_000)
+  })
+
+  test('importing any of it does nothing: no dependency is loaded, nothing is left running, no global is changed', async () => {
+    const { exports } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
+    const entries = Object.keys(exports).filter(
+      (entry) => !/package\.json|postgres|testing/.test(entry),
+    )
+    const program = `
+      import { registerHooks } from 'node:module'
+      const loaded = []
+      registerHooks({
+        resolve(specifier, context, next) {
+          if (/^(jose|oauth4webapi|axios|undici|pg)/.test(specifier)) loaded.push(specifier)
+          return next(specifier, context)
+        },
+      })
+      const globals = () => Object.getOwnPropertyNames(globalThis).sort().join()
+      const before = globals()
+      const listeners = process.eventNames().length
+      for (const entry of ${JSON.stringify(entries)}) await import('evertoken' + entry.slice(1))
+      console.log(JSON.stringify({
+        loaded,
+        running: process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY|FSReq)/.test(name)),
+        changed: globals() !== before || process.eventNames().length !== listeners,
+      }))`
+    fs.writeFileSync(path.join(libraryOnly, 'imports.mjs'), program)
+    const ran = await execute(process.execPath, ['imports.mjs'], { cwd: libraryOnly })
+    expect(ran.stderr).toBe('')
+    expect(entries).toEqual(
+      expect.arrayContaining(['.', './fetch', './decorators', './undici', './axios', './sqlite']),
+    )
+    expect(JSON.parse(ran.stdout)).toEqual({ loaded: [], running: [], changed: false })
+  })
+
+  test.each([
+    ['nodenext', { module: 'nodenext', moduleResolution: 'nodenext' }],
+    ['node16', { module: 'node16', moduleResolution: 'node16' }],
+    ['a bundler', { module: 'esnext', moduleResolution: 'bundler' }],
+  ])(
+    'a program of every entry compiles strictly where modules are found as by %s',
+    async (name, resolution) => {
+      const folder = path.join(libraryOnly, `consumer-${name.replace(' ', '-')}`)
+      fs.cpSync(path.join(root, 'test/consumer'), folder, { recursive: true })
+      const compilerOptions = {
+        ...resolution,
+        target: 'es2024',
+        lib: ['es2024', 'esnext.disposable', 'esnext.decorators'],
+        types: ['node'],
+        typeRoots: [path.join(root, 'node_modules/@types')],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noEmit: true,
+      }
+      const project = JSON.stringify({ compilerOptions, include: ['*.ts'] })
+      fs.writeFileSync(path.join(folder, 'tsconfig.json'), project)
+      const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+      expect(await execute(process.execPath, [tsc, '-p', '.'], { cwd: folder })).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: '',
+      })
+    },
+  )
+
   test('the command says what is missing and both ways on, where nobody can be asked', async () => {
     expect(await evertoken(['token', 'billing'])).toEqual({
       code: 1,
@@ -245,6 +313,13 @@ async function install(name: string, specs: string[]) {
   expect(code, stderr).toBe(0)
   return cwd
 }
+
+/** Bytes of all files below a folder. */
+const sizeOf = (folder: string): number =>
+  fs
+    .readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + fs.statSync(path.join(entry.parentPath, entry.name)).size, 0)
 
 /** As in a user's shell: nothing of the npm and the Node options that started this test. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
