@@ -112,9 +112,7 @@ describe('with only the library installed', () => {
 
   test('importing any of it does nothing: no dependency is loaded, nothing is left running, no global is changed', async () => {
     const { exports } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
-    const entries = Object.keys(exports).filter(
-      (entry) => !/package\.json|postgres|testing/.test(entry),
-    )
+    const entries = Object.keys(exports).filter((entry) => !/package\.json|postgres|testing/.test(entry))
     const program = `
       import { registerHooks } from 'node:module'
       const loaded = []

@@ -82,10 +82,9 @@ export class AuthorizedCall {
     // Refused for want of a nonce: that says nothing of the token.
     if (bound && this.#heard(input, response) !== undefined) return response
     if (!(await this.#policy.isRejected(response))) return response
-    // Nobody waits for this: it is for the next request.
-    if (!repeatable) void this.#replaced(undefined)
-    const newer = repeatable ? await this.#replaced(this.#signal) : this.#token
-    if (newer.generation === this.#token.generation) return response
+    const newer = await this.#replaced(this.#signal)
+    // Reported all the same: whoever then sends a new request with a new body has a token for it.
+    if (!repeatable || newer.generation === this.#token.generation) return response
     this.#token = newer
     await discard(response)
     return send()

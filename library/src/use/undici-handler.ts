@@ -123,10 +123,10 @@ export class RefusableHandler implements DispatchHandler {
     if (asked !== undefined)
       return asked === 'again' && repeatable && repeats === undefined ? Promise.resolve(token) : undefined
     if (repeats === 'token' || statusCode < 200 || !isRejected({ statusCode, headers })) return undefined
-    const newer = replaced()
-    // For the next request, where it cannot be for this one.
-    if (!repeatable) return undefined
-    return newer.then((other) => (other.generation === token.generation ? undefined : other))
+    // Reported also where it cannot help this request: it helps the next.
+    return replaced().then((newer) =>
+      repeatable && newer.generation !== token.generation ? newer : undefined,
+    )
   }
 
   #pass(event: () => void): void {
