@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ReauthorizationRequiredError } from '../../src/errors.ts'
 import {
   AccessToken,
   type TokenPresentation,
@@ -208,6 +209,52 @@ describe('an API that refuses every token', () => {
     await Promise.all(Array.from({ length: 20 }, () => call(api)))
     expect(new Set(rejected)).toEqual(new Set([1]))
     expect((await source.getToken()).generation).toBe(2)
+  })
+})
+
+describe('a grant that needs a person again', () => {
+  test('in the middle of a stream lets that go on, and the next call says so', async () => {
+    let over = false
+    const dead = () => new ReauthorizationRequiredError('reauthorization_required', 'consent again')
+    const source: TokenSource = {
+      getToken: async () => {
+        if (over) throw dead()
+        return token(1)
+      },
+      rejected: () => Promise.reject(dead()),
+    }
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const call = authorizedFetch(source, { fetch: async () => new Response(readable) })
+    const answer = await call(api)
+    const writer = writable.getWriter()
+    const reading = answer.text()
+    await writer.write(new TextEncoder().encode('first, '))
+    over = true
+    await expect(call(api)).rejects.toMatchObject({ code: 'reauthorization_required' })
+    await writer.write(new TextEncoder().encode('last'))
+    await writer.close()
+    expect(await reading).toBe('first, last')
+  })
+
+  test('gives the API’s own answer to a request whose token it refused', async () => {
+    const source: TokenSource = {
+      getToken: async () => token(1),
+      rejected: () =>
+        Promise.reject(new ReauthorizationRequiredError('reauthorization_required', 'consent again')),
+    }
+    const refusing: typeof fetch = async () => new Response('refused', { status: 401 })
+    const answer = await authorizedFetch(source, { fetch: refusing })(api)
+    expect([answer.status, await answer.text()]).toEqual([401, 'refused'])
+  })
+})
+
+describe('a body that is gone', () => {
+  test('is the error of fetch, and no token is reported for it', async () => {
+    const { call, rejected } = scripted()
+    const request = new Request(api, { method: 'POST', body: 'text' })
+    await request.text()
+    await expect(call(request)).rejects.toThrow(TypeError)
+    expect(rejected).toEqual([])
   })
 })
 
