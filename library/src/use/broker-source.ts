@@ -11,6 +11,7 @@ import {
   type PeekableTokenSource,
   type RefreshingSourceOptions,
   refreshingSource,
+  type WantedToken,
 } from './refreshing-source.ts'
 
 export interface BrokerSourceOptions extends RefreshingSourceOptions {
@@ -89,8 +90,6 @@ function checkedBase(text: string): URL {
   return base
 }
 
-type Wanted = Pick<TokenRequest, 'scope' | 'resource'>
-
 const scopeText = (scope: NonNullable<TokenRequest['scope']>): string =>
   typeof scope === 'string' ? scope : scope.join(' ')
 
@@ -110,14 +109,15 @@ class BrokerClient {
     this.#send = send ?? ((input, init) => fetch(input, init))
   }
 
-  token({ scope, resource }: Wanted): Promise<IssuedToken> {
+  token({ scope, resource, minTtl }: WantedToken): Promise<IssuedToken> {
     const query = new URLSearchParams()
+    if (minTtl !== undefined) query.set('min_ttl', String(Math.ceil(minTtl)))
     if (scope !== undefined) query.set('scope', scopeText(scope))
     if (resource !== undefined) query.set('resource', resource)
     return this.#ask(`token${query.size === 0 ? '' : `?${query}`}`, { method: 'GET' })
   }
 
-  reported(generation: number, { scope, resource }: Wanted): Promise<IssuedToken> {
+  reported(generation: number, { scope, resource }: WantedToken): Promise<IssuedToken> {
     const report = {
       generation,
       ...(scope !== undefined && { scope: scopeText(scope) }),

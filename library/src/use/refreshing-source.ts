@@ -8,7 +8,7 @@ import { untilAborted } from './abort.ts'
 import { accessTokenOf, type IssuedToken } from './issued-token.ts'
 
 /** Which token is wanted. */
-export interface WantedToken extends Pick<TokenRequest, 'scope' | 'resource'> {
+export interface WantedToken extends Pick<TokenRequest, 'scope' | 'resource' | 'minTtl'> {
   /** The generation that an API refused: another one is wanted. */
   readonly rejected?: number | undefined
 }
@@ -162,7 +162,8 @@ class RefreshingSource implements PeekableTokenSource {
     const enough = left > Math.min(minTtl * 1000, lifetime / 2)
     if (near === 'fresh' && enough) return marked(token, left, minTtl)
     const mayAsk = place.underWay !== undefined || now >= place.notBefore
-    const newer = mayAsk ? this.#renew(place, wanted).catch(() => undefined) : undefined
+    const longer = enough ? wanted : { ...wanted, minTtl }
+    const newer = mayAsk ? this.#renew(place, longer).catch(() => undefined) : undefined
     if (near !== 'mandatory' && enough) return marked(token, left, minTtl)
     const best = await untilAborted(this.#inTime(newer), signal)
     // Gone meanwhile: revoked, or at its end.

@@ -88,6 +88,18 @@ describe('a broker source', () => {
     expect(asked[0]?.at).toBe('GET /v1/grants/billing/token?scope=a+b&resource=https%3A%2F%2Fapi.example%2F')
   })
 
+  test('asks for a token that lives longer where a reader needs one', async () => {
+    const { source, asked, clock, answerWith } = await broker()
+    await source.getToken({ minTtl: 1000 })
+    await clock.advance(45 * minute)
+    answerWith(tokenOf(8))
+    expect((await source.getToken({ minTtl: 1000.5 })).generation).toBe(8)
+    expect(asked.map(({ at }) => at)).toEqual([
+      'GET /v1/grants/billing/token',
+      'GET /v1/grants/billing/token?min_ttl=1001',
+    ])
+  })
+
   test('passes on how the API wants the token, and what else may be known of it', async () => {
     const { source, answerWith } = await broker()
     answerWith(
