@@ -23,6 +23,8 @@ export {
   type GrantOptions,
   type JwtBearerOptions,
   jwtBearer,
+  type PasswordCredentialsOptions,
+  passwordCredentials,
   type RefreshTokenOptions,
   refreshToken,
   type SigningKeyOptions,
@@ -36,6 +38,7 @@ export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'
 export { type CrowdedLogins, crowdedLogins, type SharedLoginLimit } from './grants/login-limit.ts'
 export type { Notice, NoticeKind } from './grants/notice.ts'
+export type { LoginCredentials } from './grants/password-login.ts'
 export { checkProfile } from './grants/profile-check.ts'
 export { variablePattern } from './grants/profile-variables.ts'
 export type { RegistrationOptions } from './grants/registration.ts'

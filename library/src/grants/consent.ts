@@ -212,24 +212,50 @@ async function definedGrant({ store }: ConsentContext, id: string): Promise<Defi
   return { record, definition }
 }
 
-/** Throws `unknown_grant`, and `invalid_request` for a grant that needs nobody. */
-export async function grantToConsentTo(context: ConsentContext, id: string): Promise<DefinedGrant> {
+/** Throws `unknown_grant`, and `invalid_request` for a grant to which nobody consents in that way. */
+export async function grantToConsentTo(
+  context: ConsentContext,
+  id: string,
+  by: 'authorization_code' | 'password' = 'authorization_code',
+): Promise<DefinedGrant> {
   const grant = await definedGrant(context, id)
   const { grantType } = grant.definition
-  if (grantType !== 'authorization_code')
-    throw new EvertokenError(
-      'invalid_request',
-      `grant ${id} is of type ${grantType}: nobody consents to it`,
-      {
-        grant: id,
-        advice:
-          grant.definition.secondaryOf === undefined
-            ? 'Only authorization_code grants need a login; the others go on by themselves.'
-            : `It came with ${grant.definition.secondaryOf}, and comes anew with that: evertoken login ${grant.definition.secondaryOf}.`,
-      },
-    )
+  if (grantType !== by) throw notSo(id, grant.definition, by)
   return grant
 }
+
+function notSo(
+  id: string,
+  { grantType, secondaryOf }: Pick<GrantDefinition, 'grantType' | 'secondaryOf'>,
+  by: 'authorization_code' | 'password',
+): EvertokenError {
+  const what = by === 'password' ? 'nobody logs in to it with a password' : 'nobody consents to it'
+  const advice = {
+    password: 'It is logged in with a user name and a password: keeper.login, or evertoken login.',
+    authorization_code:
+      'A person consents to it at the provider: evertoken login, or POST …/connect on the broker.',
+    other:
+      secondaryOf === undefined
+        ? 'Only authorization_code and password grants need a login; the others go on by themselves.'
+        : `It came with ${secondaryOf}, and comes anew with that: evertoken login ${secondaryOf}.`,
+  }
+  const kind = grantType === 'password' || grantType === 'authorization_code' ? grantType : 'other'
+  return new EvertokenError('invalid_request', `grant ${id} is of type ${grantType}: ${what}`, {
+    grant: id,
+    advice: advice[kind],
+  })
+}
+
+/** Not one that was added under the name meanwhile, nor one that has become another client's. */
+export const isSameGrant = (begun: GrantRecord, now: GrantRecord): boolean =>
+  now.createdAt === begun.createdAt && now.grantType === begun.grantType && now.circuit === begun.circuit
+
+/** For a consent whose grant is gone: its tokens belong to nothing here. */
+export const replaced = (id: string): EvertokenError =>
+  new EvertokenError('state_unknown', `grant ${id} has become another one while it waited for a consent`, {
+    grant: id,
+    advice: 'Begin the consent again.',
+  })
 
 const unknownState = (): EvertokenError =>
   new EvertokenError(

@@ -2,6 +2,7 @@ import { EvertokenError } from '../errors.ts'
 import type { ConsentContext, Consented, ConsentOptions, ConsentRequest } from './consent.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import type { GrantRecord } from './grant.ts'
+import type { LoginCredentials } from './password-login.ts'
 import type { GrantSummary } from './summary.ts'
 
 /** Consents of people, begun and finished; each loads its code when somebody first asks for it. */
@@ -26,6 +27,11 @@ export class Consents {
   async finish(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
     const { finishConsent } = await import('./consent.ts')
     return this.#told(await finishConsent(this.#context, callback, binding))
+  }
+
+  async logIn(id: string, credentials: LoginCredentials): Promise<GrantSummary> {
+    const { logIn } = await import('./password-login.ts')
+    return this.#told(await logIn(this.#context, id, credentials))
   }
 
   async beginOnDevice(id: string, options: DeviceConsentOptions): Promise<DeviceConsent> {

@@ -132,6 +132,9 @@ export type AuthorizationCodeOptions = ClientOptions &
     authorizationParameters?: Readonly<Record<string, string>> | undefined
   }
 
+/** RFC 6749 section 4.3. The user name and the password are no part of it: they are given to `keeper.login`. */
+export type PasswordCredentialsOptions = ClientOptions & GrantOptions
+
 export type RefreshTokenOptions = ClientOptions &
   GrantOptions & {
     clientId: string
@@ -185,6 +188,9 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
   }
 }
 
+/** What is brought says who asks: the client need not be named (RFC 7521 section 4.1, RFC 6749 section 4.3.2). */
+const anonymous: readonly GrantType[] = ['jwt_bearer', 'password']
+
 function resolve(
   grantType: GrantType,
   { options, dialect, api }: ProfiledOptions<ClientOptions & GrantOptions>,
@@ -219,7 +225,8 @@ function resolve(
     assumedLifetime: checkedLifetime(options.assumedLifetime, 'assumedLifetime'),
     ...more,
   }
-  if (definition.client.clientId === '' && grantType !== 'jwt_bearer') throw invalid('clientId is missing')
+  if (definition.client.clientId === '' && !anonymous.includes(grantType))
+    throw invalid('clientId is missing')
   return Object.freeze(definition)
 }
 
@@ -259,6 +266,14 @@ export function authorizationCode(options: AuthorizationCodeOptions): GrantDefin
   return resolve('authorization_code', profiled, {
     authorizationParameters: Object.freeze({ ...options.authorizationParameters }),
   })
+}
+
+/**
+ * A person's login by user name and password (RFC 6749 section 4.3), for providers that have nothing else. Pending until
+ * somebody has logged in with `keeper.login`; it lives by its refresh token, and neither of the two is kept.
+ */
+export function passwordCredentials(options: PasswordCredentialsOptions): GrantDefinition {
+  return resolve('password', withProfile('password', options), {})
 }
 
 /** A login that began elsewhere: its newest refresh token goes in, and from then on only evertoken spends it. */

@@ -1,7 +1,14 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { DeviceAuthorization, DeviceAuthorizationAnswer } from '../oauth/device-authorization.ts'
-import { type ConsentContext, type Consented, grantToConsentTo, keepConsent } from './consent.ts'
+import {
+  type ConsentContext,
+  type Consented,
+  grantToConsentTo,
+  isSameGrant,
+  keepConsent,
+  replaced,
+} from './consent.ts'
 import type { GrantDefinition } from './definition.ts'
 import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
 import type { GrantRecord } from './grant.ts'
@@ -134,16 +141,6 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
     }
   }
 }
-
-/** Not one that was added under the name meanwhile, nor one that has become another client's. */
-const isSameGrant = (begun: GrantRecord, now: GrantRecord): boolean =>
-  now.createdAt === begun.createdAt && now.grantType === begun.grantType && now.circuit === begun.circuit
-
-const replaced = (id: string): EvertokenError =>
-  new EvertokenError('state_unknown', `grant ${id} has become another one while it waited for a consent`, {
-    grant: id,
-    advice: 'Begin the consent again.',
-  })
 
 /** What came in place of a code to show. */
 function beginError(

@@ -6,7 +6,20 @@ import { type Notice, notify } from './notice.ts'
 import { freshness } from './schedule.ts'
 
 /** How a grant is obtained, and so how its next token is. */
-export type GrantType = 'client_credentials' | 'authorization_code' | 'refresh_token' | 'jwt_bearer'
+export type GrantType =
+  | 'client_credentials'
+  | 'authorization_code'
+  | 'refresh_token'
+  | 'jwt_bearer'
+  | 'password'
+
+/** Whether tokens are minted from what the definition holds: there is no refresh token to spend, and no login to lose. */
+export const mints = (grantType: GrantType): boolean =>
+  grantType === 'client_credentials' || grantType === 'jwt_bearer'
+
+/** Whether there is nothing to serve before a person has logged in. */
+export const needsLogin = (grantType: GrantType): boolean =>
+  grantType === 'authorization_code' || grantType === 'password'
 
 /**
  * Where a grant stands. Every change goes through a function of this folder, inside one transaction of the store.

@@ -24,6 +24,7 @@ import {
   tokenKey,
   type UpstreamRevocation,
 } from './grant.ts'
+import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
 import { unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
@@ -369,6 +370,17 @@ export class Keeper implements AsyncDisposable {
   /** Finishes it with the URL the provider sent the person back to. */
   finishConsent(callback: URL | URLSearchParams, binding?: string): Promise<GrantSummary> {
     return this.#consents.finish(callback, binding)
+  }
+
+  /**
+   * Logs a person in with a user name and a password (RFC 6749 section 4.3): for grants of type `password`. They are sent once
+   * and kept nowhere; afterwards the grant lives by its refresh token, until that dies and the person logs in again.
+   *
+   * @throws EvertokenError `unknown_grant`, `invalid_request`, `empty_secret`, and what a token request may bring:
+   *   `invalid_grant` for a wrong password, mostly. The grant stays as it was.
+   */
+  login(id: string, credentials: LoginCredentials): Promise<GrantSummary> {
+    return this.#consents.logIn(id, credentials)
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { GrantType } from './grant.ts'
+import { type GrantType, mints } from './grant.ts'
 import {
   isWindowed,
   type LifetimeFacts,
@@ -48,10 +48,6 @@ export interface LifetimeOptions {
 const milliseconds = (seconds: number | undefined): number | undefined =>
   seconds === undefined ? undefined : seconds * 1000
 
-/** Nothing is rotated where each token is minted from what the definition holds. */
-const mints = (grantType: GrantType): boolean =>
-  grantType === 'client_credentials' || grantType === 'jwt_bearer'
-
 /**
  * The facts of a grant's definition, frozen.
  *
@@ -69,6 +65,7 @@ export function lifetimeFacts(
       `replayClass ${String(stated)} is not known`,
       `The classes are ${replayClasses.join(', ')}.`,
     )
+  // Nothing is rotated where each token is minted.
   const facts: LifetimeFacts = {
     replayClass: mints(grantType) ? 'non_rotating' : stated,
     reuseWindow: mints(grantType) ? 0 : reuseWindow(stated, options.reuseWindow),

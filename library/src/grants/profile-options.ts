@@ -2,7 +2,7 @@ import { fillTemplate } from '../oauth/template.ts'
 import type { ProviderDialect } from '../providers/dialect.ts'
 import type { ProfileLifetimes, ProviderProfile } from '../providers/profile.ts'
 import type { ClientAuthenticationMethod, ClientOptions, GrantOptions } from './definition.ts'
-import type { GrantType } from './grant.ts'
+import { type GrantType, mints } from './grant.ts'
 import { isWindowed, type ReplayClass } from './lifetime-facts.ts'
 import type { LifetimeOptions } from './lifetime-options.ts'
 import { invalid } from './option-check.ts'
@@ -159,7 +159,7 @@ function replayOf(
   given: LifetimeOptions,
 ): Pick<LifetimeOptions, 'replayClass' | 'reuseWindow'> {
   const { replayClass, reuseWindow } = given
-  if (grantType === 'client_credentials' || grantType === 'jwt_bearer') return { replayClass, reuseWindow }
+  if (mints(grantType)) return { replayClass, reuseWindow }
   const { replay_class: said, reuse_window: window } = profile.lifetimes ?? {}
   const held: ReplayClass | undefined = replayClass ?? (isRecalled(profile) ? undefined : said)
   const windowed = held !== undefined && isWindowed({ replayClass: held })

@@ -4,6 +4,8 @@ import {
   type GrantRecord,
   type GrantStatus,
   type HeldRefreshToken,
+  mints,
+  needsLogin,
   noRefreshToken,
   refreshes,
 } from './grant.ts'
@@ -40,12 +42,6 @@ function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<
   if (fine) return Object.freeze({ ...labels })
   throw new EvertokenError('invalid_configuration', 'labels are at most 32 short texts by name')
 }
-
-/** Tokens are minted from what the definition holds, without a login to lose. */
-const mints = ({ grantType }: GrantDefinition): boolean =>
-  grantType === 'client_credentials' || grantType === 'jwt_bearer'
-
-const needsConsent = (definition: GrantDefinition): boolean => definition.grantType === 'authorization_code'
 
 function imported(
   store: GrantStore,
@@ -88,7 +84,7 @@ function described(
   }
 }
 
-/** A grant seen for the first time: due at once, or pending until a person consents. */
+/** A grant seen for the first time: due at once, or pending until a person has logged in. */
 export function newGrant(
   store: GrantStore,
   id: string,
@@ -97,7 +93,7 @@ export function newGrant(
   utc: number,
   { time }: Moment,
 ): GrantRecord {
-  const pending = needsConsent(definition)
+  const pending = needsLogin(definition.grantType)
   const status: GrantStatus = pending ? { state: 'pending' } : { state: 'active' }
   return {
     id,
@@ -168,7 +164,7 @@ export function changedGrant(
   // What was refused was the old key or token: the new one has not been asked about.
   const anotherChance =
     (state === 'suspect' || state === 'reauthorization_required') &&
-    (received !== undefined || mints(definition))
+    (received !== undefined || mints(definition.grantType))
   const status: GrantStatus = anotherChance ? { state: 'active' } : record.status
   return {
     ...record,

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError, ProviderError } from '../errors.ts'
-import type { GrantRecord, UpstreamRevocation } from './grant.ts'
+import { type GrantRecord, mints, type UpstreamRevocation } from './grant.ts'
 import { unknownGrant } from './reading.ts'
 import { revocable, revoke } from './revocation.ts'
 import type { Change, GrantStore, Moment } from './store.ts'
@@ -92,7 +92,7 @@ function upstreamOf(record: GrantRecord, login: RevokedLogin): UpstreamRevocatio
     )
   if (status.state === 'revoked' && status.upstream !== 'failed') return status.upstream
   // Minted tokens end by themselves, and without a login there is nothing else to end.
-  if (record.grantType === 'client_credentials' || record.grantType === 'jwt_bearer') return 'failed'
+  if (mints(record.grantType)) return 'failed'
   if (status.state === 'revoked')
     throw new EvertokenError(
       'grant_revoked',

@@ -9,7 +9,7 @@ import { markSent, withoutLease } from './attempt.ts'
 import { type Claimed, keyOf, lastTry, type Why } from './claim.ts'
 import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { drain } from './drain.ts'
-import { findToken, type GrantRecord, parentOf, quarantine } from './grant.ts'
+import { findToken, type GrantRecord, mints, parentOf, quarantine } from './grant.ts'
 import { type FailedOutcome, judge, type Outcome } from './outcome.ts'
 import { probe } from './probe.ts'
 import { mandatoryAt, unresolvedOf } from './recovery.ts'
@@ -63,7 +63,7 @@ async function follow(
   context.faultPoint?.('post_open')
 
   const { definition, held } = opened
-  if (held === undefined && needsRefreshToken(definition)) return settled(spending, nothingToSpend)
+  if (held === undefined && !mints(record.grantType)) return settled(spending, nothingToSpend)
   const server = await context.serverOf(definition).catch((error: unknown) => neverSent(error))
   if ('verdict' in server) {
     circuits.report(record.circuit, { grant: record.id, outcome: server })
@@ -221,9 +221,6 @@ function open(store: GrantStore, record: GrantRecord): Opened {
       : new Secret(store.seal.open(record.refreshToken.sealed, { grant: record.id, field: 'refresh_token' }))
   return { definition, held }
 }
-
-const needsRefreshToken = ({ grantType }: GrantDefinition): boolean =>
-  grantType === 'authorization_code' || grantType === 'refresh_token'
 
 const nothingToSpend: FailedOutcome = {
   verdict: 'rejected',

@@ -59,6 +59,7 @@ export async function sendTokenMessage(
       return jwtBearerGrant(server, client, { ...message, assertion }, wire)
     }
     case 'authorization_code':
+    case 'password':
     case 'refresh_token': {
       const { refreshTokenGrant } = await messages.refreshToken()
       // RFC 6749 section 6: without a scope the new token has the one that was granted.

@@ -24,6 +24,7 @@ export interface TokenRequestMessage {
 const grantTypes = {
   exchange: 'authorization_code',
   refresh: 'refresh_token',
+  login: 'password',
   client_credentials: 'client_credentials',
   jwt_bearer: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
   device_token: 'urn:ietf:params:oauth:grant-type:device_code',

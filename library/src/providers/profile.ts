@@ -57,6 +57,8 @@ export interface ProviderProfile {
 export type Operation =
   | 'authorize'
   | 'exchange'
+  /** A person's user name and password for tokens, RFC 6749 section 4.3. */
+  | 'login'
   | 'refresh'
   | 'client_credentials'
   | 'jwt_bearer'

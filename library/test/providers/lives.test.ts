@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { jwtBearer, refreshToken } from '../../src/grants/definition.ts'
+import { jwtBearer, passwordCredentials, refreshToken } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
 import { nodeTransport } from '../../src/oauth/node-transport.ts'
 import { catalogueProfile } from '../../src/providers/catalogue.ts'
@@ -10,6 +10,7 @@ import { httpServer } from '../oauth/servers.ts'
 const minute = 60_000
 const hour = 60 * minute
 const subscription = 'k3y0'.repeat(8)
+const password = 'hunter2 "quoted"'
 
 describe('Quartile, as the catalogue has it', () => {
   /** Answers as its documentation shows: 201, nested, moments without a zone, each refresh token good once. */
@@ -17,15 +18,21 @@ describe('Quartile, as the catalogue has it', () => {
     const { clock, run, pass, failure } = await practised()
     const requests: { path: string | undefined; key: unknown; body: Record<string, unknown> }[] = []
     let live = 'refresh-0'
+    let gate: Promise<void> | undefined
     const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 19)
     const origin = await httpServer(async (request, response) => {
       let text = ''
       for await (const chunk of request.setEncoding('utf8')) text += chunk
       const body = JSON.parse(text) as Record<string, unknown>
       requests.push({ path: request.url, key: request.headers['subscription-key'], body })
-      if (body.token !== live) {
+      await gate
+      const good = request.url?.endsWith('/login')
+        ? body.username === 'ann@example.com' && body.password === password
+        : body.token === live
+      if (!good) {
         response.writeHead(401, { 'content-type': 'application/json' })
-        response.end(JSON.stringify({ error: 'invalid_grant', error_description: `no ${body.token}` }))
+        const quoted = body.token ?? body.password
+        response.end(JSON.stringify({ error: 'invalid_grant', error_description: `no ${quoted}` }))
         return
       }
       live = `refresh-${requests.length}`
@@ -46,27 +53,51 @@ describe('Quartile, as the catalogue has it', () => {
       )
     })
     const wire = nodeTransport()
+    let underWay = 0
     const keeper = await Keeper.open({
       store: memoryStore({ clock, ephemeral: true }),
       clock,
-      transport: (request) =>
-        wire({ ...request, url: request.url.replace('https://api.quartile.com', origin) }),
+      transport: async (request) => {
+        underWay += 1
+        try {
+          return await wire({ ...request, url: request.url.replace('https://api.quartile.com', origin) })
+        } finally {
+          underWay -= 1
+        }
+      },
     })
-    const definition = refreshToken({
-      profile: catalogueProfile('quartile'),
-      variables: { subscription_key: subscription },
-      clientId: 'us',
-      refreshToken: 'refresh-0',
-    })
-    await keeper.add('ads', definition)
+    const options = { profile: catalogueProfile('quartile'), variables: { subscription_key: subscription } }
+    /** From now on no answer comes before `open` is called. */
+    const close = (): (() => void) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = promise
+      return () => {
+        gate = undefined
+        resolve()
+      }
+    }
     const kill = (): void => {
       live = 'none'
     }
-    return { keeper, clock, run, pass, failure, requests, kill }
+    return { keeper, clock, run, pass, failure, requests, kill, close, options, busy: () => underWay > 0 }
+  }
+
+  async function imported() {
+    const world = await quartile()
+    const definition = refreshToken({ ...world.options, clientId: 'us', refreshToken: 'refresh-0' })
+    await world.keeper.add('ads', definition)
+    return world
+  }
+
+  async function loggedIn() {
+    const world = await quartile()
+    await world.keeper.add('ads', passwordCredentials(world.options))
+    await world.run(world.keeper.login('ads', { username: 'ann@example.com', password }))
+    return world
   }
 
   test('an imported refresh token is renewed as JSON at its own address, life after life', async () => {
-    const { keeper, clock, run, pass, requests } = await quartile()
+    const { keeper, clock, run, pass, requests } = await imported()
     const first = await run(keeper.getToken('ads'))
     expect(first).toMatchObject({ value: 'access-1', type: 'Bearer' })
     expect(first.expiresAt - clock.now()).toBeGreaterThan(12 * hour - 2_000)
@@ -80,8 +111,48 @@ describe('Quartile, as the catalogue has it', () => {
     await run(keeper.close())
   })
 
-  test('a refused refresh token needs a person at last, and nothing told quotes it', async () => {
-    const { keeper, run, pass, failure, kill, requests } = await quartile()
+  test('a login by password is one request of JSON, and lives by its refresh tokens afterwards', async () => {
+    const { keeper, clock, run, pass, requests } = await loggedIn()
+    expect(await keeper.show('ads')).toMatchObject({ state: 'active', grantType: 'password', generation: 1 })
+    const first = await run(keeper.getToken('ads'))
+    expect(first).toMatchObject({ value: 'access-1', type: 'Bearer' })
+    expect(first.expiresAt - clock.now()).toBeGreaterThan(12 * hour - 2_000)
+    for (const life of [2, 3]) {
+      await pass(12 * hour)
+      expect((await run(keeper.getToken('ads'))).value).toBe(`access-${life}`)
+    }
+    expect(requests).toEqual([
+      { path: '/auth/v2/login', key: subscription, body: { username: 'ann@example.com', password } },
+      { path: '/auth/v2/refresh', key: subscription, body: { token: 'refresh-1' } },
+      { path: '/auth/v2/refresh', key: subscription, body: { token: 'refresh-2' } },
+    ])
+    await run(keeper.close())
+  })
+
+  test('while it is refreshed readers wait for the new token, because the old one dies with the refresh', async () => {
+    const { keeper, clock, run, pass, requests, close, busy } = await loggedIn()
+    expect((await run(keeper.getToken('ads'))).value).toBe('access-1')
+    // Five minutes before the end: the old token has not expired, and would still be handed out elsewhere.
+    await pass(12 * hour - 5 * minute)
+    const open = close()
+    const tended = keeper.tend('ads')
+    await clock.until(
+      (async () => {
+        while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve))
+      })(),
+    )
+    const read: string[] = []
+    const readers = [1, 2, 3].map(async () => read.push((await keeper.getToken('ads')).value))
+    await clock.advance(0)
+    expect(read).toEqual([])
+    open()
+    await clock.until(Promise.all([tended, ...readers]), busy)
+    expect(read).toEqual(['access-2', 'access-2', 'access-2'])
+    await run(keeper.close())
+  })
+
+  test('a refused refresh token needs a person at last, who logs in again under the same name; nothing told quotes a secret', async () => {
+    const { keeper, run, pass, failure, kill, requests } = await loggedIn()
     await run(keeper.getToken('ads'))
     kill()
     await pass(12 * hour)
@@ -93,8 +164,15 @@ describe('Quartile, as the catalogue has it', () => {
     const shown = await keeper.show('ads')
     expect(shown).toMatchObject({ state: 'reauthorization_required' })
     expect(requests).toHaveLength(4)
-    const told = JSON.stringify([refused.message, shown])
-    expect(told).not.toMatch(/refresh-\d|k3y0/)
+    const wrong = await failure(
+      keeper.login('ads', { username: 'ann@example.com', password: 'hunter3-wrong' }),
+    )
+    expect(wrong).toMatchObject({ code: 'invalid_grant', advice: expect.stringContaining('the password') })
+    expect(await keeper.show('ads')).toMatchObject({ state: 'reauthorization_required' })
+    await run(keeper.login('ads', { username: 'ann@example.com', password }))
+    expect((await run(keeper.getToken('ads'))).value).toBe('access-6')
+    const told = JSON.stringify([refused.message, shown, wrong, wrong.message, await keeper.notices()])
+    expect(told).not.toMatch(/refresh-\d|k3y0|hunter/)
     await run(keeper.close())
   })
 })

@@ -62,6 +62,7 @@ const operations = [
   'all',
   'authorize',
   'exchange',
+  'login',
   'refresh',
   'client_credentials',
   'jwt_bearer',
