@@ -10,6 +10,9 @@ export function checkConsentable({ id, grantType }: Pick<GrantSummary, 'id' | 'g
       : ''
   throw new EvertokenError('invalid_request', `grant ${id} is of type ${grantType}: nobody consents to it`, {
     grant: id,
-    advice: `Only authorization_code grants need a login; the others go on by themselves.${beside}`,
+    advice:
+      grantType === 'password'
+        ? 'It is logged in with a user name and a password, where its store is: evertoken login, or keeper.login.'
+        : `Only authorization_code and password grants need a login; the others go on by themselves.${beside}`,
   })
 }

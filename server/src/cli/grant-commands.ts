@@ -24,6 +24,7 @@ export function registerGrantCommands(program: Command, environment: Environment
         'authorization_code',
         'jwt_bearer',
         'refresh_token',
+        'password',
       ]),
     )
     .option('--no-check', 'do not fetch a first token to prove the grant')
@@ -33,7 +34,7 @@ export function registerGrantCommands(program: Command, environment: Environment
     )
 
   described(onGrants(program.command('login')))
-    .description('consent to a grant in the browser, for the first time or again')
+    .description('consent to a grant in the browser, or log in by password, for the first time or again')
     .argument(...name)
     .option('--port <port>', 'port of the redirect URI http://127.0.0.1:PORT/callback; default: any', portOf)
     .option('--paste', 'the browser is on another machine: paste the address at which it ends')
@@ -45,6 +46,17 @@ export function registerGrantCommands(program: Command, environment: Environment
     )
     .option('--no-open', 'print the link and open no browser')
     .option('--other-account', 'whoever logs in may be another than before; the grant is theirs then')
+    .addOption(
+      new Option('--as <grant>', 'call the grant so; <name> is then the provider').conflicts(['provider']),
+    )
+    .addOption(
+      new Option(
+        '--username <name>',
+        'log in by user name and password, where the provider has nothing else; local store',
+      ).conflicts(['paste', 'port', 'device']),
+    )
+    .option('--password-file <file>', 'holds the password, which is used once; mode 0600; - is stdin')
+    .option('--password-env <variable>', 'the environment variable that holds it; default: it is asked for')
     .addHelpText('after', examples.login)
     .action(async (id: string, options: LoginOptions) =>
       (await import('./login.ts')).login(id, options, environment),
@@ -230,6 +242,7 @@ Examples:
   $ evertoken login work
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
   $ evertoken login work --provider google --client-id abc --client-secret-file secret --scope openid
+  $ evertoken login quartile --as ads --username ann@example.com --variable-env subscription_key=KEY
   $ evertoken login work --paste
   $ evertoken login work --device
   $ evertoken login work --other-account`,

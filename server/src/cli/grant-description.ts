@@ -24,7 +24,7 @@ export function missingOf(answers: GrantAnswers): Required[] {
   const profile = answers.provider !== undefined
   if (!profile && answers.tokenUrl === undefined) wanted.push('issuer')
   else if (!profile && type === 'authorization_code' && isNowhere(answers)) wanted.push('authorizationUrl')
-  if (type !== 'jwt_bearer') wanted.push('clientId')
+  if (type !== 'jwt_bearer' && type !== 'password') wanted.push('clientId')
   if (type === 'client_credentials' && secretAuthenticates(answers)) wanted.push('clientSecret')
   if (type === 'refresh_token') wanted.push('refreshToken')
   if (type === 'jwt_bearer') wanted.push('assertionIssuer')

@@ -11,6 +11,7 @@ const types: readonly Choice<GrantTypeName>[] = [
   { value: 'authorization_code', label: "A person's login", hint: 'in the browser, once' },
   { value: 'jwt_bearer', label: 'Signed assertion', hint: 'a service account with a private key' },
   { value: 'refresh_token', label: 'Refresh token', hint: 'a login that began elsewhere' },
+  { value: 'password', label: "A person's password", hint: 'sent once, by evertoken login; never kept' },
 ]
 
 const algorithms: readonly Choice<Algorithm>[] = [

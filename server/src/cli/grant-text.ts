@@ -175,7 +175,7 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
     case 'revoking':
       return 'The provider is told again by itself. Nothing is to be done.'
     case 'revoked':
-      return grantType === 'authorization_code'
+      return grantType === 'authorization_code' || grantType === 'password'
         ? `evertoken login ${id} begins a new login, evertoken remove ${id} forgets it.`
         : `evertoken remove ${id} forgets it; it may then be added anew.`
     case 'active':

@@ -3,6 +3,7 @@ import type {
   ConsentRequest,
   DeviceConsent,
   GrantSummary,
+  LoginCredentials,
   RemovalOptions,
   StoredNotice,
   TokenRequest,
@@ -31,6 +32,8 @@ export type Consent =
       finish(callback: URL): Promise<GrantSummary>
       /** On another device, from which nobody comes back. */
       beginOnDevice(id: string, signal: AbortSignal, otherAccount?: boolean): Promise<DeviceConsent>
+      /** By user name and password, without a page of the provider's. */
+      logIn(id: string, credentials: LoginCredentials): Promise<GrantSummary>
     }
   /** To the broker, from a page of its own. */
   | {

@@ -67,6 +67,7 @@ function grantsOf(keeper: Keeper): Grants {
       begin: (id, redirectUri, otherAccount) => keeper.beginConsent(id, { redirectUri, otherAccount }),
       finish: (callback) => keeper.finishConsent(callback),
       beginOnDevice: (id, signal, otherAccount) => keeper.beginDeviceConsent(id, { signal, otherAccount }),
+      logIn: (id, credentials) => keeper.login(id, credentials),
     },
     token: (id, request) => keeper.getToken(id, request),
     list: () => everyGrant(keeper),

@@ -10,6 +10,7 @@ import { completed } from './grant-questions.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, openGrants } from './grants.ts'
 import { localLogin } from './local-login.ts'
+import { checkAnswerable, type GivenCredentials, givenCredentials, passwordLogin } from './password-login.ts'
 
 export interface LoginOptions extends GrantFlags {
   /** `--port PORT` of the redirect URI; default any that is free. */
@@ -22,16 +23,30 @@ export interface LoginOptions extends GrantFlags {
   otherAccount?: boolean | undefined
   /** False with `--no-open`: the link is only printed. */
   open: boolean
+  /** `--as NAME`: of the grant; what is named before it is then a provider. */
+  as?: string | undefined
+  /** `--username NAME`, for a login by password. */
+  username?: string | undefined
+  passwordFile?: string | undefined
+  passwordEnv?: string | undefined
 }
 
-/** A person consents to a grant, for the first time or again; the grant keeps its name. */
-export async function login(id: string, options: LoginOptions, environment: Environment): Promise<void> {
+/**
+ * A person consents to a grant, for the first time or again; the grant keeps its name.
+ *
+ * @param name of the grant, or of the provider where `--as` names the grant.
+ */
+export async function login(name: string, given: LoginOptions, environment: Environment): Promise<void> {
+  const { as: id = name } = given
+  const options = given.as === undefined ? given : { ...given, provider: name }
+  const credentials = await givenCredentials(options, environment)
   await using grants = await openGrants(options, environment, true)
   const { consent } = grants
   if (consent.kind === 'broker' && options.device === true) throw noDeviceAt(grants.location)
-  const before = await existing(id, grants, options, environment)
-  const grant =
-    consent.kind === 'here'
+  const before = await existing(id, grants, options, credentials, environment)
+  const grant = isByPassword(before)
+    ? await passwordLogin(id, consent, credentials, environment)
+    : consent.kind === 'here'
       ? await localLogin(id, consent, options, environment)
       : await brokerLogin(before, consent, grants, options, environment)
   if (grant.loginLimit !== undefined) await warnOfCrowdAround(grant, grants, environment)
@@ -48,17 +63,38 @@ const noDeviceAt = (location: string): EvertokenError =>
       'Without it you get a link to a page of the broker, which any browser can open; --data DIR names a local store.',
   })
 
+const isByPassword = ({ grantType }: GrantSummary): boolean => grantType === 'password'
+
+/** A provider with a login by user name and password, and no page of its own to send a person to. */
+async function knowsOnlyPasswords({ provider }: LoginOptions): Promise<boolean> {
+  if (provider === undefined) return false
+  const { catalogueProfile } = await import('evertoken/providers')
+  const profile = catalogueProfile(provider)
+  return (
+    profile?.requests?.login !== undefined &&
+    profile.issuer === undefined &&
+    profile.authorization_url === undefined &&
+    profile.device_authorization_url === undefined
+  )
+}
+
 /** The grant of that name, or a new one of what the flags and answers say. */
 async function existing(
   id: string,
   grants: Grants,
   options: LoginOptions,
+  credentials: GivenCredentials,
   environment: Environment,
 ): Promise<GrantSummary> {
   const described = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
   try {
     const grant = await grants.show(id)
-    checkConsentable(grant)
+    if (!isByPassword(grant)) checkConsentable(grant)
+    if (!isByPassword(grant) && credentials.username !== undefined)
+      throw new EvertokenError('usage', `${id} takes no password: a person consents to it at the provider`, {
+        grant: id,
+        advice: `Leave --username away: evertoken login ${id}`,
+      })
     if (described !== undefined)
       environment.stderr.write(
         `evertoken: there is a grant ${id} already; it is logged in as it was added, and what the flags say of it is not used\n`,
@@ -79,7 +115,10 @@ async function existing(
       const { tellOfProvider } = await import('./provider-advice.ts')
       tellOfProvider(options.provider, environment)
     }
-    const answers = await answersFrom({ ...options, type: 'authorization_code' }, environment)
+    const byPassword = options.username !== undefined || (await knowsOnlyPasswords(options))
+    if (byPassword) checkAnswerable(id, credentials, environment)
+    const type = byPassword ? 'password' : 'authorization_code'
+    const answers = await answersFrom({ ...options, type }, environment)
     return grants.add(id, describedGrant(await completed(id, answers, environment)))
   }
 }

@@ -37,6 +37,7 @@ const operations = {
   all: request('Every request; what stands under one of the others goes over it.'),
   authorize: request('The authorization request, which a browser carries.'),
   exchange: request('The authorization code for tokens.'),
+  login: request("A person's user name and password for tokens (RFC 6749 section 4.3)."),
   refresh: request('The refresh token for new tokens.'),
   client_credentials: request('A token for the client itself.'),
   jwt_bearer: request('A signed assertion for a token (RFC 7523).'),

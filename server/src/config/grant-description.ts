@@ -8,6 +8,7 @@ import {
   type GrantOptions,
   jwtBearer,
   type LifetimeOptions,
+  passwordCredentials,
   refreshToken,
   type SigningKeyOptions,
 } from 'evertoken'
@@ -101,6 +102,8 @@ export function describedGrant(
           assertion: { ...assertion, key: signingKey(assertion.key, written, place) },
         })
       }
+      case 'password':
+        return passwordCredentials({ ...options, clientId })
       default:
         return grant.grant_type satisfies never
     }

@@ -207,8 +207,8 @@ export type ClientDescription = Static<typeof client>
 
 const grant = {
   grant_type: oneOf(
-    ['client_credentials', 'authorization_code', 'refresh_token', 'jwt_bearer'],
-    'How the grant is obtained; refresh_token imports a login that began elsewhere.',
+    ['client_credentials', 'authorization_code', 'refresh_token', 'jwt_bearer', 'password'],
+    'How the grant is obtained; refresh_token imports a login that began elsewhere, password is one by user name and password, which evertoken login asks for.',
   ),
   scope: Type.Optional(texts('Scope: a list, or one text with spaces.')),
   resource: Type.Optional(texts('Resource indicators (RFC 8707).')),

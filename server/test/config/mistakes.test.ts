@@ -240,10 +240,10 @@ describe('a grant', () => {
   })
 
   test('of a type that nobody knows is refused', () => {
-    expect(told(acme().replace('client_credentials', 'password'))).toEqual([
+    expect(told(acme().replace('client_credentials', 'implicit'))).toEqual([
       'invalid_configuration',
       9,
-      'evertoken.yaml:9: grants.billing.grant_type: found the text "password", expected one of client_credentials, authorization_code, refresh_token, jwt_bearer',
+      'evertoken.yaml:9: grants.billing.grant_type: found the text "implicit", expected one of client_credentials, authorization_code, refresh_token, jwt_bearer, password',
     ])
   })
 
