@@ -9,6 +9,7 @@ export {
   ProviderError,
   ReauthorizationRequiredError,
 } from './errors.ts'
+export type { AssertionOptions } from './grants/assertion-options.ts'
 export type { CircuitTiming } from './grants/circuit.ts'
 export type { CircuitNews } from './grants/circuits.ts'
 export type { ConsentOptions, ConsentRequest } from './grants/consent.ts'
@@ -43,6 +44,7 @@ export { checkProfile } from './grants/profile-check.ts'
 export { variablePattern } from './grants/profile-variables.ts'
 export type { RegistrationOptions } from './grants/registration.ts'
 export type { RemovalOptions } from './grants/removal.ts'
+export { type RequestedTokenOptions, requestedToken } from './grants/requested-token.ts'
 export type {
   ApiKey,
   GrantStore,
@@ -59,6 +61,7 @@ export {
   type TokenRequest,
   type TokenSource,
 } from './grants/token.ts'
+export { type TokenExchangeOptions, tokenExchange } from './grants/token-exchange.ts'
 export type { Validation, ValidationMethod } from './grants/validation.ts'
 export type { ServerMetadata } from './oauth/client.ts'
 export { discover } from './oauth/discovery.ts'

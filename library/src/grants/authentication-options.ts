@@ -1,7 +1,7 @@
 import type { AssertionAudience, ClientAuthentication, ClientSecrets, SigningKey } from '../oauth/client.ts'
 import type { Secret } from '../secret.ts'
 import type { ClientAuthenticationMethod, ClientOptions, SigningKeyOptions } from './definition.ts'
-import { checkedSecret, invalid } from './option-check.ts'
+import { checkedPath, checkedSecret, invalid } from './option-check.ts'
 
 /**
  * How a client proves itself, from what users wrote.
@@ -82,11 +82,7 @@ function checkedAudience({
   return typeof given === 'string' ? given : Object.freeze([...given])
 }
 
-/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
-const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
-
 function assertedByPlatform(file: string, options: ClientOptions): ClientAuthentication {
-  if (typeof file !== 'string') throw new TypeError('clientAssertionFile must be a string')
   const rivals = ['clientSecret', 'signingKey', 'clientAssertionAudience'] as const
   const rival = rivals.find((name) => options[name] !== undefined)
   if (rival !== undefined)
@@ -97,7 +93,5 @@ function assertedByPlatform(file: string, options: ClientOptions): ClientAuthent
   const { clientAuthentication: method = 'private_key_jwt' } = options
   if (method !== 'private_key_jwt')
     throw invalid(`clientAssertionFile has no effect with clientAuthentication ${String(method)}`)
-  if (!wholePath.test(file))
-    throw invalid('clientAssertionFile is no whole path', 'Write it from the root: /var/run/secrets/…/token')
-  return { method, assertionFile: file }
+  return { method, assertionFile: checkedPath(file, 'clientAssertionFile') }
 }

@@ -5,9 +5,11 @@ import type {
   ClientRegistration,
   ProviderAddress,
 } from '../oauth/client.ts'
+import type { TokenExchange } from '../oauth/token-exchange.ts'
 import type { ProviderProfile } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
-import { resolveAuthentication, signingKey } from './authentication-options.ts'
+import { type AssertionOptions, assertionTemplate } from './assertion-options.ts'
+import { resolveAuthentication } from './authentication-options.ts'
 import type { GrantRecord, GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
@@ -108,21 +110,7 @@ export interface GrantOptions {
 export type ClientCredentialsOptions = ClientOptions & GrantOptions & { clientId: string }
 
 export interface JwtBearerOptions extends ClientOptions, GrantOptions {
-  assertion: {
-    /** `iss`. */
-    issuer: string
-    /** `sub`; default: the issuer. */
-    subject?: string | undefined
-    /** `aud`; default: the token endpoint. */
-    audience?: string | readonly string[] | undefined
-    /** Seconds from `iat` to `exp`. Default 300. */
-    lifetime?: number | undefined
-    /** Any claim, also in place of one above; null leaves one out. */
-    claims?: Readonly<Record<string, unknown>> | undefined
-    /** More members of the JOSE header. */
-    header?: Readonly<Record<string, unknown>> | undefined
-    key: SigningKeyOptions
-  }
+  assertion: AssertionOptions
 }
 
 export type AuthorizationCodeOptions = ClientOptions &
@@ -154,9 +142,9 @@ export interface GrantDefinition {
   readonly refreshBefore?: number | undefined
   /** Seconds. */
   readonly assumedLifetime?: number | undefined
-  readonly assertion?: Omit<AssertionTemplate, 'audience'> & {
-    readonly audience?: AssertionTemplate['audience'] | undefined
-  }
+  readonly assertion?: AssertionTemplate | undefined
+  /** What is exchanged, RFC 8693. */
+  readonly exchange?: TokenExchange | undefined
   readonly authorizationParameters?: Readonly<Record<string, string>> | undefined
   /** The refresh token that an import begins with. */
   readonly refreshToken?: Secret | undefined
@@ -188,10 +176,15 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
   }
 }
 
-/** What is brought says who asks: the client need not be named (RFC 7521 section 4.1, RFC 6749 section 4.3.2). */
-const anonymous: readonly GrantType[] = ['jwt_bearer', 'password']
+/** What is brought says who asks: the client need not be named (RFC 7521 section 4.1, RFC 6749 section 4.3.2, RFC 8693 section 2.1). */
+const anonymous: readonly GrantType[] = ['jwt_bearer', 'password', 'token_exchange', 'request']
 
-function resolve(
+/**
+ * The definition of a grant of this type, frozen.
+ *
+ * @throws EvertokenError `invalid_configuration`, `empty_secret`.
+ */
+export function resolve(
   grantType: GrantType,
   { options, dialect, api }: ProfiledOptions<ClientOptions & GrantOptions>,
   more: Partial<GrantDefinition>,
@@ -240,21 +233,9 @@ export function clientCredentials(options: ClientCredentialsOptions): GrantDefin
 
 /** A service account that signs an assertion for each token (RFC 7523 section 2.1). */
 export function jwtBearer(options: JwtBearerOptions): GrantDefinition {
-  const { issuer, subject, audience, claims = {}, header = {}, key } = options.assertion
-  if (typeof issuer !== 'string' || issuer === '') throw invalid('assertion.issuer is missing')
   const profiled = withProfile('jwt_bearer', options)
-  const said = profiled.assertion ?? {}
-  return resolve('jwt_bearer', profiled, {
-    assertion: Object.freeze({
-      issuer,
-      subject: subject ?? issuer,
-      audience: audience ?? said.audience,
-      lifetime: checkedLifetime(options.assertion.lifetime ?? said.lifetime, 'assertion.lifetime') ?? 300,
-      claims: Object.freeze({ ...claims }),
-      header: Object.freeze({ ...header }),
-      key: signingKey(key, 'assertion.key'),
-    }),
-  })
+  const assertion = assertionTemplate(options.assertion, profiled.assertion)
+  return resolve('jwt_bearer', profiled, { assertion })
 }
 
 /** A person's consent (RFC 6749 section 4.1 with PKCE, or RFC 8628). Pending until somebody has consented. */
@@ -303,7 +284,8 @@ const renamed = (
 ): Record<string, unknown> =>
   Object.fromEntries(Object.entries(value).map(([name, member]) => [rename(name), change(member)]))
 
-function reveal(value: unknown): unknown {
+/** With the secrets in it, as a definition is written. */
+export function reveal(value: unknown): unknown {
   if (value instanceof Secret) return { [secretMember]: value.reveal() }
   if (Array.isArray(value)) return value.map(reveal)
   if (typeof value === 'object' && value !== null)

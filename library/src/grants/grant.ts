@@ -12,10 +12,13 @@ export type GrantType =
   | 'refresh_token'
   | 'jwt_bearer'
   | 'password'
+  | 'token_exchange'
+  | 'request'
+
+const minting: readonly GrantType[] = ['client_credentials', 'jwt_bearer', 'token_exchange', 'request']
 
 /** Whether tokens are minted from what the definition holds: there is no refresh token to spend, and no login to lose. */
-export const mints = (grantType: GrantType): boolean =>
-  grantType === 'client_credentials' || grantType === 'jwt_bearer'
+export const mints = (grantType: GrantType): boolean => minting.includes(grantType)
 
 /** Whether there is nothing to serve before a person has logged in. */
 export const needsLogin = (grantType: GrantType): boolean =>

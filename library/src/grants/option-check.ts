@@ -33,6 +33,17 @@ export const checkedUrl = (value: string, what: string): string => {
   return value
 }
 
+/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
+const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
+
+/** The whole path of a file; it is not looked at. */
+export const checkedPath = (value: string, what: string): string => {
+  if (typeof value !== 'string') throw new TypeError(`${what} must be a string`)
+  if (!wholePath.test(value))
+    throw invalid(`${what} is no whole path`, 'Write it from the root: /var/run/secrets/…/token')
+  return value
+}
+
 export const checkedSeconds = (value: number | undefined, what: string): number | undefined => {
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)

@@ -4,6 +4,7 @@ import type { ProfileLifetimes, ProfileVariable, ProviderProfile } from '../prov
 import { isWindowed } from './lifetime-facts.ts'
 import { invalid } from './option-check.ts'
 import { checkAnswer, checkErrors } from './profile-answer-check.ts'
+import { checkAssertion } from './profile-assertion-check.ts'
 import { checkBasic, checkConsent, checkRequests, standardParameters } from './profile-request-check.ts'
 import { patternOf } from './profile-variables.ts'
 
@@ -33,6 +34,7 @@ export function checkProfile(profile: ProviderProfile): void {
   checkErrors(profile.errors ?? [])
   checkLifetimes(profile.lifetimes ?? {})
   checkApi(profile.api ?? {})
+  checkAssertion(profile)
   checked.add(profile)
 }
 

@@ -1,6 +1,6 @@
 import { fillTemplate } from '../oauth/template.ts'
 import type { ProviderDialect } from '../providers/dialect.ts'
-import type { ProfileLifetimes, ProviderProfile } from '../providers/profile.ts'
+import type { AssertionDefaults, ProfileLifetimes, ProviderProfile } from '../providers/profile.ts'
 import type { ClientAuthenticationMethod, ClientOptions, GrantOptions } from './definition.ts'
 import { type GrantType, mints } from './grant.ts'
 import { isWindowed, type ReplayClass } from './lifetime-facts.ts'
@@ -17,7 +17,7 @@ export interface ProfiledOptions<Options> {
   /** How an API of the provider wants the access token. */
   readonly api?: ProviderProfile['api'] | undefined
   /** What an assertion says where its user does not say otherwise. */
-  readonly assertion?: Pick<NonNullable<ProviderProfile['assertion']>, 'lifetime' | 'audience'> | undefined
+  readonly assertion?: AssertionDefaults | undefined
 }
 
 /**
@@ -46,19 +46,31 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
     },
     dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),
     api: profile.api,
-    assertion: assertionOf(profile, values),
+    assertion: assertionOf(profile, values, given.clientId),
   }
 }
 
 function assertionOf(
-  profile: ProviderProfile,
+  { assertion = {} }: ProviderProfile,
   values: VariableValues,
-): ProfiledOptions<unknown>['assertion'] {
-  const { audience, lifetime } = profile.assertion ?? {}
-  const filled = audience && fillTemplate(audience, (name) => readable(values[name]))
+  clientId: string | undefined,
+): AssertionDefaults {
+  const filled = (template: string): string | undefined =>
+    fillTemplate(template, (name) => (name === 'client_id' ? clientId : readable(values[name]))) || undefined
+  const texts = (['issuer', 'subject', 'audience'] as const).flatMap((key) => {
+    const value = assertion[key] === undefined ? undefined : filled(assertion[key])
+    return value === undefined ? [] : [[key, value]]
+  })
+  const claims = Object.entries(assertion.claims ?? {}).map(([name, template]) => [
+    name,
+    template === null ? null : filled(template),
+  ])
+  const { lifetime, backdate } = assertion
   return {
+    ...Object.fromEntries(texts),
     ...(lifetime === undefined ? {} : { lifetime }),
-    ...(filled === undefined || filled === '' ? {} : { audience: filled }),
+    ...(backdate === undefined ? {} : { backdate }),
+    ...(claims.length === 0 ? {} : { claims: Object.fromEntries(claims) }),
   }
 }
 

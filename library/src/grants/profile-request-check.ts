@@ -45,7 +45,7 @@ export function checkRequests(profile: ProviderProfile): void {
     if (operation === 'authorize')
       for (const key of ['method', 'body', 'headers'] as const)
         if (own[key] !== undefined) throw invalid(`${path}.${key}: has no effect on a page in a browser`)
-    checkHeaders(profile, `${path}.headers`, own.headers ?? {})
+    checkHeaders(profile, `${path}.headers`, own.headers ?? {}, carried(operation))
     // Over what stands under `all`, which has been checked by itself.
     const rules = operation === 'all' ? own : rulesOf({ ...profile, variables: {} }, operation)
     if (rules.method === 'GET' && rules.body === 'json')
@@ -54,10 +54,14 @@ export function checkRequests(profile: ProviderProfile): void {
         'Leave body out: the parameters go into the query.',
       )
     if (operation === 'authorize') checkPage(profile, path, rules)
-    else checkParameters(profile, `${path}.parameters`, rules.parameters)
+    else checkParameters(profile, `${path}.parameters`, rules.parameters, carried(operation))
     checkRename(path, rules)
   }
 }
+
+/** What templates of an operation may name beside variables and standard parameters; in a header too. */
+const carried = (operation: Operation | 'all'): readonly string[] =>
+  operation === 'request' ? ['assertion'] : []
 
 /** Whether the consent of a profile can be asked for. Throws `invalid_configuration`. */
 export function checkConsent(profile: ProviderProfile): void {
@@ -101,11 +105,12 @@ function checkParameters(
   { variables = {} }: ProviderProfile,
   path: string,
   parameters: RequestDialect['parameters'] = {},
+  more: readonly string[] = [],
 ): void {
   for (const [name, template] of Object.entries(parameters)) {
     if (name === '') throw invalid(`${path}: has a parameter without a name`)
     const unknown = namesIn(template ?? '').find(
-      (one) => !standardParameters.has(one) && !Object.hasOwn(variables, one),
+      (one) => !standardParameters.has(one) && !Object.hasOwn(variables, one) && !more.includes(one),
     )
     if (unknown !== undefined)
       throw invalid(`${path}.${name}: names {${unknown}}, which is no variable and no standard parameter`)
@@ -129,18 +134,24 @@ function checkHeaders(
   profile: ProviderProfile,
   path: string,
   headers: Readonly<Record<string, string>>,
+  more: readonly string[],
 ): void {
   for (const [name, template] of Object.entries(headers)) {
     if (!headerName.test(name)) throw invalid(`${path}: ${JSON.stringify(name)} is no name of a header`)
     if (framing.test(name)) throw invalid(`${path}.${name}: is set by the connection`)
     if (!/^[\x20-\x7e]*$/.test(template)) throw invalid(`${path}.${name}: is not printable ASCII`)
-    checkNames(profile, `${path}.${name}`, template)
+    checkNames(profile, `${path}.${name}`, template, more)
   }
 }
 
-function checkNames({ variables = {} }: ProviderProfile, path: string, template: string): void {
+function checkNames(
+  { variables = {} }: ProviderProfile,
+  path: string,
+  template: string,
+  more: readonly string[] = [],
+): void {
   if (hasStrayBraces(template)) throw invalid(`${path}: has braces that hold no name of a variable`)
-  const unknown = namesIn(template).find((name) => !Object.hasOwn(variables, name))
+  const unknown = namesIn(template).find((name) => !Object.hasOwn(variables, name) && !more.includes(name))
   if (unknown !== undefined)
     throw invalid(`${path}: names {${unknown}}, and variables has no such key`, `Add variables.${unknown}.`)
 }

@@ -1,5 +1,5 @@
 import { EvertokenError } from '../errors.ts'
-import { circuitKey, type GrantDefinition, providerName, writeDefinition } from './definition.ts'
+import { circuitKey, type GrantDefinition, providerName, reveal, writeDefinition } from './definition.ts'
 import {
   type GrantRecord,
   type GrantStatus,
@@ -120,8 +120,12 @@ function loginOf({ grantType, client: { provider, clientId } }: GrantDefinition)
   return JSON.stringify([grantType, source, clientId])
 }
 
-const wantedOf = ({ scope, resource, parameters, assertion }: GrantDefinition): string =>
-  JSON.stringify([scope, resource, parameters, assertion])
+/** What tokens are of. Where a declared request mints them, all that is declared and filled in may be. */
+const wantedOf = (definition: GrantDefinition): string => {
+  const { grantType, scope, resource, parameters, assertion, exchange, client } = definition
+  const declared = grantType === 'request' ? client.dialect : undefined
+  return JSON.stringify([scope, resource, parameters, assertion, reveal(exchange), declared])
+}
 
 /**
  * A grant whose definition changed, typically in evertoken.yaml. The same login goes on with the tokens it has; a

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { AssertionTemplate } from '../oauth/assertion.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import type { Late, Transport } from '../oauth/transport.ts'
@@ -24,6 +25,8 @@ const messages = {
   clientCredentials: once(() => import('../oauth/client-credentials.ts')),
   jwtBearer: once(() => import('../oauth/jwt-bearer.ts')),
   refreshToken: once(() => import('../oauth/refresh-token.ts')),
+  tokenExchange: once(() => import('../oauth/token-exchange.ts')),
+  requestedToken: once(() => import('../oauth/requested-token.ts')),
 }
 
 function once<T>(load: () => Promise<T>): () => Promise<T> {
@@ -32,6 +35,14 @@ function once<T>(load: () => Promise<T>): () => Promise<T> {
     loaded ??= load()
     return loaded
   }
+}
+
+/** For the token endpoint, where nobody said for whom it is. */
+function assertionFor(
+  { assertion }: GrantDefinition,
+  { tokenEndpoint }: ServerMetadata,
+): AssertionTemplate | undefined {
+  return assertion && { ...assertion, audience: assertion.audience ?? tokenEndpoint }
 }
 
 /** Sends the message that obtains the next token. */
@@ -53,10 +64,20 @@ export async function sendTokenMessage(
     }
     case 'jwt_bearer': {
       const { jwtBearerGrant } = await messages.jwtBearer()
-      const template = definition.assertion
-      if (template === undefined) throw new TypeError('a jwt_bearer grant without an assertion')
-      const assertion = { ...template, audience: template.audience ?? server.tokenEndpoint }
+      const assertion = assertionFor(definition, server)
+      if (assertion === undefined) throw new TypeError('a jwt_bearer grant without an assertion')
       return jwtBearerGrant(server, client, { ...message, assertion }, wire)
+    }
+    case 'token_exchange': {
+      const { tokenExchangeGrant } = await messages.tokenExchange()
+      const { exchange } = definition
+      if (exchange === undefined) throw new TypeError('a token_exchange grant without a subject')
+      return tokenExchangeGrant(server, client, { ...message, exchange }, wire)
+    }
+    case 'request': {
+      const { requestedTokenGrant } = await messages.requestedToken()
+      const assertion = assertionFor(definition, server)
+      return requestedTokenGrant(server, client, { ...message, assertion }, wire)
     }
     case 'authorization_code':
     case 'password':

@@ -11,11 +11,13 @@ export interface AssertionTemplate {
   readonly issuer: string
   /** `sub`: on whose behalf; left out when absent. */
   readonly subject?: string | undefined
-  /** `aud` */
-  readonly audience: string | readonly string[]
+  /** `aud`; left out when absent. */
+  readonly audience?: string | readonly string[] | undefined
   readonly key: SigningKey
   /** Seconds from `iat` to `exp`. Default 300. */
   readonly lifetime?: number | undefined
+  /** Seconds by which `iat` lies in the past, for a provider that takes nothing from its own future. Default 0. */
+  readonly backdate?: number | undefined
   /** Further claims, or others in place of ours; `null` leaves a claim out. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   /** Further members of the JOSE header, or others in place of ours; `null` leaves one out. `alg` stays the key's. */
@@ -35,7 +37,7 @@ export async function signAssertion(
 ): Promise<Secret> {
   const key = await importSigningKey(template.key)
   const { CompactSign } = await import('./signing.ts')
-  const issuedAt = Math.floor(wire.now() / 1000)
+  const issuedAt = Math.floor(wire.now() / 1000) - (template.backdate ?? 0)
   const claims = present({
     iss: template.issuer,
     sub: template.subject,

@@ -60,6 +60,8 @@ export interface FormTarget {
   readonly operation: FormOperation
   /** Parameters that our user wants to be sent as they are, whatever the provider's dialect says of them. */
   readonly given?: Readonly<Record<string, string>> | undefined
+  /** What templates of the dialect may name beside what the form carries. */
+  readonly values?: Readonly<Record<string, Secret>> | undefined
 }
 
 /** What oauth4webapi wants to send any request to an endpoint of the provider. */
@@ -79,7 +81,7 @@ export interface FormRequest {
 }
 
 /** Composes one message and hands it to oauth4webapi. */
-type Send = (request: FormRequest) => Promise<unknown>
+export type Send = (request: FormRequest) => Promise<unknown>
 
 /**
  * One form to an endpoint of the provider, from a client that proves itself (RFC 6749 section 2.3), within one deadline.
@@ -130,7 +132,7 @@ let unread: Response | undefined
 
 async function exchangeOnce(
   url: URL,
-  { operation, given }: FormTarget,
+  { operation, given, values = {} }: FormTarget,
   server: ServerMetadata,
   client: ClientRegistration,
   wire: Wire,
@@ -144,7 +146,7 @@ async function exchangeOnce(
     answer.then((response): FormAnswer => ({ kind: 'answer', response, sent }), readFailure)
   let response: WireResponse | undefined
   const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
-    const form = { url: address, headers: init.headers, body: init.body }
+    const form = { url: address, headers: init.headers, body: init.body, values }
     const request: WrittenRequest =
       client.dialect === undefined
         ? {
@@ -155,7 +157,8 @@ async function exchangeOnce(
             body: init.body.toString(),
           }
         : writeRequest(client.dialect, operation, client, form, given)
-    sent.push(...secretsOf(init.body, request.headers, client))
+    const more = Object.values(values).map((value) => value.reveal())
+    sent.push(...secretsOf(init.body, request.headers, client, more))
     response = await wire.transport({
       ...request,
       deadline: wire.deadline,
@@ -200,8 +203,9 @@ function secretsOf(
   body: URLSearchParams,
   headers: Readonly<Record<string, string>>,
   client: ClientRegistration,
+  more: readonly string[],
 ): readonly string[] {
-  const found: string[] = []
+  const found: string[] = [...more]
   for (const [name, value] of body)
     if (credentials.has(name) || (!publicParameters.has(name) && value.length >= shortestSecret))
       found.push(value)

@@ -13,6 +13,8 @@ export interface ComposedForm {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: URLSearchParams
+  /** What templates may name beside what the form carries. */
+  readonly values?: Readonly<Record<string, Secret>> | undefined
 }
 
 /** The parts of a request that a dialect decides. */
@@ -65,7 +67,10 @@ export function writeRequest(
   given: Readonly<Record<string, string>> = {},
 ): WrittenRequest {
   const rules = operation === 'push' ? pushed(dialect) : rulesOf(dialect, operation)
-  const own = ownValues(dialect, client)
+  const { values = {} } = form
+  const known = ownValues(dialect, client)
+  const own = (name: string): string | undefined =>
+    Object.hasOwn(values, name) ? values[name]?.reveal() : known(name)
   const headers = withHeaders(form.headers, rules, own)
   if (dialect.basic !== undefined && client.authentication.method === 'client_secret_basic') {
     const { user, password } = dialect.basic

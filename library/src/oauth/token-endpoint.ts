@@ -1,10 +1,11 @@
 import * as oauth from 'oauth4webapi'
-import type { Secret } from '../secret.ts'
+import type { Operation } from '../providers/profile.ts'
+import { Secret } from '../secret.ts'
 import type { AnswerReading } from './answer-dialect.ts'
 import { salvageRefreshToken } from './broken-answer.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { ruled } from './error-rules.ts'
-import { exchangeForm, type FormAnswer } from './form-exchange.ts'
+import { exchangeForm, type FormAnswer, type FormTarget, type Send } from './form-exchange.ts'
 import { endpointOf } from './request-dialect.ts'
 import type { TokenAnswer } from './token-answer.ts'
 import { readTokenAnswer } from './token-response.ts'
@@ -28,37 +29,47 @@ const grantTypes = {
   client_credentials: 'client_credentials',
   jwt_bearer: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
   device_token: 'urn:ietf:params:oauth:grant-type:device_code',
+  token_exchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
 } as const
 
 /** RFC 6749 section 4.5: sends one token request and says what came of it. */
-export async function requestToken(
+export function requestToken(
   server: ServerMetadata,
   client: ClientRegistration,
   operation: keyof typeof grantTypes,
-  own: Readonly<Record<string, string | Secret>>,
+  own: OwnParameters,
   message: TokenRequestMessage,
   wire: Wire,
+): Promise<TokenAnswer> {
+  const target = { operation, given: message.parameters }
+  return exchangeForTokens(target, server, client, wire, (request) =>
+    oauth.genericTokenEndpointRequest(
+      { ...request.server, token_endpoint: request.url.href },
+      request.client,
+      request.authenticate,
+      grantTypes[operation],
+      parametersOf(own, message),
+      request.options,
+    ),
+  )
+}
+
+/** Sends a form whose answer is read as that of a token endpoint. */
+export async function exchangeForTokens(
+  target: Omit<FormTarget, 'endpoint'> & { readonly operation: Operation },
+  server: ServerMetadata,
+  client: ClientRegistration,
+  wire: Wire,
+  send: Send,
 ): Promise<TokenAnswer> {
   const { late } = wire
   const read = (answer: FormAnswer): TokenAnswer => readForm(answer, wire.now(), client.dialect)
   const answer = await exchangeForm(
-    {
-      endpoint: endpointOf(client, operation, server.tokenEndpoint),
-      operation,
-      given: message.parameters,
-    },
+    { ...target, endpoint: endpointOf(client, target.operation, server.tokenEndpoint) },
     server,
     client,
     wire,
-    (request) =>
-      oauth.genericTokenEndpointRequest(
-        { ...request.server, token_endpoint: request.url.href },
-        request.client,
-        request.authenticate,
-        grantTypes[operation],
-        parametersOf(own, message),
-        request.options,
-      ),
+    send,
     late === undefined ? undefined : { ms: late.ms, take: (answer) => late.take(answer.then(read)) },
   )
   return read(answer)
@@ -101,11 +112,11 @@ function salvaged(
   return refreshToken === undefined ? {} : { refreshToken }
 }
 
+/** What a grant type says of itself; one that stands several times is a list. */
+export type OwnParameters = Readonly<Record<string, string | Secret | readonly string[]>>
+
 /** The form: what the grant type says wins over what the provider wants to hear besides. */
-export function parametersOf(
-  own: Readonly<Record<string, string | Secret>>,
-  message: TokenRequestMessage,
-): URLSearchParams {
+export function parametersOf(own: OwnParameters, message: TokenRequestMessage): URLSearchParams {
   const parameters = new URLSearchParams(message.parameters)
   if (message.scope !== undefined && message.scope.length > 0)
     parameters.set('scope', message.scope.join(' '))
@@ -113,7 +124,9 @@ export function parametersOf(
     parameters.delete('resource')
     for (const resource of [message.resource].flat()) parameters.append('resource', resource)
   }
-  for (const [name, value] of Object.entries(own))
-    parameters.set(name, typeof value === 'string' ? value : value.reveal())
+  for (const [name, value] of Object.entries(own)) {
+    parameters.delete(name)
+    for (const one of [value].flat()) parameters.append(name, one instanceof Secret ? one.reveal() : one)
+  }
   return parameters
 }

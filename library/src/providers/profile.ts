@@ -44,7 +44,7 @@ export interface ProviderProfile {
   readonly errors?: readonly ErrorRule[]
   readonly lifetimes?: ProfileLifetimes
   readonly consent?: ConsentDialect
-  /** What a JWT bearer assertion says here where its user does not say otherwise. */
+  /** What an assertion says here (JWT bearer, or one for `request`) where its user does not say otherwise. */
   readonly assertion?: AssertionDefaults
   /** How an API of this provider wants the access token; default `Authorization: Bearer`. An empty scheme is none. */
   readonly api?: { readonly header?: string; readonly scheme?: string }
@@ -62,6 +62,10 @@ export type Operation =
   | 'refresh'
   | 'client_credentials'
   | 'jwt_bearer'
+  /** RFC 8693. */
+  | 'token_exchange'
+  /** A token minted by a request of the provider's own design; `{assertion}` is a JWT that is signed for it. */
+  | 'request'
   | 'device_authorization'
   | 'device_token'
   | 'revoke'
@@ -227,13 +231,21 @@ export interface ConsentDialect {
   readonly metadata?: readonly string[]
 }
 
-/** RFC 7523 section 2.1. */
+/** RFC 7523 section 2.1. Variables and `{client_id}` are filled in, but for secrets: an assertion is signed, not sealed. */
 export interface AssertionDefaults {
   readonly algorithm?: 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
-  /** `aud`, with variables filled in; default: the token endpoint. */
+  /** `iss`. */
+  readonly issuer?: string
+  /** `sub`; default: the issuer. */
+  readonly subject?: string
+  /** `aud`; default: the token endpoint. */
   readonly audience?: string
   /** Seconds from `iat` to `exp`; default 300. */
   readonly lifetime?: number
+  /** Seconds by which `iat` lies in the past, where clocks that differ are refused; default 0. */
+  readonly backdate?: number
+  /** More claims, or others in place of these; `null` leaves one out. */
+  readonly claims?: Readonly<Record<string, string | null>>
 }
 
 /** How a person makes a client here. */

@@ -14,6 +14,8 @@ export interface Issue {
   readonly withRefreshToken: boolean
   /** Seconds. */
   readonly accessTokenLifetime: number
+  /** RFC 8693 section 2.2.1. */
+  readonly issuedTokenType?: string | undefined
   readonly spentCode?: string
   readonly spentDeviceCode?: string
   readonly spentRefreshToken?: SpentRefreshToken
@@ -92,7 +94,14 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     endsEarlier,
   })
   return tokenAnswer(
-    { login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime },
+    {
+      login,
+      scope,
+      accessToken,
+      refreshToken,
+      expiresIn: accessTokenLifetime,
+      issuedTokenType: issue.issuedTokenType,
+    },
     exchange,
     practice,
   )
@@ -127,6 +136,7 @@ interface GivenTokens {
   readonly refreshToken: string | undefined
   /** Seconds. */
   readonly expiresIn: number
+  readonly issuedTokenType?: string | undefined
 }
 
 /** RFC 6749 section 5.1. */
@@ -139,6 +149,7 @@ function tokenAnswer(given: GivenTokens, { record }: Exchange, { options }: Prac
   if (refreshToken !== undefined) record.refreshToken = fingerprint(refreshToken)
   return jsonAnswer(200, {
     access_token: accessToken,
+    issued_token_type: given.issuedTokenType,
     token_type: 'Bearer',
     expires_in: options.statesLifetime ? given.expiresIn : undefined,
     refresh_token: refreshToken,

@@ -1,12 +1,13 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 
-/** The grant types that the practice server knows, by the names of RFC 6749, RFC 7523 and RFC 8628. */
+/** The grant types that the practice server knows, by the names of RFC 6749, RFC 7523, RFC 8628 and RFC 8693. */
 export const practiceGrantTypes = [
   'client_credentials',
   'authorization_code',
   'refresh_token',
   'urn:ietf:params:oauth:grant-type:jwt-bearer',
   'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const
 
 export type PracticeGrantType = (typeof practiceGrantTypes)[number]
@@ -67,7 +68,11 @@ export const defaultClients: readonly PracticeClient[] = [
   {
     clientId: 'practice-service',
     authentication: { method: 'client_secret_basic', secret: 'practice-service-secret' },
-    grantTypes: ['client_credentials', 'urn:ietf:params:oauth:grant-type:jwt-bearer'],
+    grantTypes: [
+      'client_credentials',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+    ],
   },
   {
     clientId: 'practice-app',

@@ -223,7 +223,7 @@ export class PracticeServer {
  *
  * | who | how |
  * |---|---|
- * | client `practice-service` | `client_secret_basic`, secret `practice-service-secret`: client credentials, JWT bearer |
+ * | client `practice-service` | `client_secret_basic`, secret `practice-service-secret`: client credentials, JWT bearer, token exchange |
  * | client `practice-app` | public, redirect URIs `http://127.0.0.1/callback` and `http://127.0.0.1/oauth/callback` on any port: authorization code, device code, refresh token |
  * | client `practice-web` | `client_secret_post`, secret `practice-web-secret`, otherwise as `practice-app` |
  * | assertion issuer `practice-issuer` | HS256, secret `practice-issuer-secret-of-32-bytes-or-more` |

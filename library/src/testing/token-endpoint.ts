@@ -9,6 +9,7 @@ import { type PracticeGrantType, practiceGrantTypes } from './practice-clients.t
 import type { ResolvedClient } from './practice-options.ts'
 import { refreshTokenGrant } from './refresh-token-grant.ts'
 import { firstScope, readAudience } from './scope.ts'
+import { tokenExchangeGrant } from './token-exchange-grant.ts'
 
 /** The token endpoint, RFC 6749 section 3.2. */
 export async function tokenEndpoint(exchange: Exchange, practice: Practice): Promise<Answer> {
@@ -32,6 +33,8 @@ export async function tokenEndpoint(exchange: Exchange, practice: Practice): Pro
       return authorizationCodeGrant(client, form, exchange, practice)
     case 'urn:ietf:params:oauth:grant-type:device_code':
       return deviceCodeGrant(client, form, exchange, practice)
+    case 'urn:ietf:params:oauth:grant-type:token-exchange':
+      return tokenExchangeGrant(client, form, exchange, practice)
     case 'refresh_token':
       return refreshTokenGrant(client, form, exchange, practice)
     default:

@@ -75,7 +75,7 @@ describe('every profile', () => {
       '.tokenUrl: is not known',
       '.requests.refresh.body: is not one of form, json, query',
       '.requests.refresh.parameters.client_id: is not a text or null',
-      '.requests.login: is not known',
+      '.requests.login: is empty',
       '.answer.expiry: is not a JSON pointer',
       '.answer.success.pointer: is missing',
       '.errors[0].means: is not one of dead, person, transient, ambiguous, configuration, rate_limited',
@@ -250,10 +250,11 @@ describe('every profile', () => {
 })
 
 describe('what the project was born from', () => {
-  test('Quartile: JSON at a refresh address of its own, nested tokens, times without a zone, a key in a header', () => {
+  test('Quartile: a login by JSON, and JSON at a refresh address of its own, nested tokens, times without a zone, a key in a header', () => {
     const quartile = catalogueProfile('quartile')
     expect(quartile?.requests).toEqual({
       all: { body: 'json', headers: { 'Subscription-Key': '{subscription_key}' } },
+      login: { parameters: { grant_type: null, client_id: null, scope: null } },
       refresh: {
         url: 'https://api.quartile.com/auth/{version}/refresh',
         rename: { refresh_token: 'token' },
@@ -297,7 +298,10 @@ function fillings(profile: ProviderProfile): string[] {
   const requests = Object.values(profile.requests ?? {})
   const maps = [...requests.flatMap(({ parameters, headers }) => [parameters, headers]), profile.basic]
   const texts = [...maps, profile.consent?.parameters].flatMap((map) => Object.values(map ?? {}))
-  return [...texts, profile.assertion?.audience].filter((text) => typeof text === 'string')
+  const { issuer, subject, audience, claims = {} } = profile.assertion ?? {}
+  return [...texts, issuer, subject, audience, ...Object.values(claims)].filter(
+    (text) => typeof text === 'string',
+  )
 }
 
 const placeholders = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)

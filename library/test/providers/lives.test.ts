@@ -1,6 +1,14 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { jwtBearer, passwordCredentials, refreshToken } from '../../src/grants/definition.ts'
+import {
+  type GrantDefinition,
+  jwtBearer,
+  passwordCredentials,
+  refreshToken,
+} from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
+import { requestedToken } from '../../src/grants/requested-token.ts'
 import { nodeTransport } from '../../src/oauth/node-transport.ts'
 import { catalogueProfile } from '../../src/providers/catalogue.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -200,5 +208,127 @@ describe('Disruptive Technologies, as the catalogue has it', () => {
     await run(keeper.tend('sensors'))
     expect((await run(keeper.getToken('sensors'))).generation).toBe(2)
     expect(tokenRequests()).toHaveLength(2)
+  })
+})
+
+describe('GitHub App installations, as the catalogue has it', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }) as string
+
+  async function github() {
+    const { clock, run, pass } = await practised()
+    let underWay = 0
+    const requests: { line: string; headers: Record<string, unknown>; body: string }[] = []
+    let answer: { status: number; body: object } | undefined
+    const origin = await httpServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request.setEncoding('utf8')) body += chunk
+      requests.push({ line: `${request.method} ${request.url}`, headers: request.headers, body })
+      const { status, body: said } = answer ?? {
+        status: 201,
+        body: {
+          token: `ghs_${requests.length}`,
+          expires_at: new Date(clock.now() + hour).toISOString().replace(/\.\d+/, ''),
+          permissions: { contents: 'read' },
+          repository_selection: 'selected',
+        },
+      }
+      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+      response.end(JSON.stringify(said))
+    })
+    const wire = nodeTransport()
+    const keeper = await Keeper.open({
+      store: memoryStore({ clock, ephemeral: true }),
+      clock,
+      transport: async (request) => {
+        underWay += 1
+        try {
+          return await wire({ ...request, url: request.url.replace('https://api.github.com', origin) })
+        } finally {
+          underWay -= 1
+        }
+      },
+    })
+    const definition = (installation_id = '123'): GrantDefinition =>
+      requestedToken({
+        profile: catalogueProfile('github-app-installation')!,
+        variables: { installation_id },
+        clientId: 'Iv23liABC',
+        assertion: { key: { algorithm: 'RS256', key: pem } },
+      })
+    const say = (status: number, message: string): void => {
+      answer = {
+        status,
+        body: { message, documentation_url: 'https://docs.github.com/rest', status: `${status}` },
+      }
+    }
+    let expected = 0
+    /** Signing takes its time on another thread: none passes here before the request has arrived. */
+    const sends = <T>(work: Promise<T>): Promise<T> => {
+      expected += 1
+      return clock.until(work, () => requests.length < expected || underWay > 0)
+    }
+    return { keeper, clock, run, pass, requests, definition, say, sends }
+  }
+
+  test('a JWT of the app buys a token for an hour, and another one the next', async () => {
+    const { keeper, clock, run, pass, requests, definition, sends } = await github()
+    await keeper.add('repo', definition())
+    const asked = Math.floor(clock.now() / 1000)
+    const first = await sends(keeper.getToken('repo'))
+    expect(first).toMatchObject({
+      value: 'ghs_1',
+      type: 'Bearer',
+      metadata: { permissions: { contents: 'read' }, repository_selection: 'selected' },
+    })
+    expect(first.expiresAt - clock.now()).toBeGreaterThan(hour - 2_000)
+    const [{ line, headers, body } = { line: '', headers: {}, body: '' }] = requests
+    expect(line).toBe('POST /app/installations/123/access_tokens')
+    expect({ body, ...headers }).toMatchObject({
+      body: '{}',
+      accept: 'application/vnd.github+json',
+      'content-type': 'application/json',
+      'user-agent': 'evertoken',
+      'x-github-api-version': '2022-11-28',
+    })
+    const jwt = String(headers.authorization).replace('Bearer ', '')
+    const { payload, protectedHeader } = await jwtVerify(jwt, publicKey, {
+      currentDate: new Date(clock.now()),
+    })
+    expect(protectedHeader.alg).toBe('RS256')
+    // Ten minutes from GitHub's now are the most, and nothing that it does not describe is sent.
+    expect(payload).toEqual({ iss: 'Iv23liABC', iat: asked - 60, exp: asked + 540 })
+    await pass(hour)
+    expect((await sends(keeper.getToken('repo'))).value).toBe('ghs_2')
+    expect(requests[1]?.headers.authorization).not.toBe(headers.authorization)
+    await run(keeper.close())
+  })
+
+  test('another installation is another token', async () => {
+    const { keeper, run, definition, requests, sends } = await github()
+    await keeper.add('repo', definition())
+    await sends(keeper.getToken('repo'))
+    await keeper.ensure('repo', definition('456'))
+    expect((await sends(keeper.getToken('repo'))).value).toBe('ghs_2')
+    expect(requests[1]?.line).toBe('POST /app/installations/456/access_tokens')
+    await run(keeper.close())
+  })
+
+  test('a wrong key is somebody to change, and an installation that is gone needs a person at last', async () => {
+    const { keeper, run, pass, definition, say, requests, sends } = await github()
+    await keeper.add('repo', definition())
+    say(401, 'A JSON web token could not be decoded')
+    const wrong = await sends(keeper.getToken('repo').catch((error: Error) => error))
+    expect((wrong as Error).message).toContain('A JSON web token could not be decoded')
+    expect(await keeper.show('repo')).toMatchObject({ state: 'active' })
+    say(404, 'Not Found')
+    for (const wait of [30, 2, 15]) {
+      await pass(wait * minute)
+      await sends(keeper.tend('repo'))
+    }
+    expect(await keeper.show('repo')).toMatchObject({ state: 'reauthorization_required' })
+    const jwt = String(requests[0]?.headers.authorization).split(' ')[1]
+    expect(JSON.stringify([wrong, (wrong as Error).message, await keeper.show('repo')])).not.toContain(jwt)
+    await run(keeper.close())
   })
 })

@@ -66,6 +66,8 @@ const operations = [
   'refresh',
   'client_credentials',
   'jwt_bearer',
+  'token_exchange',
+  'request',
   'device_authorization',
   'device_token',
   'revoke',
@@ -183,8 +185,12 @@ const profile = objectOf(
     }),
     assertion: objectOf({
       algorithm: oneOf('HS256', 'RS256', 'ES256', 'EdDSA'),
+      issuer: text,
+      subject: text,
       audience: text,
       lifetime: seconds,
+      backdate: seconds,
+      claims: mapOf(nullable),
     }),
     api: objectOf({ header: text, scheme: anyText }),
     registration: objectOf({
