@@ -24,7 +24,15 @@ export const summarySchema = Type.Object(
     reason: Type.Optional(Type.String({ description: 'Why it is in that state.' })),
     grant_type: Type.Unsafe<GrantSummary['grantType']>({
       type: 'string',
-      enum: ['client_credentials', 'authorization_code', 'refresh_token', 'jwt_bearer', 'password'],
+      enum: [
+        'client_credentials',
+        'authorization_code',
+        'refresh_token',
+        'jwt_bearer',
+        'password',
+        'token_exchange',
+        'request',
+      ],
     }),
     provider: Type.String({ description: 'Issuer, or host of the token endpoint.' }),
     labels: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),

@@ -25,6 +25,8 @@ export function registerGrantCommands(program: Command, environment: Environment
         'jwt_bearer',
         'refresh_token',
         'password',
+        'token_exchange',
+        'request',
       ]),
     )
     .option('--no-check', 'do not fetch a first token to prove the grant')
@@ -201,11 +203,22 @@ function described(command: Command): Command {
       new Option('--algorithm <name>', 'of the signing key').choices(['RS256', 'ES256', 'EdDSA', 'HS256']),
     )
     .option('--key-id <kid>', 'of the signing key')
-    .option('--assertion-issuer <iss>', 'jwt_bearer: who signs')
-    .option('--assertion-subject <sub>', 'jwt_bearer: for whom; default: the issuer')
-    .option('--assertion-audience <aud>', 'jwt_bearer: default: the token endpoint')
-    .option('--assertion-lifetime <seconds>', 'jwt_bearer: default 300', secondsOf)
-    .option('--claim <name=value>', 'jwt_bearer: one more claim; may be repeated', pairs)
+    .option('--assertion-issuer <iss>', 'jwt_bearer, request: who signs')
+    .option('--assertion-subject <sub>', 'jwt_bearer, request: for whom; default: the issuer')
+    .option('--assertion-audience <aud>', 'jwt_bearer, request: default: the token endpoint')
+    .option('--assertion-lifetime <seconds>', 'jwt_bearer, request: default 300', secondsOf)
+    .option('--claim <name=value>', 'jwt_bearer, request: one more claim; may be repeated', pairs)
+    .option(
+      '--subject-token-file <file>',
+      'token_exchange: holds the token, read for every request; not with --broker',
+    )
+    .option('--subject-token-env <variable>', 'or the environment variable that holds it, for good')
+    .option('--subject-token-type <type>', 'access_token, jwt, id_token, saml2, or a URI (RFC 8693)')
+    .option('--actor-token-file <file>', 'token_exchange: the same of who acts for the subject')
+    .option('--actor-token-env <variable>', 'or the environment variable that holds it, for good')
+    .option('--actor-token-type <type>', 'as above')
+    .option('--requested-token-type <type>', 'token_exchange: default: what the provider gives')
+    .option('--audience <name>', 'token_exchange: for which service; may be repeated', collected)
     .option('--scope <scope>', 'may be repeated', collected)
     .option('--resource <uri>', 'RFC 8707; may be repeated', collected)
     .option(
@@ -236,6 +249,8 @@ const examples = {
 Examples:
   $ evertoken add billing
   $ evertoken add billing --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
+  $ evertoken add api --type token_exchange --issuer https://sts.example.com --subject-token-file /var/run/token --subject-token-type jwt
+  $ evertoken add repo --type request --provider github-app-installation --variable installation_id=123 --client-id Iv23 --signing-key-file app.pem
   $ pass show crm | evertoken add crm --type refresh_token --token-url https://auth.example.com/token --client-id abc --refresh-token-file -`,
   login: `
 Examples:

@@ -1,5 +1,5 @@
 import type { ClientDescription } from '../config/schema.ts'
-import type { Algorithm, GrantAnswers } from './grant-flags.ts'
+import type { Algorithm, GrantAnswers, GrantTypeName } from './grant-flags.ts'
 import type { NewGrant } from './grants.ts'
 
 /** What can be missing, and what somebody types to give it. */
@@ -13,9 +13,14 @@ export const flagOf = {
   signingKey: '--signing-key-file or --signing-key-env',
   algorithm: '--algorithm',
   assertionIssuer: '--assertion-issuer',
+  subjectToken: '--subject-token-file or --subject-token-env',
+  subjectTokenType: '--subject-token-type',
 } as const satisfies Partial<Record<keyof GrantAnswers, string>>
 
 export type Required = keyof typeof flagOf
+
+/** What they bring says who asks. */
+const anonymous: readonly GrantTypeName[] = ['jwt_bearer', 'password', 'token_exchange', 'request']
 
 /** What a grant of this type cannot do without and nobody has given yet, in the order of asking. */
 export function missingOf(answers: GrantAnswers): Required[] {
@@ -24,10 +29,14 @@ export function missingOf(answers: GrantAnswers): Required[] {
   const profile = answers.provider !== undefined
   if (!profile && answers.tokenUrl === undefined) wanted.push('issuer')
   else if (!profile && type === 'authorization_code' && isNowhere(answers)) wanted.push('authorizationUrl')
-  if (type !== 'jwt_bearer' && type !== 'password') wanted.push('clientId')
+  if (type === undefined || !anonymous.includes(type)) wanted.push('clientId')
   if (type === 'client_credentials' && secretAuthenticates(answers)) wanted.push('clientSecret')
   if (type === 'refresh_token') wanted.push('refreshToken')
   if (type === 'jwt_bearer') wanted.push('assertionIssuer')
+  if (type === 'token_exchange') {
+    if (answers.subjectTokenFile === undefined) wanted.push('subjectToken')
+    wanted.push('subjectTokenType')
+  }
   const signs =
     answers.clientAuthentication === 'private_key_jwt' && answers.clientAssertionFile === undefined
   if (type === 'jwt_bearer' || signs) wanted.push('algorithm', 'signingKey')
@@ -48,7 +57,7 @@ const secretAuthenticates = (answers: GrantAnswers): boolean => {
 export function describedGrant(answers: GrantAnswers): NewGrant {
   const { type = 'client_credentials', assertionIssuer, signingKey } = answers
   const key = signingKey === undefined ? undefined : signingKeyOf(answers, signingKey)
-  const asserts = type === 'jwt_bearer' && assertionIssuer !== undefined && key !== undefined
+  const asserts = (type === 'jwt_bearer' && assertionIssuer !== undefined) || type === 'request'
   return defined({
     grant_type: type,
     client: clientOf(answers, asserts ? undefined : key),
@@ -63,16 +72,25 @@ export function describedGrant(answers: GrantAnswers): NewGrant {
     metadata: answers.metadata === undefined ? undefined : [...answers.metadata],
     labels: answers.label,
     refresh_token: answers.refreshToken,
-    assertion: asserts
-      ? defined({
-          issuer: assertionIssuer,
-          subject: answers.assertionSubject,
-          audience: answers.assertionAudience,
-          lifetime: answers.assertionLifetime,
-          claims: answers.claim,
-          key,
-        })
-      : undefined,
+    subject_token: answers.subjectToken,
+    subject_token_file: answers.subjectTokenFile,
+    subject_token_type: answers.subjectTokenType,
+    actor_token: answers.actorToken,
+    actor_token_file: answers.actorTokenFile,
+    actor_token_type: answers.actorTokenType,
+    requested_token_type: answers.requestedTokenType,
+    audience: answers.audience === undefined ? undefined : [...answers.audience],
+    assertion:
+      asserts && key !== undefined
+        ? defined({
+            issuer: assertionIssuer,
+            subject: answers.assertionSubject,
+            audience: answers.assertionAudience,
+            lifetime: answers.assertionLifetime,
+            claims: answers.claim,
+            key,
+          })
+        : undefined,
   }) as NewGrant
 }
 

@@ -41,6 +41,14 @@ export interface GrantFlags extends GrantsOptions {
   assertionAudience?: string | undefined
   assertionLifetime?: number | undefined
   claim?: Readonly<Record<string, string>> | undefined
+  subjectTokenFile?: string | undefined
+  subjectTokenEnv?: string | undefined
+  subjectTokenType?: string | undefined
+  actorTokenFile?: string | undefined
+  actorTokenEnv?: string | undefined
+  actorTokenType?: string | undefined
+  requestedTokenType?: string | undefined
+  audience?: readonly string[] | undefined
   scope?: readonly string[] | undefined
   resource?: readonly string[] | undefined
   refreshBefore?: number | undefined
@@ -60,6 +68,8 @@ export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions> {
   clientSecret?: string | string[] | undefined
   refreshToken?: string | undefined
   signingKey?: string | undefined
+  subjectToken?: string | undefined
+  actorToken?: string | undefined
 }
 
 async function variablesOf(
@@ -103,11 +113,16 @@ export async function answersFrom(flags: GrantFlags, environment: Environment): 
   })
   const read = async (flag: string, file: string | undefined, variable: string | undefined) =>
     (await reader.read({ flag, file, variable }))?.reveal()
+  // Read by whoever refreshes, whenever that is: what is needed of it now is its place.
+  const placeOf = (file: string | undefined) => file && path.resolve(environment.cwd, file)
   return {
     ...flags,
     variable: await variablesOf(flags, environment),
-    clientAssertionFile:
-      flags.clientAssertionFile && path.resolve(environment.cwd, flags.clientAssertionFile),
+    clientAssertionFile: placeOf(flags.clientAssertionFile),
+    subjectTokenFile: placeOf(flags.subjectTokenFile),
+    actorTokenFile: placeOf(flags.actorTokenFile),
+    subjectToken: await read('--subject-token', undefined, flags.subjectTokenEnv),
+    actorToken: await read('--actor-token', undefined, flags.actorTokenEnv),
     clientSecret: secret && revealed(secretLines(secret)),
     refreshToken: await read('--refresh-token', flags.refreshTokenFile, flags.refreshTokenEnv),
     signingKey: await read('--signing-key', flags.signingKeyFile, flags.signingKeyEnv),

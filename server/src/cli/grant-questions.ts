@@ -11,7 +11,20 @@ const types: readonly Choice<GrantTypeName>[] = [
   { value: 'authorization_code', label: "A person's login", hint: 'in the browser, once' },
   { value: 'jwt_bearer', label: 'Signed assertion', hint: 'a service account with a private key' },
   { value: 'refresh_token', label: 'Refresh token', hint: 'a login that began elsewhere' },
+  { value: 'token_exchange', label: 'Another token', hint: 'exchanged for one of the provider (RFC 8693)' },
+  {
+    value: 'request',
+    label: 'A request of its own',
+    hint: 'declared by a profile: GitHub App installations',
+  },
   { value: 'password', label: "A person's password", hint: 'sent once, by evertoken login; never kept' },
+]
+
+const tokenTypes: readonly Choice<string>[] = [
+  { value: 'access_token', label: 'Access token' },
+  { value: 'jwt', label: 'JWT', hint: 'a service account token of Kubernetes, an identity of CI' },
+  { value: 'id_token', label: 'ID token' },
+  { value: 'saml2', label: 'SAML 2.0 assertion' },
 ]
 
 const algorithms: readonly Choice<Algorithm>[] = [
@@ -83,6 +96,15 @@ class GrantQuestions {
         break
       case 'refreshToken':
         answers.refreshToken = await this.#ask.secret('The newest refresh token', notEmpty)
+        break
+      case 'subjectToken':
+        answers.subjectTokenFile = path.resolve(
+          this.#cwd,
+          await this.#ask.text('File in which the subject token is renewed', notEmpty, 'subject.jwt'),
+        )
+        break
+      case 'subjectTokenType':
+        answers.subjectTokenType = await this.#ask.select('What is the subject token?', tokenTypes)
         break
       case 'assertionIssuer':
         answers.assertionIssuer = await this.#ask.text('Issuer of the assertion (iss)', notEmpty)

@@ -41,6 +41,8 @@ const operations = {
   refresh: request('The refresh token for new tokens.'),
   client_credentials: request('A token for the client itself.'),
   jwt_bearer: request('A signed assertion for a token (RFC 7523).'),
+  token_exchange: request('A token for another token (RFC 8693).'),
+  request: request("A token by a request of the provider's own; {assertion} is a JWT that is signed for it."),
   device_authorization: request('The codes of a login on another device (RFC 8628).'),
   device_token: request('Whether that login has happened.'),
   revoke: request('The end of a login (RFC 7009).'),

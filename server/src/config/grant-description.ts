@@ -1,5 +1,6 @@
 import path from 'node:path'
 import {
+  type AssertionOptions,
   authorizationCode,
   type ClientOptions,
   clientCredentials,
@@ -10,7 +11,10 @@ import {
   type LifetimeOptions,
   passwordCredentials,
   refreshToken,
+  requestedToken,
   type SigningKeyOptions,
+  type TokenExchangeOptions,
+  tokenExchange,
 } from 'evertoken'
 import { deeplyFrozen } from './frozen.ts'
 import { fault, type Path } from './origin.ts'
@@ -93,14 +97,25 @@ export function describedGrant(
         return refreshToken({ ...options, clientId, refreshToken: token })
       }
       case 'jwt_bearer': {
-        const { assertion } = grant
+        const assertion = assertionOptions(grant, written, places.grant)
         if (assertion === undefined) throw missing('assertion', grant, written, places.grant)
-        const place = [...places.grant, 'assertion', 'key']
-        return jwtBearer({
-          ...options,
-          clientId,
-          assertion: { ...assertion, key: signingKey(assertion.key, written, place) },
-        })
+        return jwtBearer({ ...options, clientId, assertion })
+      }
+      case 'token_exchange': {
+        const { subject_token_type: subjectTokenType } = grant
+        if (subjectTokenType === undefined) throw missing('subject_token_type', grant, written, places.grant)
+        return tokenExchange({ ...options, clientId, subjectTokenType, ...exchangeOptions(grant, written) })
+      }
+      case 'request': {
+        const { profile } = provider
+        if (profile === undefined)
+          throw fault(
+            written,
+            [...places.client, 'provider'],
+            'a grant of type request needs a profile that declares requests.request',
+          )
+        const assertion = assertionOptions(grant, written, places.grant)
+        return requestedToken({ ...options, clientId, profile, assertion })
       }
       case 'password':
         return passwordCredentials({ ...options, clientId })
@@ -173,6 +188,33 @@ const grantOptions = (
   metadata: grant.metadata,
 })
 
+function assertionOptions(
+  { assertion }: GrantDescription,
+  written: Written,
+  place: Path,
+): AssertionOptions | undefined {
+  if (assertion === undefined) return undefined
+  return { ...assertion, key: signingKey(assertion.key, written, [...place, 'assertion', 'key']) }
+}
+
+/** Of files only their places: what stands in them is renewed, and read whenever it is sent. */
+function exchangeOptions(
+  grant: GrantDescription,
+  { folder }: Written,
+): Omit<TokenExchangeOptions, 'subjectTokenType'> {
+  const at = (file: string | undefined): string | undefined =>
+    file === undefined || folder === undefined ? undefined : path.resolve(folder, file)
+  return {
+    subjectToken: grant.subject_token,
+    subjectTokenFile: at(grant.subject_token_file),
+    actorToken: grant.actor_token,
+    actorTokenFile: at(grant.actor_token_file),
+    actorTokenType: grant.actor_token_type,
+    requestedTokenType: grant.requested_token_type,
+    audience: grant.audience,
+  }
+}
+
 type SigningKeyDescription = NonNullable<ClientDescription['signing_key']>
 
 function signingKey(key: SigningKeyDescription, written: Written, place: Path): SigningKeyOptions {
@@ -182,18 +224,30 @@ function signingKey(key: SigningKeyDescription, written: Written, place: Path): 
   return { algorithm: key.algorithm, key: held, keyId: key.key_id }
 }
 
-/** Keys that only one type of grant has: elsewhere they would be silently without effect. */
-const belongs = {
-  assertion: 'jwt_bearer',
-  authorization_parameters: 'authorization_code',
-  refresh_token: 'refresh_token',
-  refresh_token_file: 'refresh_token',
-} as const satisfies Partial<Record<keyof GrantDescription, GrantDescription['grant_type']>>
+/** Keys that only some types of grant have: elsewhere they would be silently without effect. */
+const belongs: Partial<Record<keyof GrantDescription, readonly GrantDescription['grant_type'][]>> = {
+  assertion: ['jwt_bearer', 'request'],
+  authorization_parameters: ['authorization_code'],
+  refresh_token: ['refresh_token'],
+  refresh_token_file: ['refresh_token'],
+  subject_token: ['token_exchange'],
+  subject_token_file: ['token_exchange'],
+  subject_token_type: ['token_exchange'],
+  actor_token: ['token_exchange'],
+  actor_token_file: ['token_exchange'],
+  actor_token_type: ['token_exchange'],
+  requested_token_type: ['token_exchange'],
+  audience: ['token_exchange'],
+}
 
 function checkBelongs(grant: GrantDescription, written: Written, place: Path): void {
-  for (const [key, type] of Object.entries(belongs))
-    if (Object.hasOwn(grant, key) && grant.grant_type !== type)
-      throw fault(written, [...place, key], `only a grant of type ${type} has this, not ${grant.grant_type}`)
+  for (const [key, types] of Object.entries(belongs))
+    if (Object.hasOwn(grant, key) && !types.includes(grant.grant_type))
+      throw fault(
+        written,
+        [...place, key],
+        `only a grant of type ${types.join(' or ')} has this, not ${grant.grant_type}`,
+      )
 }
 
 const missing = (key: string, grant: GrantDescription, written: Written, place: Path): Error =>
@@ -206,7 +260,7 @@ const spelled = (option: string): string =>
 const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
 const inClient =
-  /\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key|variables?|profile)\b/
+  /(?<!assertion\.)\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key|variables?|profile)\b/
 
 /** Keys whose trouble is told at the key itself, the one that is complained about first. */
 const lifetimeKeys = [

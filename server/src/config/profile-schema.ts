@@ -94,10 +94,14 @@ const consent = keys(
 const assertion = keys(
   {
     algorithm: optional(oneOf(['HS256', 'RS256', 'ES256', 'EdDSA'], 'Of the key that signs.')),
-    audience: optional(text('`aud`, with variables filled in; default: the token endpoint.')),
+    issuer: optional(text('`iss`; {client_id} and variables are filled in.')),
+    subject: optional(text('`sub`; default: the issuer.')),
+    audience: optional(text('`aud`; default: the token endpoint.')),
     lifetime: optional(seconds('Seconds from `iat` to `exp`; default 300.')),
+    backdate: optional(seconds('Seconds by which `iat` lies in the past; default 0.')),
+    claims: optional(parameters('More claims, or others in place of these')),
   },
-  'What a JWT bearer assertion says here where its user does not say otherwise.',
+  'What an assertion says here (JWT bearer, or one for request) where its user does not say otherwise.',
 )
 
 const registration = keys(

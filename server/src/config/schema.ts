@@ -1,4 +1,4 @@
-import type { ReplayClass } from 'evertoken'
+import type { GrantType, ReplayClass } from 'evertoken'
 import { type Static, Type } from 'typebox'
 import { addresses, profileNames, variableNames } from './profile-schema.ts'
 import {
@@ -205,10 +205,23 @@ const requestedClient = keys(
 
 export type ClientDescription = Static<typeof client>
 
+const tokenType = (description: string) =>
+  text(
+    `${description}: access_token, refresh_token, id_token, saml1, saml2, jwt, or the URI of another type.`,
+  )
+
 const grant = {
-  grant_type: oneOf(
-    ['client_credentials', 'authorization_code', 'refresh_token', 'jwt_bearer', 'password'],
-    'How the grant is obtained; refresh_token imports a login that began elsewhere, password is one by user name and password, which evertoken login asks for.',
+  grant_type: oneOf<GrantType>(
+    [
+      'client_credentials',
+      'authorization_code',
+      'refresh_token',
+      'jwt_bearer',
+      'password',
+      'token_exchange',
+      'request',
+    ],
+    'How the grant is obtained. refresh_token imports a login that began elsewhere; password is one by user name and password, which evertoken login asks for; request mints by a request that the profile of the provider declares.',
   ),
   scope: Type.Optional(texts('Scope: a list, or one text with spaces.')),
   resource: Type.Optional(texts('Resource indicators (RFC 8707).')),
@@ -230,7 +243,7 @@ const grant = {
   assertion: Type.Optional(
     keys(
       {
-        issuer: text('`iss`.'),
+        issuer: Type.Optional(text('`iss`; may be left out where the profile of the provider says it.')),
         subject: Type.Optional(text('`sub`; default: the issuer.')),
         audience: Type.Optional(texts('`aud`; default: the token endpoint.')),
         lifetime: Type.Optional(seconds('Seconds from `iat` to `exp`; default 300.')),
@@ -238,8 +251,30 @@ const grant = {
         header: Type.Optional(anything('More members of the JOSE header.')),
         key: signingKey,
       },
-      'The signed assertion of a jwt_bearer grant (RFC 7523).',
+      'The signed assertion of a jwt_bearer grant (RFC 7523), or of one of type request.',
     ),
+  ),
+  subject_token: Type.Optional(secret('For token_exchange (RFC 8693): the token that is exchanged.')),
+  subject_token_file: Type.Optional(
+    file(
+      'The same in a file that somebody else renews: read for every request; a relative path counts from this file.',
+    ),
+  ),
+  subject_token_type: Type.Optional(tokenType('What the subject token is')),
+  actor_token: Type.Optional(
+    secret('For token_exchange: who acts for the subject, where that is somebody else.'),
+  ),
+  actor_token_file: Type.Optional(
+    file(
+      'The same in a file that somebody else renews: read for every request; a relative path counts from this file.',
+    ),
+  ),
+  actor_token_type: Type.Optional(tokenType('What the actor token is')),
+  requested_token_type: Type.Optional(
+    tokenType('For token_exchange: what is wanted; default: what the provider gives'),
+  ),
+  audience: Type.Optional(
+    texts('For token_exchange: names of the services for which the token is; addresses stand in resource.'),
   ),
 }
 

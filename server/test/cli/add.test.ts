@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import fs from 'node:fs'
+import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { login } from '../broker/practised-broker.ts'
 import { evertoken, folder, hasTerminal, onTerminal, secretFile, start } from './command.ts'
@@ -158,6 +159,65 @@ describe('evertoken add', () => {
     expect(JSON.parse(revoked.stdout)).toMatchObject({ state: 'revoked', upstream: 'revoked' })
   }, 40_000)
 
+  test('exchanges a token that is read from its file for every request', async () => {
+    const server = await provider()
+    const claims = {
+      iss: 'practice-issuer',
+      sub: 'ann',
+      aud: server.issuer,
+      exp: Math.floor(Date.now() / 1000) + 300,
+    }
+    const signed = [{ alg: 'HS256' }, claims].map((part) =>
+      Buffer.from(JSON.stringify(part)).toString('base64url'),
+    )
+    const mac = createHmac('sha256', 'practice-issuer-secret-of-32-bytes-or-more').update(signed.join('.'))
+    const token = [...signed, mac.digest('base64url')].join('.')
+    const data = folder()
+    const cwd = folder()
+    fs.writeFileSync(path.join(cwd, 'subject.jwt'), token)
+    const flags = [
+      ...['add', 'api', '--data', data, '--type', 'token_exchange', '--issuer', server.issuer],
+      ...['--client-id', 'practice-service', '--client-secret-env', 'SECRET', '--audience', 'files'],
+      ...['--subject-token-file', 'subject.jwt', '--subject-token-type', 'jwt'],
+    ]
+    const added = await evertoken(flags, { cwd, env: { SECRET: serviceSecret } })
+    expect(added).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('added api: active, generation 1'),
+    })
+    fs.rmSync(path.join(cwd, 'subject.jwt'))
+    const refused = await evertoken(['refresh', 'api', '--data', data])
+    expect(refused.code).not.toBe(0)
+    expect(refused.stderr).toContain(
+      `the subject token file ${path.join(cwd, 'subject.jwt')} cannot be read (ENOENT)`,
+    )
+    const kept = (await evertoken(['token', 'api', '--data', data])).stdout.trim()
+    expect(server.introspect(kept)).toMatchObject({ active: true, sub: 'ann', aud: ['files'] })
+  }, 40_000)
+
+  test('adds a GitHub App installation by its provider alone, and says what is missing', async () => {
+    const app = ['--type', 'request', '--provider', 'github-app-installation', '--client-id', 'Iv23']
+    const add = (...flags: string[]) =>
+      evertoken(['add', 'repo', '--no-check', '--data', data, ...app, ...flags])
+    const data = folder()
+    const unsigned = await add('--variable', 'installation_id=123')
+    expect(unsigned).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('on the command line --signing-key-file'),
+    })
+    const key = ['--signing-key-file', secretFile('-----BEGIN PRIVATE KEY-----')]
+    expect((await add(...key)).stderr).toContain('installation_id is missing')
+    expect((await add('--variable', 'installation_id=12a', ...key)).stderr).toContain(
+      'Number of the installation',
+    )
+    const added = await add('--variable', 'installation_id=123', ...key)
+    expect(added).toMatchObject({ code: 0, stdout: expect.stringContaining('added repo: active') })
+    const shown = await evertoken(['show', 'repo', '--json', '--data', data])
+    expect(JSON.parse(shown.stdout)).toMatchObject({ grant_type: 'request', provider: 'api.github.com' })
+    const refused = await evertoken(['refresh', 'repo', '--data', data])
+    expect(refused.stderr).toContain('the key is no private key for RS256')
+  }, 40_000)
+
   test.each([
     [[], '--type'],
     [['--type', 'client_credentials'], '--issuer or --token-url'],
@@ -172,6 +232,10 @@ describe('evertoken add', () => {
       '--refresh-token-file or --refresh-token-env',
     ],
     [['--type', 'authorization_code', '--token-url', 'https://a.example'], '--authorization-url'],
+    [
+      ['--type', 'token_exchange', '--issuer', 'https://a.example'],
+      '--subject-token-file or --subject-token-env',
+    ],
   ])('without a terminal %j is an error that names %s', async (flags, missing) => {
     const { code, stderr } = await evertoken(['add', 'x', '--data', folder(), ...flags])
     expect(code).toBe(2)

@@ -43,6 +43,72 @@ describe('a grant described outside a file', () => {
     expect(bad('')).toBe('client: client_assertion_audience is empty, too long, or has white space in it')
   })
 
+  test('is exchanged from a file by its place alone, or by a token that is given', () => {
+    const exchange = { client: { provider: 'https://sts.example' }, grant_type: 'token_exchange' }
+    const { definition } = definitionFromOptions(
+      {
+        ...exchange,
+        subject_token_file: 'run/token',
+        subject_token_type: 'jwt',
+        actor_token: 'at-1',
+        actor_token_type: 'urn:ours:key',
+        requested_token_type: 'access_token',
+        audience: ['api', 'files'],
+      },
+      { folder: '/etc/evertoken' },
+    )
+    expect(definition.exchange).toEqual({
+      subject: { type: 'urn:ietf:params:oauth:token-type:jwt', file: '/etc/evertoken/run/token' },
+      actor: { type: 'urn:ours:key', token: expect.anything() },
+      requestedTokenType: 'urn:ietf:params:oauth:token-type:access_token',
+      audience: ['api', 'files'],
+    })
+    expect(definition.client.clientId).toBe('')
+    // A request reads no files of ours.
+    expect(
+      refused({ ...exchange, subject_token_file: '/etc/passwd', subject_token_type: 'jwt' }),
+    ).toMatchObject({
+      code: 'unknown_key',
+    })
+    expect(
+      refused({ ...exchange, subject_token: 'two', subject_token_file: 't', subject_token_type: 'jwt' }, '/'),
+    ).toMatchObject({ message: 'subject_token and subject_token_file are both given' })
+  })
+
+  test('is minted by the request of a profile of the catalogue, also for the broker', () => {
+    const request = {
+      client: {
+        provider: 'github-app-installation',
+        variables: { installation_id: '123' },
+        client_id: 'Iv23liABC',
+      },
+      grant_type: 'request',
+      assertion: { key: { algorithm: 'RS256', key: 'not looked at yet' } },
+    }
+    const { definition } = definitionFromOptions(request)
+    expect(definition).toMatchObject({
+      grantType: 'request',
+      assertion: { issuer: 'Iv23liABC', lifetime: 600, backdate: 60, claims: { aud: null } },
+    })
+    const { assertion: _, ...unsigned } = request
+    expect(refused(unsigned).message).toBe(
+      'client: profile github-app-installation signs its request, and assertion is missing',
+    )
+    const unknown = { ...request, client: { ...request.client, variables: {} } }
+    expect(refused(unknown).message).toContain('installation_id is missing, which GitHub App')
+    const nobody = { ...request, client: { ...request.client, client_id: undefined } }
+    expect(refused(JSON.parse(JSON.stringify(nobody))).message).toBe('assertion.issuer is missing')
+  })
+
+  test('of a login by password needs no client id, and has no place for the password', () => {
+    const login = { client: { provider: 'https://crm.example' }, grant_type: 'password' }
+    expect(definitionFromOptions(login).definition).toMatchObject({
+      grantType: 'password',
+      facts: { replayClass: 'strict' },
+    })
+    expect(refused({ ...login, password: 'hunter2' })).toMatchObject({ code: 'unknown_key' })
+  })
+
   test('says which key is wrong, without a file or line', () => {
     expect(refused({ ...options, scopes: 'read' })).toEqual({
       code: 'unknown_key',

@@ -243,7 +243,7 @@ describe('a grant', () => {
     expect(told(acme().replace('client_credentials', 'implicit'))).toEqual([
       'invalid_configuration',
       9,
-      'evertoken.yaml:9: grants.billing.grant_type: found the text "implicit", expected one of client_credentials, authorization_code, refresh_token, jwt_bearer, password',
+      'evertoken.yaml:9: grants.billing.grant_type: found the text "implicit", expected one of client_credentials, authorization_code, refresh_token, jwt_bearer, password, token_exchange, request',
     ])
   })
 
@@ -268,6 +268,45 @@ describe('a grant', () => {
       7,
       'evertoken.yaml:7: grants.billing: assertion is missing: a grant of type jwt_bearer needs it',
     ])
+  })
+
+  test.each([
+    [
+      'token_exchange',
+      '',
+      'grants.billing: subject_token_type is missing: a grant of type token_exchange needs it',
+    ],
+    [
+      'token_exchange',
+      'subject_token_type: jwt',
+      'grants.billing: neither subject_token nor subject_token_file is given',
+    ],
+    [
+      'token_exchange',
+      'subject_token_type: JWT\n    subject_token: t',
+      'grants.billing: subject_token_type is no type of token',
+    ],
+    [
+      'client_credentials',
+      'audience: api',
+      'grants.billing.audience: only a grant of type token_exchange has this, not client_credentials',
+    ],
+    [
+      'password',
+      'assertion: { key: { algorithm: HS256, key: k } }',
+      'grants.billing.assertion: only a grant of type jwt_bearer or request has this, not password',
+    ],
+    [
+      'request',
+      '',
+      'clients.acme.provider: a grant of type request needs a profile that declares requests.request',
+    ],
+    ['password', 'password: hunter2', 'grants.billing.password: there is no such key'],
+  ])('of type %s with %j is told what it lacks', (type, key, message) => {
+    const yaml = acme({ grant: key === '' ? '' : `    ${key}\n` }).replace('client_credentials', type)
+    const error = mistakeIn(yaml)
+    expect(error.message).toContain(message)
+    expect(`${error.message} ${error.advice}`).not.toContain('hunter2')
   })
 
   test("whose client the library refuses is told in the file's own words, at the client", () => {
