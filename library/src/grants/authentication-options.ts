@@ -1,4 +1,5 @@
 import type { AssertionAudience, ClientAuthentication, ClientSecrets, SigningKey } from '../oauth/client.ts'
+import type { ProviderProfile } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
 import type { ClientAuthenticationMethod, ClientOptions, SigningKeyOptions } from './definition.ts'
 import { checkedPath, checkedSecret, invalid } from './option-check.ts'
@@ -28,10 +29,20 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
     }
     case 'private_key_jwt':
       if (key === undefined) throw invalid('private_key_jwt needs a signingKey')
+      checkAlgorithm(key, options.profile)
       return { method, key: signingKey(key, 'signingKey'), audience }
     default:
       throw invalid(`clientAuthentication ${String(method satisfies never)} is not known`)
   }
+}
+
+function checkAlgorithm({ algorithm }: SigningKeyOptions, profile: ProviderProfile | undefined): void {
+  const wanted = profile?.client_assertion?.algorithm
+  if (wanted !== undefined && wanted !== algorithm)
+    throw invalid(
+      `signingKey.algorithm is ${algorithm}, and profile ${profile?.id} wants ${wanted}`,
+      'Use the key that the provider made or knows.',
+    )
 }
 
 /** A key, read when it first signs. */

@@ -11,6 +11,7 @@ import { failureError, judge } from './outcome.ts'
 import { isPushed, pushedLink } from './pushed-consent.ts'
 import { unknownGrant } from './reading.ts'
 import type { RefreshContext } from './refresh.ts'
+import { lasting } from './second-exchange.ts'
 import { checkSecondaryNames, keepSecondaries } from './secondary.ts'
 
 /** What a consent works with; it spends no refresh token. */
@@ -147,8 +148,10 @@ export async function finishConsent(
   const { openid, nonce, otherAccount } = remembered
   if (openid === true) checkIdentity(id, definition, server, outcome.response, nonce, clock.now())
   const kept = callbackMembers(callback, definition.client.dialect?.consent?.metadata ?? [])
-  const consented = { definition, response: outcome.response, askedAt, callback: kept, otherAccount }
-  return (await keepConsent(context, id, consented)) as Consented
+  const first = { response: outcome.response, askedAt }
+  const lasts = await lasting(context, id, definition, server, first)
+  const brought = { definition, ...lasts, callback: kept, otherAccount }
+  return (await keepConsent(context, id, brought)) as Consented
 }
 
 /** What a consent left in the store. */

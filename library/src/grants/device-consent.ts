@@ -14,6 +14,7 @@ import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
 import type { GrantRecord } from './grant.ts'
 import { asksForIdentity, checkIdentity } from './identity.ts'
 import { type FailedOutcome, judge } from './outcome.ts'
+import { lasting } from './second-exchange.ts'
 import { checkSecondaryNames } from './secondary.ts'
 import type { GrantSummary } from './summary.ts'
 
@@ -125,7 +126,8 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
         const { response } = result
         if (asksForIdentity(definition))
           checkIdentity(id, definition, server, response, undefined, clock.now())
-        const brought = { definition, response, askedAt, otherAccount }
+        const lasts = await lasting(context, id, definition, server, { response, askedAt })
+        const brought = { definition, ...lasts, otherAccount }
         const kept = await keepConsent(context, id, brought, same)
         if (kept === undefined) throw replaced(id)
         return kept

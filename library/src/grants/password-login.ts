@@ -11,6 +11,7 @@ import {
 import type { GrantRecord } from './grant.ts'
 import { checkedSecret } from './option-check.ts'
 import { adviceFor, type FailedOutcome, failureError, judge } from './outcome.ts'
+import { lasting } from './second-exchange.ts'
 
 /** What a person logs in with, RFC 6749 section 4.3.2. Used for one request and then forgotten. */
 export interface LoginCredentials {
@@ -50,7 +51,8 @@ export async function logIn(
   const outcome = judge(answer, 'strict')
   if (outcome.verdict !== 'ok') throw notLoggedIn(id, outcome, askedAt)
   const same = (now: GrantRecord): boolean => isSameGrant(record, now)
-  const kept = await keepConsent(context, id, { definition, response: outcome.response, askedAt }, same)
+  const lasts = await lasting(context, id, definition, server, { response: outcome.response, askedAt })
+  const kept = await keepConsent(context, id, { definition, ...lasts }, same)
   if (kept === undefined) throw replaced(id)
   return kept
 }

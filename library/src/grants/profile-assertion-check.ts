@@ -1,6 +1,28 @@
 import { hasStrayBraces, namesIn } from '../oauth/template.ts'
 import type { ProviderProfile } from '../providers/profile.ts'
 import { invalid } from './option-check.ts'
+import { standardParameters } from './profile-request-check.ts'
+
+/** Whether the JWT with which clients prove themselves can be made and sent. Throws `invalid_configuration`. */
+export function checkClientAssertion(profile: ProviderProfile): void {
+  const { client_assertion: assertion, client_authentication: method } = profile
+  if (assertion === undefined) return
+  if (method !== 'private_key_jwt')
+    throw invalid(
+      `client_assertion: has no effect with client_authentication ${method ?? 'left out'}`,
+      'Set client_authentication: private_key_jwt.',
+    )
+  checkTexts(profile, 'client_assertion', assertion)
+  checkTime('client_assertion.lifetime', assertion.lifetime, 1)
+  const { parameter = 'client_assertion' } = assertion
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(parameter))
+    throw invalid('client_assertion.parameter: is no name of a parameter')
+  if (standardParameters.has(parameter) && !carriers.includes(parameter))
+    throw invalid(`client_assertion.parameter: ${parameter} says something else`)
+}
+
+/** Parameters of the RFCs that may carry it. */
+const carriers = ['client_assertion', 'client_secret']
 
 /** Whether what a profile says of assertions can be signed. Throws `invalid_configuration`. */
 export function checkAssertion(profile: ProviderProfile): void {

@@ -4,7 +4,7 @@ import type { ProfileLifetimes, ProfileVariable, ProviderProfile } from '../prov
 import { isWindowed } from './lifetime-facts.ts'
 import { invalid } from './option-check.ts'
 import { checkAnswer, checkErrors } from './profile-answer-check.ts'
-import { checkAssertion } from './profile-assertion-check.ts'
+import { checkAssertion, checkClientAssertion } from './profile-assertion-check.ts'
 import { checkBasic, checkConsent, checkRequests, standardParameters } from './profile-request-check.ts'
 import { patternOf } from './profile-variables.ts'
 
@@ -35,6 +35,7 @@ export function checkProfile(profile: ProviderProfile): void {
   checkLifetimes(profile.lifetimes ?? {})
   checkApi(profile.api ?? {})
   checkAssertion(profile)
+  checkClientAssertion(profile)
   checked.add(profile)
 }
 

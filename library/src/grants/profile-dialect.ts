@@ -12,9 +12,10 @@ import { filledAddress, type VariableValues } from './profile-variables.ts'
  * @throws EvertokenError `invalid_configuration` where a variable does not fit the address or header that it stands in.
  */
 export function dialectOf(profile: ProviderProfile, variables: VariableValues): ProviderDialect | undefined {
-  const { id, basic, requests, answer, errors, consent } = profile
+  const { id, basic, client_assertion, requests, answer, errors, consent } = profile
   const parts = {
     basic,
+    client_assertion,
     requests: requests && requestsOf(profile, requests, variables),
     answer,
     errors,

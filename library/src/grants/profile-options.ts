@@ -125,12 +125,18 @@ export const isIntrospectable = ({ issuer, tokenUrl, introspectionUrl }: Address
 
 /** The profile's method where its user has what it takes; else it is as what he has implies. */
 function authenticationOf(
-  { client_authentication: method }: ProviderProfile,
+  { client_authentication: method, client_assertion: assertion }: ProviderProfile,
   given: ClientOptions,
 ): ClientAuthenticationMethod | undefined {
   const { clientAuthentication, clientSecret, signingKey, clientAssertionFile } = given
   if (clientAuthentication !== undefined || clientAssertionFile !== undefined) return clientAuthentication
-  if (method === 'private_key_jwt') return signingKey === undefined ? undefined : method
+  if (method === 'private_key_jwt') {
+    if (signingKey !== undefined) return method
+    // Whoever signs himself brings the JWT as what it is sent as.
+    return clientSecret !== undefined && assertion?.parameter === 'client_secret'
+      ? 'client_secret_post'
+      : undefined
+  }
   if (method === 'none' || signingKey !== undefined) return signingKey === undefined ? method : undefined
   return clientSecret === undefined ? undefined : method
 }

@@ -53,6 +53,7 @@ export function checkRequests(profile: ProviderProfile): void {
         `${path}.body: a GET has no JSON body`,
         'Leave body out: the parameters go into the query.',
       )
+    if (operation === 'second_exchange') checkSecondExchange(path, rules)
     if (operation === 'authorize') checkPage(profile, path, rules)
     else checkParameters(profile, `${path}.parameters`, rules.parameters, carried(operation))
     checkRename(path, rules)
@@ -60,8 +61,20 @@ export function checkRequests(profile: ProviderProfile): void {
 }
 
 /** What templates of an operation may name beside variables and standard parameters; in a header too. */
-const carried = (operation: Operation | 'all'): readonly string[] =>
-  operation === 'request' ? ['assertion'] : []
+const carriedBy: Partial<Record<Operation | 'all', readonly string[]>> = {
+  request: ['assertion'],
+  second_exchange: ['access_token'],
+}
+const carried = (operation: Operation | 'all'): readonly string[] => carriedBy[operation] ?? []
+
+function checkSecondExchange(path: string, { headers = {}, parameters = {} }: RequestDialect): void {
+  const templates = [...Object.values(headers), ...Object.values(parameters)]
+  if (!templates.some((template) => namesIn(template ?? '').includes('access_token')))
+    throw invalid(
+      `${path}: never says {access_token}, which it is to exchange`,
+      'Put it into a parameter or a header.',
+    )
+}
 
 /** Whether the consent of a profile can be asked for. Throws `invalid_configuration`. */
 export function checkConsent(profile: ProviderProfile): void {

@@ -2,13 +2,11 @@ import * as oauth from 'oauth4webapi'
 import { EvertokenError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import type { AssertionAudience, ClientRegistration, ServerMetadata } from './client.ts'
+import { assertionLifetime, dialectAssertion } from './client-assertion.ts'
 import { readClientAssertion } from './client-assertion-file.ts'
 import { randomText } from './random-text.ts'
 import { importSigningKey } from './signing-key.ts'
 import type { Wire } from './transport.ts'
-
-/** Seconds: an assertion that authenticates one request need not live longer. */
-const assertionLifetime = 60
 
 /**
  * How this client proves itself, as the function that oauth4webapi calls on a request before it is sent (RFC 6749
@@ -37,6 +35,11 @@ export async function clientAuthentication(
     case 'private_key_jwt': {
       if ('assertionFile' in authentication)
         return assertion(client.clientId, await readClientAssertion(authentication.assertionFile))
+      if (client.dialect?.client_assertion !== undefined) {
+        const { audience: asked } = authentication
+        const audience = { isAsked: asked !== undefined, usual: audienceOf(server, asked) }
+        return dialectAssertion(client, authentication.key, audience, wire)
+      }
       const { algorithm, keyId } = authentication.key
       const key = await importSigningKey(authentication.key)
       if (key instanceof Uint8Array)

@@ -15,7 +15,7 @@ import type { Wire } from './transport.ts'
 export function requestDeclared(
   server: ServerMetadata,
   client: ClientRegistration,
-  operation: 'request',
+  operation: 'request' | 'second_exchange',
   values: Readonly<Record<string, Secret>>,
   message: TokenRequestMessage,
   wire: Wire,

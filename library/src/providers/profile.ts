@@ -37,6 +37,8 @@ export interface ProviderProfile {
     | 'private_key_jwt'
   /** HTTP Basic other than id and secret (Stripe: the secret as user, nothing as password). */
   readonly basic?: { readonly user: string; readonly password: string }
+  /** How the JWT is made with which a client proves itself, where that is other than RFC 7523 section 2.2 has it. */
+  readonly client_assertion?: ClientAssertionDialect
   /** How each request differs from that of the RFC. `all` first, what stands under the operation over it. */
   readonly requests?: Readonly<Partial<Record<Operation | 'all', RequestDialect>>>
   readonly answer?: AnswerDialect
@@ -57,6 +59,8 @@ export interface ProviderProfile {
 export type Operation =
   | 'authorize'
   | 'exchange'
+  /** Sent after a person's consent with its `{access_token}`, where that is short-lived; what it answers is kept. */
+  | 'second_exchange'
   /** A person's user name and password for tokens, RFC 6749 section 4.3. */
   | 'login'
   | 'refresh'
@@ -246,6 +250,22 @@ export interface AssertionDefaults {
   readonly backdate?: number
   /** More claims, or others in place of these; `null` leaves one out. */
   readonly claims?: Readonly<Record<string, string | null>>
+}
+
+/** For `private_key_jwt`. Variables and `{client_id}` are filled in, but for secrets. */
+export interface ClientAssertionDialect {
+  /** That of the client's key must be this one. */
+  readonly algorithm?: 'HS256' | 'RS256' | 'ES256' | 'EdDSA'
+  /** `iss`; default: the client id. */
+  readonly issuer?: string
+  /** `sub`; default: the client id. */
+  readonly subject?: string
+  /** `aud`, where the client does not say itself; default: the issuer where one is known, else the token endpoint. */
+  readonly audience?: string
+  /** Seconds from `iat` to `exp`; default 60. */
+  readonly lifetime?: number
+  /** What carries it (Apple: `client_secret`); default `client_assertion`, with `client_assertion_type` beside it. */
+  readonly parameter?: string
 }
 
 /** How a person makes a client here. */

@@ -121,6 +121,30 @@ describe('a profile that cannot be is refused by the path of its key', () => {
       'requests.request.url: names {assertion}',
       { requests: { request: { url: 'https://a.example/{assertion}' } } },
     ],
+    [
+      'requests.second_exchange: never says {access_token}',
+      { requests: { second_exchange: { parameters: { a: 'b' } } } },
+    ],
+    [
+      'requests.refresh.parameters.a: names {access_token}',
+      { requests: { refresh: { parameters: { a: '{access_token}' } } } },
+    ],
+    ['client_assertion: has no effect with client_authentication left out', { client_assertion: {} }],
+    [
+      'client_assertion: has no effect with client_authentication none',
+      { client_assertion: {}, client_authentication: 'none' },
+    ],
+    ...(
+      [
+        ['client_assertion.issuer: names {x}', { issuer: '{x}' }],
+        ['client_assertion.lifetime: is no number', { lifetime: 0 }],
+        ['client_assertion.parameter: is no name', { parameter: 'a b' }],
+        ['client_assertion.parameter: refresh_token says something else', { parameter: 'refresh_token' }],
+      ] as const
+    ).map(([message, client_assertion]): [string, object] => [
+      message,
+      { client_assertion, client_authentication: 'private_key_jwt' },
+    ]),
     ['assertion.issuer: names {x}', { assertion: { issuer: '{x}' } }],
     ['assertion.audience: has braces', { assertion: { audience: '{X}' } }],
     ['assertion.subject: is empty', { assertion: { subject: '' } }],

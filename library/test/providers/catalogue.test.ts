@@ -103,7 +103,7 @@ describe('every profile', () => {
 
   test('fills into headers and parameters only what it declares or the request has', () => {
     const standard =
-      /^(client_id|client_secret|refresh_token|code|redirect_uri|scope|grant_type|token|assertion|state)$/
+      /^(client_id|client_secret|refresh_token|code|redirect_uri|scope|grant_type|token|assertion|access_token|state)$/
     expect(
       found((profile) =>
         fillings(profile)
@@ -299,9 +299,9 @@ function fillings(profile: ProviderProfile): string[] {
   const maps = [...requests.flatMap(({ parameters, headers }) => [parameters, headers]), profile.basic]
   const texts = [...maps, profile.consent?.parameters].flatMap((map) => Object.values(map ?? {}))
   const { issuer, subject, audience, claims = {} } = profile.assertion ?? {}
-  return [...texts, issuer, subject, audience, ...Object.values(claims)].filter(
-    (text) => typeof text === 'string',
-  )
+  const { client_assertion: own = {} } = profile
+  const signed = [issuer, subject, audience, own.issuer, own.subject, own.audience, ...Object.values(claims)]
+  return [...texts, ...signed].filter((text) => typeof text === 'string')
 }
 
 const placeholders = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
