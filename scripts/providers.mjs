@@ -82,7 +82,11 @@ function differences(profile) {
   const { requests = {}, answer = {}, lifetimes = {}, consent = {}, variables = {}, api } = profile
   const any = (test) => Object.values(requests).some(test)
   return [
-    profile.assertion && !profile.authorization_url && 'JWT bearer',
+    profile.assertion && !profile.authorization_url && !requests.request && 'JWT bearer',
+    requests.request && 'a request of its own',
+    requests.login && 'login by password',
+    requests.second_exchange && 'second exchange',
+    profile.client_assertion && 'client assertion',
     !profile.token_url && !profile.issuer && 'no address of its own',
     ...Object.keys(variables).map((name) => `{${name}}`),
     any(({ body }) => body === 'json') && 'JSON',

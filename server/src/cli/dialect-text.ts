@@ -113,6 +113,24 @@ export function consentText(consent: NonNullable<ProviderProfile['consent']>): s
   ]
 }
 
+/** What a JWT says, behind the words for what it is. */
+export function assertionText(
+  assertion: NonNullable<ProviderProfile['assertion'] & ProviderProfile['client_assertion']>,
+): string {
+  const { algorithm, issuer, subject, audience, lifetime, backdate, claims, parameter } = assertion
+  const words = [
+    ...(algorithm === undefined ? [] : [`by ${algorithm}`]),
+    ...(issuer === undefined ? [] : [`iss ${issuer}`]),
+    ...(subject === undefined ? [] : [`sub ${subject}`]),
+    ...(audience === undefined ? [] : [`aud ${audience}`]),
+    ...parameterWords(claims),
+    ...(lifetime === undefined ? [] : [`for ${lifetime} s`]),
+    ...(backdate === undefined ? [] : [`dated back ${backdate} s`]),
+    ...(parameter === undefined ? [] : [`sent as ${parameter}`]),
+  ]
+  return words.length === 0 ? '' : `, ${words.join(', ')}`
+}
+
 export const apiText = ({
   header = 'Authorization',
   scheme = 'Bearer',

@@ -86,7 +86,7 @@ async function existing(
   credentials: GivenCredentials,
   environment: Environment,
 ): Promise<GrantSummary> {
-  const described = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
+  const said = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
   try {
     const grant = await grants.show(id)
     if (!isByPassword(grant)) checkConsentable(grant)
@@ -95,7 +95,7 @@ async function existing(
         grant: id,
         advice: `Leave --username away: evertoken login ${id}`,
       })
-    if (described !== undefined)
+    if (said !== undefined)
       environment.stderr.write(
         `evertoken: there is a grant ${id} already; it is logged in as it was added, and what the flags say of it is not used\n`,
       )
@@ -106,7 +106,7 @@ async function existing(
     return grant
   } catch (error) {
     if (!(error instanceof EvertokenError) || error.code !== 'unknown_grant') throw error
-    if (described === undefined)
+    if (said === undefined)
       throw new EvertokenError('unknown_grant', error.message, {
         grant: id,
         advice: `Say what it is to be: evertoken login ${id} --issuer URL --client-id ID; or evertoken add ${id} asks.`,
@@ -116,9 +116,10 @@ async function existing(
       tellOfProvider(options.provider, environment)
     }
     const byPassword = options.username !== undefined || (await knowsOnlyPasswords(options))
-    if (byPassword) checkAnswerable(id, credentials, environment)
     const type = byPassword ? 'password' : 'authorization_code'
     const answers = await answersFrom({ ...options, type }, environment)
-    return grants.add(id, describedGrant(await completed(id, answers, environment)))
+    const described = describedGrant(await completed(id, answers, environment))
+    if (byPassword) checkAnswerable(id, credentials, environment)
+    return grants.add(id, described)
   }
 }

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { ProviderProfile } from 'evertoken'
-import { answerText, apiText, consentText, errorText, requestText } from './dialect-text.ts'
+import { answerText, apiText, assertionText, consentText, errorText, requestText } from './dialect-text.ts'
 import { durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
 import { table } from './table.ts'
@@ -45,6 +45,7 @@ export class ProviderText {
       ...listed('traps', registration?.traps ?? [], (trap) => this.#paint('yellow', trap)),
       ...listed('tokens', lifetimeTexts(profile.lifetimes)),
       ...listed('requests', Object.entries(profile.requests ?? {}).flatMap(requestText)),
+      ['assertion', profile.assertion && `a signed JWT${assertionText(profile.assertion)}`],
       ...listed('answers', profile.answer === undefined ? [] : answerText(profile.answer)),
       ...listed('errors', (profile.errors ?? []).map(errorText)),
       ...listed('consent', profile.consent === undefined ? [] : consentText(profile.consent)),
@@ -94,7 +95,9 @@ const addressNames = {
 const addressLines = (profile: ProviderProfile): Line[] =>
   Object.entries(addressNames).map(([key, name]) => [name, profile[key as keyof typeof addressNames]])
 
-function clientText({ client_authentication: method, basic }: ProviderProfile): string | undefined {
+function clientText(profile: ProviderProfile): string | undefined {
+  const { client_authentication: method, client_assertion: assertion, basic } = profile
+  if (assertion !== undefined) return `authenticates by ${method}${assertionText(assertion)}`
   if (basic !== undefined)
     return `authenticates by HTTP Basic, user ${basic.user}, ${basic.password === '' ? 'no password' : `password ${basic.password}`}`
   return method === undefined ? undefined : method === 'none' ? 'has no secret' : `authenticates by ${method}`

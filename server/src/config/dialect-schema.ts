@@ -37,6 +37,9 @@ const operations = {
   all: request('Every request; what stands under one of the others goes over it.'),
   authorize: request('The authorization request, which a browser carries.'),
   exchange: request('The authorization code for tokens.'),
+  second_exchange: request(
+    'The token of a consent, {access_token}, for one that lasts; sent after it, and what it answers is kept.',
+  ),
   login: request("A person's user name and password for tokens (RFC 6749 section 4.3)."),
   refresh: request('The refresh token for new tokens.'),
   client_credentials: request('A token for the client itself.'),

@@ -104,6 +104,26 @@ const assertion = keys(
   'What an assertion says here (JWT bearer, or one for request) where its user does not say otherwise.',
 )
 
+const clientAssertion = keys(
+  {
+    algorithm: optional(
+      oneOf(['HS256', 'RS256', 'ES256', 'EdDSA'], "That of the client's key must be this one."),
+    ),
+    issuer: optional(text('`iss`, with {client_id} and variables filled in; default: the client id.')),
+    subject: optional(text('`sub`; default: the client id.')),
+    audience: optional(
+      text(
+        '`aud`, where the client does not say itself; default: the issuer where one is known, else the token endpoint.',
+      ),
+    ),
+    lifetime: optional(seconds('Seconds from `iat` to `exp`; default 60.')),
+    parameter: optional(
+      text('What carries it; default client_assertion, with client_assertion_type beside it.'),
+    ),
+  },
+  'How the JWT is made with which a client proves itself (private_key_jwt), where it is other than RFC 7523 has it.',
+)
+
 const registration = keys(
   {
     url: optional(text('Where.')),
@@ -150,6 +170,7 @@ const profileKeys = {
       'HTTP Basic other than id and secret; {client_id} and {client_secret} stand for these.',
     ),
   ),
+  client_assertion: optional(clientAssertion),
   requests: optional(requestsSchema),
   answer: optional(answerSchema),
   errors: optional(errorsSchema),
