@@ -53,6 +53,11 @@ export function checkRequests(profile: ProviderProfile): void {
         `${path}.body: a GET has no JSON body`,
         'Leave body out: the parameters go into the query.',
       )
+    if (operation === 'login' && (rules.method === 'GET' || rules.body === 'query'))
+      throw invalid(
+        `${path}.${rules.method === 'GET' ? 'method' : 'body'}: would put a password into an address`,
+        'Addresses are written into logs: send a form or JSON.',
+      )
     if (operation === 'second_exchange') checkSecondExchange(path, rules)
     if (operation === 'authorize') checkPage(profile, path, rules)
     else checkParameters(profile, `${path}.parameters`, rules.parameters, carried(operation))

@@ -37,6 +37,12 @@ export function requestedToken(options: RequestedTokenOptions): GrantDefinition 
     )
   if (!signs && assertion !== undefined)
     throw invalid(`assertion has no effect: the request of profile ${profile.id} carries none`)
+  const wanted = profile.assertion?.algorithm
+  if (assertion !== undefined && wanted !== undefined && assertion.key.algorithm !== wanted)
+    throw invalid(
+      `assertion.key.algorithm is ${assertion.key.algorithm}, and profile ${profile.id} wants ${wanted}`,
+      'Use the key that the provider made or knows.',
+    )
   return resolve('request', profiled, {
     assertion: assertion && assertionTemplate(assertion, profiled.assertion),
   })

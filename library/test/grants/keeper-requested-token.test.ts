@@ -121,6 +121,14 @@ test.each<[string, RequestedTokenOptions, string]>([
     'assertion has no effect',
   ],
   [
+    'a key of another kind than the profile wants',
+    {
+      profile: profileOf({ headers: { a: '{assertion}' } }, { assertion: { algorithm: 'RS256' } }),
+      assertion: { issuer: 'me', key },
+    },
+    'assertion.key.algorithm is HS256, and profile example wants RS256',
+  ],
+  [
     'no issuer',
     { profile: profileOf({ headers: { a: '{assertion}' } }), assertion: { key } },
     'assertion.issuer is missing',

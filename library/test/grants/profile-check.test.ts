@@ -121,6 +121,8 @@ describe('a profile that cannot be is refused by the path of its key', () => {
       'requests.request.url: names {assertion}',
       { requests: { request: { url: 'https://a.example/{assertion}' } } },
     ],
+    ['requests.login.method: would put a password', { requests: { login: { method: 'GET' } } }],
+    ['requests.login.body: would put a password', { requests: { all: { body: 'query' }, login: {} } }],
     [
       'requests.second_exchange: never says {access_token}',
       { requests: { second_exchange: { parameters: { a: 'b' } } } },

@@ -140,10 +140,10 @@ describe('Quartile, as the catalogue has it', () => {
   test('while it is refreshed readers wait for the new token, because the old one dies with the refresh', async () => {
     const { keeper, clock, run, pass, requests, close, busy } = await loggedIn()
     expect((await run(keeper.getToken('ads'))).value).toBe('access-1')
-    // Five minutes before the end: the old token has not expired, and would still be handed out elsewhere.
-    await pass(12 * hour - 5 * minute)
+    // Half its life is left: anywhere else the old token would go on being handed out meanwhile.
+    await pass(6 * hour)
     const open = close()
-    const tended = keeper.tend('ads')
+    const refreshed = keeper.refresh('ads')
     await clock.until(
       (async () => {
         while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve))
@@ -154,7 +154,7 @@ describe('Quartile, as the catalogue has it', () => {
     await clock.advance(0)
     expect(read).toEqual([])
     open()
-    await clock.until(Promise.all([tended, ...readers]), busy)
+    await clock.until(Promise.all([refreshed, ...readers]), busy)
     expect(read).toEqual(['access-2', 'access-2', 'access-2'])
     await run(keeper.close())
   })
@@ -240,6 +240,7 @@ describe('GitHub App installations, as the catalogue has it', () => {
     const keeper = await Keeper.open({
       store: memoryStore({ clock, ephemeral: true }),
       clock,
+      random: () => 0.5,
       transport: async (request) => {
         underWay += 1
         try {
@@ -262,10 +263,9 @@ describe('GitHub App installations, as the catalogue has it', () => {
         body: { message, documentation_url: 'https://docs.github.com/rest', status: `${status}` },
       }
     }
-    let expected = 0
     /** Signing takes its time on another thread: none passes here before the request has arrived. */
     const sends = <T>(work: Promise<T>): Promise<T> => {
-      expected += 1
+      const expected = requests.length + 1
       return clock.until(work, () => requests.length < expected || underWay > 0)
     }
     return { keeper, clock, run, pass, requests, definition, say, sends }
@@ -318,15 +318,16 @@ describe('GitHub App installations, as the catalogue has it', () => {
     const { keeper, run, pass, definition, say, requests, sends } = await github()
     await keeper.add('repo', definition())
     say(401, 'A JSON web token could not be decoded')
-    const wrong = await sends(keeper.getToken('repo').catch((error: Error) => error))
+    const wrong = await sends(keeper.refresh('repo').catch((error: Error) => error))
     expect((wrong as Error).message).toContain('A JSON web token could not be decoded')
     expect(await keeper.show('repo')).toMatchObject({ state: 'active' })
     say(404, 'Not Found')
-    for (const wait of [30, 2, 15]) {
+    for (const wait of [60, 10, 60]) {
       await pass(wait * minute)
       await sends(keeper.tend('repo'))
     }
     expect(await keeper.show('repo')).toMatchObject({ state: 'reauthorization_required' })
+    expect(requests).toHaveLength(4)
     const jwt = String(requests[0]?.headers.authorization).split(' ')[1]
     expect(JSON.stringify([wrong, (wrong as Error).message, await keeper.show('repo')])).not.toContain(jwt)
     await run(keeper.close())
