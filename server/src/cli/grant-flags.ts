@@ -104,8 +104,11 @@ const revealed = (secret: Secret | readonly Secret[]): string | string[] =>
   secret instanceof Secret ? secret.reveal() : secret.map((one) => one.reveal())
 
 /** The flags with the secrets read that they point to. */
-export async function answersFrom(flags: GrantFlags, environment: Environment): Promise<GrantAnswers> {
-  const reader = new SecretReader(environment)
+export async function answersFrom(
+  flags: GrantFlags,
+  environment: Environment,
+  reader = new SecretReader(environment),
+): Promise<GrantAnswers> {
   const secret = await reader.read({
     flag: '--client-secret',
     file: flags.clientSecretFile,

@@ -160,12 +160,17 @@ const noticeStyles: Partial<Record<NoticeKind, Style>> = {
 const candidatesText = (count: number): string =>
   `${count} other ${count === 1 ? 'refresh token is' : 'refresh tokens are'} kept in case one is the live one`
 
+const isLoggedIn = (grantType: GrantSummary['grantType']): boolean =>
+  grantType === 'authorization_code' || grantType === 'password'
+
 /** What the state and the last error ask of whoever looks. */
 function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | undefined {
   switch (state) {
     case 'pending':
     case 'reauthorization_required':
-      return `Run evertoken login ${id}.`
+      return isLoggedIn(grantType)
+        ? `Run evertoken login ${id}.`
+        : `Nobody logs in to it: evertoken remove ${id}, then add it anew with what the provider accepts.`
     case 'paused':
       return `evertoken resume ${id} lets it go on.`
     case 'quarantined':
@@ -175,7 +180,7 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
     case 'revoking':
       return 'The provider is told again by itself. Nothing is to be done.'
     case 'revoked':
-      return grantType === 'authorization_code' || grantType === 'password'
+      return isLoggedIn(grantType)
         ? `evertoken login ${id} begins a new login, evertoken remove ${id} forgets it.`
         : `evertoken remove ${id} forgets it; it may then be added anew.`
     case 'active':

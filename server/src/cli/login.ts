@@ -4,6 +4,7 @@ import { checkConsentable } from '../broker/no-consent.ts'
 import { brokerLogin } from './broker-login.ts'
 import { warnOfCrowdAround } from './crowded-logins.ts'
 import type { Environment } from './environment.ts'
+import { SecretReader } from './given-secret.ts'
 import { describedGrant } from './grant-description.ts'
 import { answersFrom, type GrantFlags } from './grant-flags.ts'
 import { completed } from './grant-questions.ts'
@@ -39,11 +40,12 @@ export interface LoginOptions extends GrantFlags {
 export async function login(name: string, given: LoginOptions, environment: Environment): Promise<void> {
   const { as: id = name } = given
   const options = given.as === undefined ? given : { ...given, provider: name }
-  const credentials = await givenCredentials(options, environment)
+  const reader = new SecretReader(environment)
+  const credentials = await givenCredentials(options, reader)
   await using grants = await openGrants(options, environment, true)
   const { consent } = grants
   if (consent.kind === 'broker' && options.device === true) throw noDeviceAt(grants.location)
-  const before = await existing(id, grants, options, credentials, environment)
+  const before = await existing(id, grants, options, { credentials, reader }, environment)
   const grant = isByPassword(before)
     ? await passwordLogin(id, consent, credentials, environment)
     : consent.kind === 'here'
@@ -83,7 +85,7 @@ async function existing(
   id: string,
   grants: Grants,
   options: LoginOptions,
-  credentials: GivenCredentials,
+  { credentials, reader }: { readonly credentials: GivenCredentials; readonly reader: SecretReader },
   environment: Environment,
 ): Promise<GrantSummary> {
   const said = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
@@ -117,7 +119,7 @@ async function existing(
     }
     const byPassword = options.username !== undefined || (await knowsOnlyPasswords(options))
     const type = byPassword ? 'password' : 'authorization_code'
-    const answers = await answersFrom({ ...options, type }, environment)
+    const answers = await answersFrom({ ...options, type }, environment, reader)
     const described = describedGrant(await completed(id, answers, environment))
     if (byPassword) checkAnswerable(id, credentials, environment)
     return grants.add(id, described)

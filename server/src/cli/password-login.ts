@@ -1,6 +1,6 @@
 import { EvertokenError, type GrantSummary, type Secret } from 'evertoken'
 import type { Environment } from './environment.ts'
-import { SecretReader } from './given-secret.ts'
+import type { SecretReader } from './given-secret.ts'
 import type { Consent } from './grants.ts'
 import type { LoginOptions } from './login.ts'
 import { withProgress } from './progress.ts'
@@ -15,9 +15,9 @@ export interface GivenCredentials {
 /** Throws `usage` for a password given twice, and where it cannot be read. */
 export async function givenCredentials(
   { username, passwordFile: file, passwordEnv: variable }: LoginOptions,
-  environment: Environment,
+  reader: SecretReader,
 ): Promise<GivenCredentials> {
-  const password = await new SecretReader(environment).read({ flag: '--password', file, variable })
+  const password = await reader.read({ flag: '--password', file, variable })
   return { username, password }
 }
 

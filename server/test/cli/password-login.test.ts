@@ -44,7 +44,7 @@ describe('evertoken login by user name and password', () => {
       { grant_type: 'password', username: 'ann', password },
       { grant_type: 'refresh_token', refresh_token: 'rt-1' },
     ])
-  })
+  }, 40_000)
 
   test('of a grant that was added before takes the password from the environment, and again', async () => {
     const { forms, flags } = await passwordProvider()
@@ -59,7 +59,7 @@ describe('evertoken login by user name and password', () => {
       expect(stdout).toContain(`generation ${generation}`)
     }
     expect(forms).toHaveLength(2)
-  })
+  }, 40_000)
 
   test('says so when they are wrong, without the password, and sends nothing more', async () => {
     const { forms, flags } = await passwordProvider()
@@ -71,20 +71,24 @@ describe('evertoken login by user name and password', () => {
     expect(forms).toHaveLength(1)
   })
 
-  test.runIf(hasTerminal)('asks for both at a terminal and does not show the password', async () => {
-    const { forms, flags } = await passwordProvider()
-    const data = folder()
-    await evertoken(['add', 'crm', '--type', 'password', '--data', data, ...flags])
-    const running = onTerminal(['login', 'crm', '--data', data])
-    await running.says(/User name/, 'stdout')
-    running.type('ann\r')
-    await running.says(/Password/, 'stdout')
-    running.type(`${password}\r`)
-    await running.says(/logged in crm: /, 'stdout')
-    expect((await running.ended).code).toBe(0)
-    expect(running.stdout).not.toContain('horse')
-    expect(forms).toEqual([{ grant_type: 'password', username: 'ann', password }])
-  })
+  test.runIf(hasTerminal)(
+    'asks for both at a terminal and does not show the password',
+    async () => {
+      const { forms, flags } = await passwordProvider()
+      const data = folder()
+      await evertoken(['add', 'crm', '--type', 'password', '--data', data, ...flags])
+      const running = onTerminal(['login', 'crm', '--data', data])
+      await running.says(/User name/, 'stdout')
+      running.type('ann\r')
+      await running.says(/Password/, 'stdout')
+      running.type(`${password}\r`)
+      await running.says(/logged in crm: /, 'stdout')
+      expect((await running.ended).code).toBe(0)
+      expect(running.stdout).not.toContain('horse')
+      expect(forms).toEqual([{ grant_type: 'password', username: 'ann', password }])
+    },
+    40_000,
+  )
 
   test.each([
     [
@@ -92,6 +96,13 @@ describe('evertoken login by user name and password', () => {
       '--password-file or --password-env',
     ],
     [['crm', '--username', 'ann', '--device', '--token-url', 'https://a.example/token'], '--device'],
+    [
+      [
+        ...['crm', '--token-url', 'https://a.example/token', '--client-id', 'a', '--username', 'ann'],
+        ...['--password-file', '-', '--client-secret-file', '-'],
+      ],
+      'stdin is asked for two secrets',
+    ],
     [['quartile', '--as', 'ads'], '--username and --password-file or --password-env'],
     [['quartile', '--as', 'ads', '--provider', 'google'], '--provider'],
     [
@@ -100,7 +111,7 @@ describe('evertoken login by user name and password', () => {
     ],
   ])('login %j is an error that names %s, and adds nothing', async (args, named) => {
     const data = folder()
-    const { code, stderr } = await evertoken(['login', ...args, '--data', data])
+    const { code, stderr } = await evertoken(['login', ...args, '--data', data], { input: password })
     expect(code).toBe(2)
     expect(stderr).toContain(named)
     expect((await evertoken(['list', '--json', '--data', data])).stdout).toContain('[]')
@@ -136,5 +147,5 @@ describe('evertoken login by user name and password', () => {
     const machine = await billing()
     const other = await evertoken(['login', 'billing', '--data', machine.data, '--username', 'ann'])
     expect(other.stderr).toContain('nobody consents to it')
-  })
+  }, 40_000)
 })
