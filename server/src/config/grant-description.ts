@@ -113,6 +113,10 @@ export function describedGrant(
             written,
             [...places.client, 'provider'],
             'a grant of type request needs a profile that declares requests.request',
+            {
+              advice:
+                'Name one, such as github-app-installation, or declare the request in a profile of your own.',
+            },
           )
         const assertion = assertionOptions(grant, written, places.grant)
         return requestedToken({ ...options, clientId, profile, assertion })

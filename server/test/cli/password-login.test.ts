@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { evertoken, folder, hasTerminal, onTerminal, secretFile } from './command.ts'
+import { evertoken, folder, hasTerminal, onTerminal, secretFile, start } from './command.ts'
 import { billing, provider } from './practice.ts'
 
 const password = 'correct horse'
@@ -135,6 +135,26 @@ describe('evertoken login by user name and password', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('subscription_key is missing, which Quartile needs')
   })
+
+  test('--as names the grant of any provider of the catalogue, also where a person consents in a browser', async () => {
+    const data = folder()
+    const running = start([
+      'login',
+      'google',
+      '--as',
+      'work',
+      '--client-id',
+      'abc',
+      '--paste',
+      '--data',
+      data,
+    ])
+    await running.says(/https:\/\/accounts\.google\.com\/\S+client_id=abc/)
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(130)
+    const { stdout } = await evertoken(['show', 'work', '--json', '--data', data])
+    expect(JSON.parse(stdout)).toMatchObject({ state: 'pending', provider: 'oauth2.googleapis.com' })
+  }, 40_000)
 
   test('a grant to which a person consents takes no password', async () => {
     const { issuer } = await provider()
