@@ -183,7 +183,8 @@ export async function keepConsent(
         if (record === undefined) throw unknownGrant(id, store.location)
         if (!stillWanted(record)) return { result: undefined }
         if (brought.otherAccount !== true) checkAccount(store.seal, record, brought.response)
-        const next = newLogin(context, record, brought, time.at, 'a person has consented')
+        const how = record.grantType === 'password' ? 'a person has logged in' : 'a person has consented'
+        const next = newLogin(context, record, brought, time.at, how)
         wanted = true
         labels = record.labels
         return { result: next, record: next }

@@ -46,6 +46,7 @@ test('the request is that of RFC 6749 section 4.3.2, from a client that proves i
   const options = { tokenUrl, clientId: 'c', clientSecret: 's3cret', scope: ['read', 'write'] }
   await keeper.add('crm', passwordCredentials(options))
   expect(await keeper.login('crm', ann)).toMatchObject({ state: 'active', generation: 1 })
+  expect(await keeper.notices()).toMatchObject([{ kind: 'connected', message: 'a person has logged in' }])
   const [login] = requests
   expect(login?.headers.authorization).toBe(`Basic ${btoa('c:s3cret')}`)
   expect(Object.fromEntries(new URLSearchParams(login?.body))).toEqual({
