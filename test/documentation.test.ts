@@ -2,7 +2,15 @@
 // server/test/config/documents.test.ts; pages in `ownTests` have a test that does more than this one.
 
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -13,9 +21,16 @@ import { missingPostgres } from './postgres/binaries.ts'
 import { startPostgres } from './postgres/server.ts'
 
 /** Languages that somebody holds against something. A block in another one is an error until somebody does. */
-const proven = new Set(['ts', 'sh', 'console', 'yaml', 'sql'])
+const proven = new Set(['ts', 'sh', 'console', 'yaml', 'sql', 'json'])
 /** Pages whose programs another test runs, with what they need around them. */
-const ownTests = new Set(['docs/testing.md'])
+const ownTests = new Set([
+  'docs/testing.md',
+  'docs/http-clients.md',
+  'docs/decorators.md',
+  'docs/other-languages.md',
+])
+/** What a program of the page prints. */
+const isOutput = ({ language }: Block): boolean => language === ''
 /** Runs below, on a server that its own statements have set up. */
 const postgresPage = 'docs/postgres.md'
 
@@ -30,6 +45,9 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'evertoken-documentation-'))
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(join(root, 'library'), join(folder, 'node_modules/evertoken'))
+  // What the page of an example imports is beside it.
+  for (const file of ['examples/session/session.ts'])
+    copyFileSync(join(root, file), join(folder, 'session.ts'))
   for (const name of ['pg', '@types'])
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
@@ -38,7 +56,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test('every block is in a language that is held against something', () => {
   expect(blocks.length).toBeGreaterThan(40)
-  expect(blocks.filter(({ language }) => !proven.has(language)).map(({ place }) => place)).toEqual([])
+  const code = blocks.filter((block) => !isOutput(block) && !ownTests.has(block.page))
+  expect(code.filter(({ language }) => !proven.has(language)).map(({ place }) => place)).toEqual([])
+})
+
+test('what is shown as JSON is JSON', () => {
+  for (const { code } of blocks.filter(({ language }) => language === 'json'))
+    for (const line of code.trim().split('\n')) JSON.parse(line)
 })
 
 describe('a program on a page', () => {
@@ -66,6 +90,8 @@ describe('a program on a page', () => {
       })
       const code = program.code
         .replaceAll('https://auth.acme.example', provider.issuer)
+        .replace('https://api.acme.example/v2/', `${provider.issuer}/api/`)
+        .replace('users/23', 'whoami')
         .replace(/https:\/\/api\.acme\.example\/\w+/g, `${provider.issuer}/api/whoami`)
       const file = join(folder, `${nameOf(program)}-run.ts`)
       writeFileSync(file, code)

@@ -96,7 +96,9 @@ describe.each<[string, Said, object[]]>([
 ])('%s, as the catalogue has it', (id, short, expected) => {
   test('the token of the code is exchanged for one of 60 days at once, which later renews itself', async () => {
     const { keeper, consent, sent } = await before(short, long, { ...long, access_token: 'long-2' })
-    await keeper.add('me', authorizationCode({ ...app, profile: catalogueProfile(id) }))
+    // The day before which these providers refresh nothing is another test's.
+    const profile: ProviderProfile = { ...(catalogueProfile(id) as ProviderProfile), lifetimes: {} }
+    await keeper.add('me', authorizationCode({ ...app, profile }))
     expect(await consent()).toMatchObject({ state: 'active', generation: 1, scope: ['a', 'b'] })
     const token = await keeper.getToken('me')
     expect(token.value).toBe('long-1')

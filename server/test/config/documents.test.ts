@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { configured, temporaryFolder } from './configured.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -28,7 +29,9 @@ function granted(
   grantType = 'authorization_code',
 ): { readonly whole: string; readonly clients: number } {
   const clients = [...(/^clients:\n((?: .*\n)+)/m.exec(yaml)?.[1] ?? '').matchAll(/^ {2}(\w+):/gm)]
-  const grants = clients.map(([, name]) => `  of-${name}: { client: ${name}, grant_type: ${grantType} }\n`)
+  // One with a grant on the page is held against the library by that.
+  const bare = clients.filter(([, name]) => !new RegExp(`client: ${name}\\b`).test(yaml))
+  const grants = bare.map(([, name]) => `  of-${name}: { client: ${name}, grant_type: ${grantType} }\n`)
   if (clients.length === 0) return { whole: yaml, clients: 0 }
   const whole = /^grants:$/m.test(yaml) ? yaml + grants.join('') : `${yaml}grants:\n${grants.join('')}`
   return { whole, clients: clients.length }
@@ -63,7 +66,10 @@ describe('the profile that a page shows', () => {
     const isConfiguration = /^(clients|providers):$/m.test(yaml)
     const profile = isConfiguration ? endpoints : /^token_url:/m.test(yaml) ? yaml : endpoints + yaml
     fs.writeFileSync(path.join(folder, 'acme.yaml'), profile)
-    const alone = 'clients:\n  own: { provider: { profile_file: ./acme.yaml }, client_id: abc }\n'
+    const { variables = {} } = (parse(profile) ?? {}) as { variables?: Record<string, { example?: string }> }
+    const values = Object.fromEntries(Object.entries(variables).map(([name, { example }]) => [name, example]))
+    const own = { provider: { profile_file: './acme.yaml' }, client_id: 'abc', variables: values }
+    const alone = `clients:\n  own: ${JSON.stringify(own)}\n`
     // What stands under `providers` is looked at when a client names it.
     const named = [...(/^providers:\n((?: .*\n)+)/m.exec(yaml)?.[1] ?? '').matchAll(/^ {2}(\w+):/gm)]
     const clients = `clients:\n${named.map(([, name]) => `  c_${name}: { provider: ${name}, client_id: abc }\n`).join('')}`
