@@ -170,6 +170,28 @@ describe('with only the library installed', () => {
     },
   )
 
+  test('a program for a page compiles with the types of browsers, and none of Node', async () => {
+    const folder = path.join(libraryOnly, 'page')
+    fs.cpSync(path.join(root, 'test/consumer/page'), folder, { recursive: true })
+    const compilerOptions = {
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      target: 'es2024',
+      lib: ['es2024', 'dom', 'dom.iterable', 'esnext.disposable'],
+      types: [],
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true,
+    }
+    fs.writeFileSync(
+      path.join(folder, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['page.ts'] }),
+    )
+    const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
+    const compiled = await execute(process.execPath, [tsc, '-p', '.'], { cwd: folder })
+    expect(compiled).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
   test('the command says what is missing and both ways on, where nobody can be asked', async () => {
     expect(await evertoken(['token', 'billing'])).toEqual({
       code: 1,

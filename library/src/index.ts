@@ -88,10 +88,10 @@ export {
   refreshingSource,
   type WantedToken,
 } from './use/refreshing-source.ts'
+export type { SavedTokens } from './use/saved-tokens.ts'
 export { cachedSource, narrowedSource, staticSource } from './use/source-wrappers.ts'
 export {
   type RefreshingTokenSource,
-  type SavedTokens,
   type TokenSourceOptions,
   tokenSource,
 } from './use/token-source.ts'

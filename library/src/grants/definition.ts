@@ -15,7 +15,6 @@ import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
 import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
 import { isIntrospectable, type ProfiledOptions, withProfile } from './profile-options.ts'
-import type { Seal } from './seal.ts'
 
 /** How a client authenticates, by the names of RFC 8414 `token_endpoint_auth_methods_supported`. */
 export type ClientAuthenticationMethod = ClientAuthentication['method']
@@ -299,9 +298,17 @@ export const writeDefinition = (definition: GrantDefinition): string => JSON.str
 /** The inverse of {@link writeDefinition}. */
 export const readDefinition = (text: string): GrantDefinition => revive(JSON.parse(text)) as GrantDefinition
 
+/** The part of a seal that opens a definition: no more of it, whose types are Node's, which browsers have not. */
+interface Opener {
+  open(
+    box: GrantRecord['definition'],
+    place: { readonly grant: string; readonly field: 'definition' },
+  ): string
+}
+
 /** The definition of a record. */
 export const openedDefinition = (
-  seal: Seal,
+  seal: Opener,
   { id, definition }: Pick<GrantRecord, 'id' | 'definition'>,
 ): GrantDefinition => readDefinition(seal.open(definition, { grant: id, field: 'definition' }))
 

@@ -46,5 +46,5 @@ export {
   refreshingSource,
   type WantedToken,
 } from './refreshing-source.ts'
+export type { SavedTokens } from './saved-tokens.ts'
 export { cachedSource, narrowedSource, staticSource } from './source-wrappers.ts'
-export type { SavedTokens } from './token-source.ts'

@@ -17,7 +17,7 @@ import {
   refreshingSource,
   type WantedToken,
 } from './refreshing-source.ts'
-import type { SavedTokens } from './token-source.ts'
+import type { SavedTokens } from './saved-tokens.ts'
 
 export interface LightTokenSourceOptions extends Pick<RefreshingSourceOptions, 'clock' | 'random'> {
   /**
