@@ -11,7 +11,14 @@ import { resolveAuthentication, signingKey } from './authentication-options.ts'
 import type { GrantRecord, GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
-import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
+import {
+  checkedFlag,
+  checkedLifetime,
+  checkedSeconds,
+  checkedSecret,
+  checkedUrl,
+  invalid,
+} from './option-check.ts'
 import { isIntrospectable, type ProfiledOptions, withProfile } from './profile-options.ts'
 import type { Seal } from './seal.ts'
 
@@ -86,6 +93,12 @@ export interface ClientOptions extends LifetimeOptions {
    * the token endpoint (RFC 7523 section 3).
    */
   clientAssertionAudience?: string | readonly string[] | undefined
+  /**
+   * Binds the tokens to a key that evertoken makes for the grant and shows to nobody (DPoP, RFC 9449): whoever steals a token
+   * alone can do nothing with it. For providers that support it; each API must be sent a proof beside the token, as
+   * `authorizedFetch` does. Default: as the profile says, else false.
+   */
+  dpop?: boolean | undefined
   /** Allows plain http to a host that is not loopback. Default false. */
   insecureHttp?: boolean | undefined
 }
@@ -206,6 +219,7 @@ function resolve(
       ),
       pushedAuthorization: options.pushedAuthorization,
       redirectUri: options.redirectUri,
+      dpop: checkedFlag(options.dpop, 'dpop'),
       dialect,
     }),
     scope: words(options.scope),

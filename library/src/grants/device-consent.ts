@@ -6,6 +6,7 @@ import type { GrantDefinition } from './definition.ts'
 import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
 import type { GrantRecord } from './grant.ts'
 import { type FailedOutcome, judge } from './outcome.ts'
+import { provingKey } from './proof-key.ts'
 import type { GrantSummary } from './summary.ts'
 
 /** A consent under way on another device: what to show the person. All of it is printable ASCII. */
@@ -88,6 +89,7 @@ export async function beginDeviceConsent(
 async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<GrantRecord> {
   const { clock, transport, timing } = context
   const { record, definition, server, authorization, until } = begun
+  const proofKey = provingKey(context.store.seal, record, definition)
   const { id } = record
   const { deviceCodeGrant } = await import('../oauth/device-authorization.ts')
   const { deviceCode } = authorization
@@ -102,7 +104,7 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
       server,
       definition.client,
       { deviceCode, resource, parameters },
-      { transport, now: clock.now, deadline: timing.deadline },
+      { transport, now: clock.now, deadline: timing.deadline, proofKey },
     )
     const result = afterPoll(id, answer, interval, askedAt)
     switch (result.kind) {

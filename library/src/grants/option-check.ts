@@ -33,6 +33,13 @@ export const checkedUrl = (value: string, what: string): string => {
   return value
 }
 
+/** A text such as 'false' would be taken for true. */
+export const checkedFlag = (value: boolean | undefined, what: string): boolean | undefined => {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw invalid(`${what} must be true or false, not ${JSON.stringify(String(value).slice(0, 50))}`)
+  return value
+}
+
 export const checkedSeconds = (value: number | undefined, what: string): number | undefined => {
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)

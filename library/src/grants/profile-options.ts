@@ -40,6 +40,7 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
     options: {
       ...addressed,
       clientAuthentication: authenticationOf(profile, given),
+      dpop: given.dpop ?? profile.dpop,
       ...lifetimesOf(grantType, profile, addressed),
     },
     dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),

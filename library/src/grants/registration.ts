@@ -7,6 +7,7 @@ import {
   noRefreshToken,
   refreshes,
 } from './grant.ts'
+import { newProofKey } from './proof-key.ts'
 import type { GrantStore, Moment } from './store.ts'
 
 export interface RegistrationOptions {
@@ -108,6 +109,7 @@ export function newGrant(
     epoch: pending ? 0 : 1,
     fence: 1,
     refreshToken: imported(store, id, definition, 1, utc),
+    proofKey: definition.client.dpop === true ? newProofKey(store.seal, id, 1) : undefined,
     schedule: { dueAt: pending ? null : time.at, backoffUntil: 0, failures: 0 },
     tokens: [],
     attempts: [],
@@ -168,6 +170,10 @@ export function changedGrant(
   return {
     ...record,
     ...parts,
+    // Kept also by a definition that no longer wants it: what is bound to it stays so, and the client may change its mind.
+    proofKey:
+      record.proofKey ??
+      (definition.client.dpop === true ? newProofKey(store.seal, record.id, fence) : undefined),
     labels,
     fence,
     lease: undefined,

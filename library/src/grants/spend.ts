@@ -1,5 +1,6 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
+import type { ProofKey } from '../oauth/proof-key.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import { type Transport, WireError } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
@@ -12,6 +13,7 @@ import { drain } from './drain.ts'
 import { findToken, type GrantRecord, parentOf, quarantine } from './grant.ts'
 import { type FailedOutcome, judge, type Outcome } from './outcome.ts'
 import { probe } from './probe.ts'
+import { provingKey } from './proof-key.ts'
 import { mandatoryAt, unresolvedOf } from './recovery.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { revokeUpstream } from './revocation.ts'
@@ -61,7 +63,7 @@ async function follow(
   }
   context.faultPoint?.('post_open')
 
-  const { definition, held } = opened
+  const { definition, held, proofKey } = opened
   if (held === undefined && needsRefreshToken(definition)) return settled(spending, nothingToSpend)
   const server = await context.serverOf(definition).catch((error: unknown) => neverSent(error))
   if ('verdict' in server) {
@@ -118,6 +120,7 @@ async function follow(
     server,
     definition,
     held,
+    proofKey,
     key: spending.key,
     deadline: limits.deadline,
     late: late > 0 ? { ms: late, take } : undefined,
@@ -191,6 +194,7 @@ const inTime =
 interface Opened {
   readonly definition: GrantDefinition
   readonly held: Secret | undefined
+  readonly proofKey: ProofKey | undefined
 }
 
 function open(store: GrantStore, record: GrantRecord): Opened {
@@ -199,7 +203,7 @@ function open(store: GrantStore, record: GrantRecord): Opened {
     record.refreshToken === undefined
       ? undefined
       : new Secret(store.seal.open(record.refreshToken.sealed, { grant: record.id, field: 'refresh_token' }))
-  return { definition, held }
+  return { definition, held, proofKey: provingKey(store.seal, record, definition) }
 }
 
 const needsRefreshToken = ({ grantType }: GrantDefinition): boolean =>

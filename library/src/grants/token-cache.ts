@@ -2,6 +2,7 @@ import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
 import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
 import { AccessToken } from './token.ts'
+import { presentationOf } from './token-proof.ts'
 
 /**
  * One token in memory. It is handed out without asking the store from `verifiedAt` until `usableUntil` (UTC ms): the
@@ -31,6 +32,9 @@ export interface Verified {
 
 /** What of a grant decides over the windows of its tokens. */
 type TokenPolicy = Pick<GrantRecord, 'id' | 'refreshBefore' | 'facts'>
+
+/** What of it decides over how they are shown. */
+type Bound = TokenPolicy & Pick<GrantRecord, 'proofKey'>
 
 const windowsOf = ({ lifetime }: TokenRow, { refreshBefore, facts }: TokenPolicy): Windows =>
   windows(lifetime, refreshBefore, facts.oldTokenDies)
@@ -120,7 +124,7 @@ export class TokenCache {
    * The token of a row that was read; unsealed only when it is another than the one in memory. Memory may answer for it
    * from when the read began: however long that took, whoever revokes waits one interval and no longer.
    */
-  keep(grant: TokenPolicy, row: TokenRow, { version, at }: Verified): AccessToken {
+  keep(grant: Bound, row: TokenRow, { version, at }: Verified): AccessToken {
     const { id } = grant
     // Not the whole record: a million of them would be held here.
     const policy = { id, refreshBefore: grant.refreshBefore, facts: grant.facts }
@@ -133,7 +137,7 @@ export class TokenCache {
       this.#extend(held, at)
       return held.token
     }
-    const token = this.#unseal(id, row)
+    const token = this.#unseal(grant, row)
     const given = Promise.resolve(token)
     const entry: Entry = { row, token, given, policy, verifiedAt: 0, usableUntil: 0, version }
     this.#extend(entry, at)
@@ -168,7 +172,8 @@ export class TokenCache {
     entry.usableUntil = verifiedAt + Math.min(this.#revalidate, edge)
   }
 
-  #unseal(id: string, row: TokenRow): AccessToken {
+  #unseal(grant: Bound, row: TokenRow): AccessToken {
+    const { id } = grant
     const text = this.#store.seal.open(row.sealed, {
       grant: id,
       field: 'access_token',
@@ -183,6 +188,7 @@ export class TokenCache {
       generation: row.generation,
       metadata: Object.freeze(metadata),
       stale: false,
+      presentation: presentationOf(this.#store.seal, grant, row, value, this.#now),
     })
   }
 }

@@ -92,6 +92,8 @@ export interface ClientRegistration {
   readonly pushedAuthorizationRequestEndpoint?: string | undefined
   /** Pushes authorization requests also where the provider takes others. */
   readonly pushedAuthorization?: boolean | undefined
+  /** Binds tokens to a key of the grant (RFC 9449). */
+  readonly dpop?: boolean | undefined
   /** As at the consent, where the provider wants to hear it at a refresh too. */
   readonly redirectUri?: string | undefined
   /** Where the provider speaks otherwise than RFC 6749. */

@@ -5,6 +5,8 @@ import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
+import { type Prove, prover } from './dpop-proof.ts'
+import { withNonce } from './nonce-exchange.ts'
 import { type FormOperation, type WrittenRequest, writeRequest } from './request-dialect.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
@@ -109,7 +111,13 @@ export async function exchangeForm(
   if (!mayCarrySecrets(url, client.insecureHttp)) return insecure(url)
   const [first, other] = bySecret(client)
   const began = wire.now()
-  const answer = await exchangeOnce(url, target, server, first, wire, send, late)
+  const prove = wire.proofKey && (await prover(wire.proofKey, wire))
+  const exchange = (by: ClientRegistration, within: Wire): Promise<FormAnswer> =>
+    withNonce(url.href, within, (nonce, deadline) => {
+      const proof = prove && { prove, nonce }
+      return exchangeOnce(url, target, server, by, { ...within, deadline }, send, proof, late)
+    })
+  const answer = await exchange(first, wire)
   if (other === undefined || !isRefusal(answer, client)) return answer
 
   beginWith(other)
@@ -117,7 +125,7 @@ export async function exchangeForm(
   // A refusal is certain. A request without the time for its answer would put the refresh token in doubt: the next one
   // begins with the other secret all the same.
   if (left < wire.deadline / 2) return answer
-  const again = await exchangeOnce(url, target, server, other, { ...wire, deadline: left }, send, late)
+  const again = await exchange(other, { ...wire, deadline: left })
   if (isRefusal(again, client)) beginAnew(client)
   return again.kind === 'silence' && !again.sent ? answer : again
 }
@@ -135,7 +143,8 @@ async function exchangeOnce(
   client: ClientRegistration,
   wire: Wire,
   send: Send,
-  late?: Late<FormAnswer>,
+  proof: Proof | undefined,
+  late: Late<FormAnswer> | undefined,
 ): Promise<FormAnswer> {
   const authenticate = await clientAuthentication(server, client, wire)
 
@@ -145,7 +154,7 @@ async function exchangeOnce(
   let response: WireResponse | undefined
   const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
     const form = { url: address, headers: init.headers, body: init.body }
-    const request: WrittenRequest =
+    const written: WrittenRequest =
       client.dialect === undefined
         ? {
             method: 'POST',
@@ -155,6 +164,7 @@ async function exchangeOnce(
             body: init.body.toString(),
           }
         : writeRequest(client.dialect, operation, client, form, given)
+    const request = proof === undefined ? written : await proved(written, proof)
     sent.push(...secretsOf(init.body, request.headers, client))
     response = await wire.transport({
       ...request,
@@ -183,6 +193,17 @@ async function exchangeOnce(
     return readFailure(error)
   }
   return { kind: 'answer', response: response as WireResponse, sent }
+}
+
+interface Proof {
+  readonly prove: Prove
+  readonly nonce: string | undefined
+}
+
+/** The request as it leaves is what the proof speaks for: a dialect may have moved it. */
+async function proved(request: WrittenRequest, { prove, nonce }: Proof): Promise<WrittenRequest> {
+  const dpop = await prove({ method: request.method, url: request.url, nonce })
+  return { ...request, headers: { ...request.headers, dpop } }
 }
 
 const insecure = (url: URL): Silence => ({
@@ -215,7 +236,8 @@ function secretsOf(
   )
   if (client.dialect !== undefined) spellings.push(...found.map((text) => JSON.stringify(text).slice(1, -1)))
   const basic = headers.authorization?.split(' ')[1]
-  return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')
+  const whole = [basic, headers.dpop].filter((text) => text !== undefined)
+  return [...new Set([...spellings, ...whole])].filter((text) => text !== '')
 }
 
 const secretsIn = ({ variables }: ProviderDialect): readonly string[] =>

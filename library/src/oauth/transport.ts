@@ -1,4 +1,5 @@
 import type { Secret } from '../secret.ts'
+import type { ProofKey } from './proof-key.ts'
 import type { SilenceReason, TokenAnswer, UnusableReason } from './token-answer.ts'
 
 /** One HTTP request on the wire. */
@@ -72,4 +73,6 @@ export interface Wire {
   readonly late?: Late<TokenAnswer> | undefined
   /** That many random bytes. Default: the platform's cryptographic source. */
   readonly random?: ((bytes: number) => Uint8Array) | undefined
+  /** Shows with each token request who sends it, so that the tokens are bound to this key (RFC 9449 section 5). */
+  readonly proofKey?: ProofKey | undefined
 }

@@ -29,8 +29,9 @@ export function heldToken(
 ): HeldToken | undefined {
   try {
     const row = readRow(file, id, key)
-    if (row === undefined || (JSON.parse(text(row.status)) as { state: string }).state !== 'active')
-      return undefined
+    // One that is bound to a key is worth nothing without a proof.
+    if (row === undefined || /^dpop$/i.test(text(row.type))) return undefined
+    if ((JSON.parse(text(row.status)) as { state: string }).state !== 'active') return undefined
     const token = { expiresAt: Number(row.expires_at), lifetime: Number(row.lifetime) }
     const refreshBefore = row.refresh_before === null ? undefined : Number(row.refresh_before)
     const left = token.expiresAt - now
