@@ -69,8 +69,10 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
       audience,
       issuedAt: now,
       expiresAt,
+      jkt: exchange.jkt,
     },
-    refreshToken: refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, practice),
+    refreshToken:
+      refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, exchange, practice),
     spentCode: issue.spentCode,
     spentDeviceCode: issue.spentDeviceCode,
     spentRefreshToken: spent && digest(spent.clear),
@@ -92,7 +94,7 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
     endsEarlier,
   })
   return tokenAnswer(
-    { login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime },
+    { login, scope, accessToken, refreshToken, expiresIn: accessTokenLifetime, jkt: exchange.jkt },
     exchange,
     practice,
   )
@@ -102,7 +104,7 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
 export function repeatAnswer(
   parent: string,
   login: Login,
-  { nonce, scope, expiresAt }: RepeatableAnswer,
+  { nonce, scope, expiresAt, jkt }: RepeatableAnswer,
   exchange: Exchange,
   practice: Practice,
 ): Answer {
@@ -117,7 +119,7 @@ export function repeatAnswer(
     accessToken: fingerprint(accessToken),
     refreshToken: fingerprint(refreshToken),
   })
-  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn }, exchange, practice)
+  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn, jkt }, exchange, practice)
 }
 
 interface GivenTokens {
@@ -127,6 +129,8 @@ interface GivenTokens {
   readonly refreshToken: string | undefined
   /** Seconds. */
   readonly expiresIn: number
+  /** What the access token is bound to. */
+  readonly jkt: string | undefined
 }
 
 /** RFC 6749 section 5.1. */
@@ -139,19 +143,27 @@ function tokenAnswer(given: GivenTokens, { record }: Exchange, { options }: Prac
   if (refreshToken !== undefined) record.refreshToken = fingerprint(refreshToken)
   return jsonAnswer(200, {
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: given.jkt === undefined ? 'Bearer' : 'DPoP',
     expires_in: options.statesLifetime ? given.expiresIn : undefined,
     refresh_token: refreshToken,
     scope: scope.length === 0 ? undefined : scope.join(' '),
   })
 }
 
-function storedRefreshToken(refreshToken: string, login: Login, practice: Practice): RefreshToken {
+function storedRefreshToken(
+  refreshToken: string,
+  login: Login,
+  { jkt }: Exchange,
+  practice: Practice,
+): RefreshToken {
   const now = practice.now()
+  const client = practice.options.clients.get(login.clientId)
   return {
     digest: digest(refreshToken),
     login: login.id,
     issuedAt: now,
     expiresAt: now + practice.options.refreshTokenLifetime * 1000,
+    // That of a client which authenticates is bound to the client already (RFC 9449 section 5).
+    jkt: client?.authentication.method === 'none' ? jkt : undefined,
   }
 }
