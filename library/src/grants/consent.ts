@@ -69,7 +69,7 @@ export async function beginConsent(
     scope: definition.scope,
     resource: definition.resource,
     parameters: definition.authorizationParameters ?? {},
-    proofKeyThumbprint: proofKey && (await thumbprintOf(proofKey)),
+    proofKeyThumbprint: proofKey && thumbprintOf(proofKey),
   })
   const link = isPushed(definition, server)
     ? await pushedLink(context, id, definition, server, request, proofKey)

@@ -11,6 +11,7 @@ import type { ReplayClass } from './lifetime-facts.ts'
 import type { Notice } from './notice.ts'
 import { freshness } from './schedule.ts'
 import type { StoreTime } from './store.ts'
+import { isDpopType } from './token-proof.ts'
 
 /** What anybody may know of a grant: never a token, never a secret. Times are UTC ms. */
 export interface GrantSummary {
@@ -42,6 +43,11 @@ export interface GrantSummary {
   /** Tokens held for other scopes or resources. */
   readonly otherTokens: number
   readonly replayClass: ReplayClass
+  /**
+   * Of a grant that has a key: whether its token is bound to it (DPoP, RFC 9449), so that it is worth nothing without proofs.
+   * False where the provider gave another kind of token all the same.
+   */
+  readonly senderConstrained?: boolean | undefined
   /** Other refresh tokens of this login that are kept in case they are the live one. */
   readonly candidates: number
   /** UTC ms at which the refresh token dies by age, where that is known. */
@@ -77,6 +83,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     lastError: schedule.lastError,
     nextAttemptAt: schedule.dueAt === null ? undefined : utc + Math.max(0, schedule.dueAt - time.at),
     unresolved: record.attempts.some((attempt) => attempt.sentAt !== undefined),
+    senderConstrained: record.proofKey === undefined ? undefined : own === undefined || isDpopType(own.type),
     replayClass: record.facts.replayClass,
     candidates: record.candidates.length,
     refreshTokenExpiresAt: refreshTokenExpiry(record),

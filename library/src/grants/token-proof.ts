@@ -1,5 +1,8 @@
-import type { Prove } from '../oauth/dpop-proof.ts'
+import type { ShownToken } from '../oauth/canary.ts'
+import { dpopProof } from '../oauth/dpop-proof.ts'
+import type { ProofKey } from '../oauth/proof-key.ts'
 import { keepNonce, nonceFor } from '../oauth/proof-nonces.ts'
+import { openedToken } from './answer.ts'
 import type { GrantRecord, TokenRow } from './grant.ts'
 import { openedProofKey } from './proof-key.ts'
 import type { Seal } from './seal.ts'
@@ -17,11 +20,20 @@ export function presentationOf(
   now: () => number,
 ): TokenPresentation | undefined {
   if (proofKey === undefined || !isDpopType(type)) return undefined
-  const open = async (): Promise<Prove> => {
-    const { prover } = await import('../oauth/dpop-proof.ts')
-    return prover(openedProofKey(seal, id, proofKey), { now })
-  }
+  const open = (): ProofKey => openedProofKey(seal, id, proofKey)
   return Object.freeze({ scheme: 'DPoP', proof: new BoundTokenProof(open, accessToken, now) })
+}
+
+/** The access token of a row, to be shown where it works: with what it is bound to, where it is. */
+export function shownToken(
+  seal: Seal,
+  { id, proofKey }: Pick<GrantRecord, 'id' | 'proofKey'>,
+  row: TokenRow,
+): ShownToken {
+  const token = { accessToken: openedToken(seal, id, row), tokenType: row.type }
+  return proofKey === undefined || !isDpopType(row.type)
+    ? token
+    : { ...token, proofKey: openedProofKey(seal, id, proofKey) }
 }
 
 /**
@@ -32,23 +44,23 @@ const newFor = 10_000
 
 /** Proofs of one access token (RFC 9449 section 7). The key is opened when the first is asked for. */
 class BoundTokenProof implements TokenProof {
-  readonly #open: () => Promise<Prove>
+  readonly #open: () => ProofKey
   readonly #accessToken: string
   readonly #now: () => number
   /** When each origin gave the nonce that it gave last: UTC ms, by origin. */
   readonly #heardAt = new Map<string, number>()
-  #prove: Promise<Prove> | undefined
+  #key: ProofKey | undefined
 
-  constructor(open: () => Promise<Prove>, accessToken: string, now: () => number) {
+  constructor(open: () => ProofKey, accessToken: string, now: () => number) {
     this.#open = open
     this.#accessToken = accessToken
     this.#now = now
   }
 
   async of({ method, url }: { readonly method: string; readonly url: string }): Promise<string> {
-    this.#prove ??= this.#open()
-    const prove = await this.#prove
-    return prove({ method, url, nonce: nonceFor(url), accessToken: this.#accessToken })
+    this.#key ??= this.#open()
+    const request = { method, url, nonce: nonceFor(url), accessToken: this.#accessToken }
+    return dpopProof(this.#key, request, { now: this.#now })
   }
 
   heard(url: string, nonce: string): boolean {

@@ -1,7 +1,6 @@
-import type { CryptoKey } from 'jose'
-import type { ProofKey } from './proof-key.ts'
+import type { KeyObject } from 'node:crypto'
+import { digestOf, type ProofKey } from './proof-key.ts'
 import { randomText } from './random-text.ts'
-import { importSigningKey } from './signing-key.ts'
 import type { Wire } from './transport.ts'
 
 /** What a proof speaks for. */
@@ -15,32 +14,44 @@ export interface ProvedRequest {
   readonly accessToken?: string | undefined
 }
 
-/** Signs the proof of one request: the value of its `DPoP` header. */
-export type Prove = (request: ProvedRequest) => Promise<string>
+/** Parsing a key costs more than signing with it. Kept only as long as its owner keeps the ProofKey. */
+const parsed = new WeakMap<ProofKey, KeyObject>()
 
-/**
- * Reads a proof key once, for as many proofs as it is asked for (RFC 9449 section 4.2). jose is loaded here and not before.
- *
- * @throws EvertokenError `invalid_configuration` when the key cannot be read, never with any of it.
- */
-export async function prover(key: ProofKey, wire: Pick<Wire, 'now' | 'random'>): Promise<Prove> {
-  const { SignJWT, base64url } = await import('jose')
-  const signing = (await importSigningKey(key.signing)) as CryptoKey
-  return async ({ method, url, nonce, accessToken }) => {
-    const { origin, pathname } = new URL(url)
-    const claims = {
-      jti: randomText(wire.random),
+/** The value of the `DPoP` header of one request, signed with ES256 (RFC 9449 section 4.2). */
+export function dpopProof(
+  key: ProofKey,
+  { method, url, nonce, accessToken }: ProvedRequest,
+  { now, random }: Pick<Wire, 'now' | 'random'>,
+): string {
+  const { origin, pathname } = new URL(url)
+  const signed = [
+    { typ: 'dpop+jwt', alg: 'ES256', jwk: key.jwk },
+    {
+      jti: randomText(random),
       htm: method,
       htu: `${origin}${pathname}`,
-      iat: Math.floor(wire.now() / 1000),
-      ...(nonce === undefined ? {} : { nonce }),
-      ...(accessToken === undefined ? {} : { ath: base64url.encode(await sha256(accessToken)) }),
-    }
-    return new SignJWT(claims)
-      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: { ...key.jwk } })
-      .sign(signing)
-  }
+      iat: Math.floor(now() / 1000),
+      nonce,
+      ath: accessToken === undefined ? undefined : digestOf(accessToken),
+    },
+  ]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
+  // Not by Web Crypto, which would take a turn on another thread for it: somebody waits for each request.
+  const { sign } = process.getBuiltinModule('node:crypto')
+  const signature = sign('sha256', Buffer.from(signed), {
+    key: keyObject(key),
+    // RFC 7518 section 3.4.
+    dsaEncoding: 'ieee-p1363',
+  })
+  return `${signed}.${signature.toString('base64url')}`
 }
 
-const sha256 = async (text: string): Promise<Uint8Array> =>
-  new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+function keyObject(key: ProofKey): KeyObject {
+  const known = parsed.get(key)
+  if (known !== undefined) return known
+  const { createPrivateKey } = process.getBuiltinModule('node:crypto')
+  const made = createPrivateKey({ key: JSON.parse(key.privateKey.reveal()), format: 'jwk' })
+  parsed.set(key, made)
+  return made
+}

@@ -5,7 +5,7 @@ import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
-import { type Prove, prover } from './dpop-proof.ts'
+import { dpopProof } from './dpop-proof.ts'
 import { withNonce } from './nonce-exchange.ts'
 import { type FormOperation, type WrittenRequest, writeRequest } from './request-dialect.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
@@ -111,11 +111,10 @@ export async function exchangeForm(
   if (!mayCarrySecrets(url, client.insecureHttp)) return insecure(url)
   const [first, other] = bySecret(client)
   const began = wire.now()
-  const prove = wire.proofKey && (await prover(wire.proofKey, wire))
   const exchange = (by: ClientRegistration, within: Wire): Promise<FormAnswer> =>
     withNonce(url.href, within, (nonce, deadline) => {
-      const proof = prove && { prove, nonce }
-      return exchangeOnce(url, target, server, by, { ...within, deadline }, send, proof, late)
+      const timed = { ...within, deadline }
+      return exchangeOnce(url, target, server, by, timed, send, nonce, late)
     })
   const answer = await exchange(first, wire)
   if (other === undefined || !isRefusal(answer, client)) return answer
@@ -143,7 +142,7 @@ async function exchangeOnce(
   client: ClientRegistration,
   wire: Wire,
   send: Send,
-  proof: Proof | undefined,
+  nonce: string | undefined,
   late: Late<FormAnswer> | undefined,
 ): Promise<FormAnswer> {
   const authenticate = await clientAuthentication(server, client, wire)
@@ -164,7 +163,7 @@ async function exchangeOnce(
             body: init.body.toString(),
           }
         : writeRequest(client.dialect, operation, client, form, given)
-    const request = proof === undefined ? written : await proved(written, proof)
+    const request = proved(written, wire, nonce)
     sent.push(...secretsOf(init.body, request.headers, client))
     response = await wire.transport({
       ...request,
@@ -195,15 +194,11 @@ async function exchangeOnce(
   return { kind: 'answer', response: response as WireResponse, sent }
 }
 
-interface Proof {
-  readonly prove: Prove
-  readonly nonce: string | undefined
-}
-
 /** The request as it leaves is what the proof speaks for: a dialect may have moved it. */
-async function proved(request: WrittenRequest, { prove, nonce }: Proof): Promise<WrittenRequest> {
-  const dpop = await prove({ method: request.method, url: request.url, nonce })
-  return { ...request, headers: { ...request.headers, dpop } }
+function proved(request: WrittenRequest, wire: Wire, nonce: string | undefined): WrittenRequest {
+  if (wire.proofKey === undefined) return request
+  const { method, url, headers } = request
+  return { ...request, headers: { ...headers, dpop: dpopProof(wire.proofKey, { method, url, nonce }, wire) } }
 }
 
 const insecure = (url: URL): Silence => ({
