@@ -13,6 +13,7 @@ export const errorCodes = [
   'grant_revoked',
   'reauthorization_required',
   'token_unavailable',
+  'sender_constrained',
   // the provider's words (RFC 6749 section 5.2) and everything that is not an answer
   'invalid_grant',
   'invalid_client',

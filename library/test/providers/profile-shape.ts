@@ -166,6 +166,7 @@ const profile = objectOf(
       'client_secret_jwt',
       'private_key_jwt',
     ),
+    dpop: flag,
     basic: objectOf({ user: anyText, password: anyText }, 'user', 'password'),
     requests: objectOf(Object.fromEntries(operations.map((name) => [name, request]))),
     answer,

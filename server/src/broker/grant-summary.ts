@@ -64,6 +64,12 @@ export const summarySchema = Type.Object(
       enum: ['strict', 'idempotent', 'last_child_wins', 'fork', 'non_rotating'],
       description: 'What the provider does with a used refresh token.',
     }),
+    sender_constrained: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of a grant with a key (DPoP, RFC 9449): whether its token is bound to that, so that no caller can use it.',
+      }),
+    ),
     candidates: Type.Integer({
       description: 'Other refresh tokens of this login that are kept in case they are the live one.',
     }),
@@ -116,7 +122,7 @@ const iso = (at: number): string => new Date(at).toISOString()
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
-  const { refreshTokenExpiresAt, upstream } = summary
+  const { refreshTokenExpiresAt, upstream, senderConstrained } = summary
   return {
     id: summary.id,
     state: summary.state,
@@ -147,6 +153,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
     unresolved: summary.unresolved,
     other_tokens: summary.otherTokens,
     replay_class: summary.replayClass,
+    ...(senderConstrained !== undefined && { sender_constrained: senderConstrained }),
     candidates: summary.candidates,
     ...(refreshTokenExpiresAt !== undefined && { refresh_token_expires_at: iso(refreshTokenExpiresAt) }),
     ...(upstream !== undefined && { upstream }),

@@ -33,6 +33,7 @@ const kinds: Readonly<Record<ErrorCode, Kind>> = {
   grant_revoked: { status: 409, title: 'The grant is revoked' },
   reauthorization_required: { status: 409, title: 'A person has to consent again' },
   token_unavailable: { status: 503, title: 'There is no token at present' },
+  sender_constrained: { status: 409, title: 'The token is worth nothing without a key that stays here' },
 
   invalid_grant: { status: 502, title: 'The provider refused the grant' },
   invalid_client: { status: 502, title: 'The provider refused the client' },

@@ -31,6 +31,7 @@ const byCode = {
   grant_revoked: 6,
   reauthorization_required: 3,
   token_unavailable: 4,
+  sender_constrained: 1,
   invalid_grant: 3,
   invalid_client: 1,
   invalid_scope: 1,

@@ -177,6 +177,7 @@ function described(command: Command): Command {
       '--client-assertion-file <file>',
       'holds a signed JWT that a platform renews, read for every request; not with --broker',
     )
+    .option('--dpop', 'bind the tokens to a key that never leaves evertoken (RFC 9449)')
     .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
     .option('--refresh-token-env <variable>', 'the environment variable that holds it')
     .option(

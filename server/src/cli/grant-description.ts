@@ -86,6 +86,7 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     client_authentication: answers.clientAuthentication,
     signing_key: key,
     pushed_authorization: answers.pushedAuthorization,
+    dpop: answers.dpop,
     insecure_http: answers.insecureHttp,
   }) as ClientDescription
 }

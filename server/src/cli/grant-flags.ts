@@ -24,6 +24,7 @@ export interface GrantFlags extends GrantsOptions {
   deviceAuthorizationUrl?: string | undefined
   pushedAuthorization?: boolean | undefined
   pushedAuthorizationRequestUrl?: string | undefined
+  dpop?: boolean | undefined
   revocationUrl?: string | undefined
   clientId?: string | undefined
   clientAuthentication?: ClientDescription['client_authentication']

@@ -38,6 +38,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     unresolved: body.unresolved,
     otherTokens: body.other_tokens,
     replayClass: body.replay_class,
+    senderConstrained: body.sender_constrained,
     candidates: body.candidates,
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
     upstream: body.upstream,
@@ -79,5 +80,7 @@ export function tokenFromJson(body: Json): TokenView {
     generation: Number(body.generation),
     metadata: (body.metadata ?? {}) as Json,
     stale: body.stale === true,
+    // A broker hands out none that wants another.
+    presentation: undefined,
   }
 }

@@ -19,7 +19,7 @@ export type NewGrant = GrantDescription & { client: ClientDescription }
 /** A token on its way to stdout. Times are UTC ms. */
 export type TokenView = Pick<
   AccessToken,
-  'value' | 'type' | 'expiresAt' | 'scope' | 'generation' | 'metadata' | 'stale'
+  'value' | 'type' | 'expiresAt' | 'scope' | 'generation' | 'metadata' | 'stale' | 'presentation'
 >
 
 /** How a person consents: where the grants are decides who the provider sends that person back to. */

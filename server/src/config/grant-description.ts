@@ -131,6 +131,7 @@ function clientOptions(
     clientAssertionAudience: client.client_assertion_audience,
     redirectUri: client.redirect_uri,
     validationUrl: client.validation_url,
+    dpop: client.dpop,
     insecureHttp: client.insecure_http,
     pushedAuthorization: client.pushed_authorization,
     ...lifetimeOptions(client),

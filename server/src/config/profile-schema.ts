@@ -137,6 +137,9 @@ const profileKeys = {
       'How a client authenticates where it does not say itself.',
     ),
   ),
+  dpop: optional(
+    flag('The provider wants tokens to be bound to a key of the client (DPoP, RFC 9449); default false.'),
+  ),
   basic: optional(
     keys(
       {

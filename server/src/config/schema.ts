@@ -176,6 +176,12 @@ const clientKeys = {
         'Hands authorization requests to the provider before a browser opens (RFC 9126); default false, and done all the same where the metadata of the issuer requires it.',
     }),
   ),
+  dpop: Type.Optional(
+    Type.Boolean({
+      description:
+        'Binds tokens to a key that is made for each grant and never leaves evertoken (DPoP, RFC 9449); default: as the profile says, else false.',
+    }),
+  ),
   insecure_http: Type.Optional(
     Type.Boolean({ description: 'Allows plain http to a host that is not loopback; default false.' }),
   ),

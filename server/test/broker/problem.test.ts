@@ -18,6 +18,7 @@ describe('a problem', () => {
       grant_revoked: 409,
       reauthorization_required: 409,
       token_unavailable: 503,
+      sender_constrained: 409,
       invalid_grant: 502,
       invalid_client: 502,
       invalid_scope: 400,

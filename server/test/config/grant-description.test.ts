@@ -43,6 +43,22 @@ describe('a grant described outside a file', () => {
     expect(bad('')).toBe('client: client_assertion_audience is empty, too long, or has white space in it')
   })
 
+  test('binds tokens to a key where its client says so, and by nothing that only looks like it', () => {
+    const boundOf = (dpop: unknown) => definitionFromOptions({ ...options, client: { ...client, dpop } })
+    expect(boundOf(true).definition.client.dpop).toBe(true)
+    expect(boundOf(false).definition.client.dpop).toBe(false)
+    expect(definitionFromOptions(options).definition.client.dpop).toBeUndefined()
+    expect(refused({ ...options, client: { ...client, dpop: 'yes' } }).message).toBe(
+      'client.dpop: found the text "yes", expected true or false',
+    )
+    const profile = { token_url: 'https://auth.acme.example/token', dpop: true }
+    const { definition } = definitionFromOptions(
+      { ...options, client: { ...client, provider: profile } },
+      { folder: '/' },
+    )
+    expect(definition.client.dpop).toBe(true)
+  })
+
   test('says which key is wrong, without a file or line', () => {
     expect(refused({ ...options, scopes: 'read' })).toEqual({
       code: 'unknown_key',
