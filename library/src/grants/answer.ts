@@ -25,6 +25,13 @@ export interface AnswerContext {
   readonly assumedLifetime: number
 }
 
+/** What is sealed of an access token. */
+export interface TokenPayload {
+  readonly value: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly certificateBound?: true | undefined
+}
+
 /** The access token of a row: only ever to show it to the provider itself. */
 export function openedToken(
   seal: Seal,
@@ -48,7 +55,11 @@ function lifetimeOf(
 }
 
 /** What the profile wants handed out, and the members that a user allowed; tokens never are. */
-function metadataOf(definition: GrantDefinition, response: TokenResponse, held: Secret | undefined): object {
+function metadataOf(
+  definition: GrantDefinition,
+  response: TokenResponse,
+  held: Secret | undefined,
+): TokenPayload['metadata'] {
   const { accessToken, refreshToken, idToken, whole } = response
   const tokens = [accessToken, refreshToken, idToken, held].flatMap((token) => token?.reveal() ?? [])
   return { ...response.metadata, ...membersOf(whole, definition.metadata, tokens) }
@@ -64,7 +75,8 @@ export function sealAnswer(
   const payload = JSON.stringify({
     value: response.accessToken.reveal(),
     metadata: metadataOf(definition, response, held),
-  })
+    certificateBound: response.certificateBound,
+  } satisfies TokenPayload)
   const { refreshToken, subject, refreshTokenExpiresIn } = response
   const isNew = refreshToken !== undefined && refreshToken.reveal() !== held?.reveal()
   return {

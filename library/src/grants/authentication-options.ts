@@ -1,7 +1,7 @@
 import type { AssertionAudience, ClientAuthentication, ClientSecrets, SigningKey } from '../oauth/client.ts'
 import type { Secret } from '../secret.ts'
 import type { ClientAuthenticationMethod, ClientOptions, SigningKeyOptions } from './definition.ts'
-import { checkedSecret, invalid } from './option-check.ts'
+import { checkedSecret, invalid, wholePath } from './option-check.ts'
 
 /**
  * How a client proves itself, from what users wrote.
@@ -15,9 +15,27 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
   const audience = checkedAudience(options)
   const method: ClientAuthenticationMethod =
     options.clientAuthentication ??
-    (key !== undefined ? 'private_key_jwt' : clientSecret !== undefined ? 'client_secret_basic' : 'none')
+    (key !== undefined
+      ? 'private_key_jwt'
+      : clientSecret !== undefined
+        ? 'client_secret_basic'
+        : hasCertificate(options)
+          ? 'tls_client_auth'
+          : 'none')
   switch (method) {
     case 'none':
+      return { method }
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+      if (!hasCertificate(options))
+        throw invalid(
+          `${method} needs a clientCertificate`,
+          'Give the certificate and its key, as PEM or by files.',
+        )
+      if (clientSecret !== undefined || key !== undefined)
+        throw invalid(
+          `${clientSecret === undefined ? 'signingKey' : 'clientSecret'} has no effect with ${method}`,
+        )
       return { method }
     case 'client_secret_basic':
     case 'client_secret_post':
@@ -33,6 +51,9 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
       throw invalid(`clientAuthentication ${String(method satisfies never)} is not known`)
   }
 }
+
+const hasCertificate = ({ clientCertificate, clientCertificateFile }: ClientOptions): boolean =>
+  (clientCertificate ?? clientCertificateFile) !== undefined
 
 /** A key, read when it first signs. */
 export const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: string): SigningKey =>
@@ -81,9 +102,6 @@ function checkedAudience({
   }
   return typeof given === 'string' ? given : Object.freeze([...given])
 }
-
-/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
-const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
 
 function assertedByPlatform(file: string, options: ClientOptions): ClientAuthentication {
   if (typeof file !== 'string') throw new TypeError('clientAssertionFile must be a string')

@@ -8,6 +8,7 @@ import type {
 import type { ProviderProfile } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { resolveAuthentication, signingKey } from './authentication-options.ts'
+import { resolveCertificate } from './certificate-options.ts'
 import type { GrantRecord, GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
@@ -77,7 +78,10 @@ export interface ClientOptions extends LifetimeOptions {
    * provider answers `invalid_client` (RFC 6749 section 5.2). Which of them worked last is remembered in the process.
    */
   clientSecret?: string | Secret | readonly (string | Secret)[] | undefined
-  /** Default: `private_key_jwt` with `signingKey` or `clientAssertionFile`, `client_secret_basic` with a secret, else `none`. */
+  /**
+   * Default: `private_key_jwt` with `signingKey` or `clientAssertionFile`, `client_secret_basic` with a secret,
+   * `tls_client_auth` with a certificate alone, else `none`.
+   */
   clientAuthentication?: ClientAuthenticationMethod | undefined
   /** For `private_key_jwt`. */
   signingKey?: SigningKeyOptions | undefined
@@ -87,6 +91,16 @@ export interface ClientOptions extends LifetimeOptions {
    * place of a secret or a key. At most 64 KiB. While it is missing nothing is sent, and afterwards the grant goes on.
    */
   clientAssertionFile?: string | undefined
+  /**
+   * Shown to the provider in the TLS handshake (RFC 8705): it says who the client is with `tls_client_auth` or
+   * `self_signed_tls_client_auth`, and tokens may be bound to it however the client authenticates. Both as PEM, the certificate
+   * with its chain where there is one.
+   */
+  clientCertificate?: { certificate: string; key: string | Secret } | undefined
+  /** In place of `clientCertificate`: the whole path of a file with it, read for every request. At most 64 KiB. */
+  clientCertificateFile?: string | undefined
+  /** The whole path of the file with its key; the same file may hold both. */
+  clientKeyFile?: string | undefined
   /**
    * `aud` of client assertions: `issuer`, `token_endpoint`, any other value as it is, or a list of up to eight of these.
    * Default: the issuer alone where one is known, so that no other server can use the assertion (draft of RFC 7523bis), else
@@ -207,6 +221,7 @@ function resolve(
       provider: Object.freeze(resolveProvider(options)),
       clientId: options.clientId ?? '',
       authentication: Object.freeze(resolveAuthentication(options)),
+      certificate: resolveCertificate(options),
       insecureHttp: options.insecureHttp ?? false,
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),

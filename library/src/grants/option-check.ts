@@ -4,6 +4,9 @@ import { Secret } from '../secret.ts'
 export const invalid = (message: string, advice?: string): EvertokenError =>
   new EvertokenError('invalid_configuration', message, { advice })
 
+/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
+export const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
+
 /** Throws `empty_secret`, or a TypeError for anything that is no text. */
 export const checkedSecret = (value: string | Secret, what: string): Secret => {
   if (value instanceof Secret) return value

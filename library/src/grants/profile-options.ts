@@ -116,6 +116,8 @@ function authenticationOf(
 ): ClientAuthenticationMethod | undefined {
   const { clientAuthentication, clientSecret, signingKey, clientAssertionFile } = given
   if (clientAuthentication !== undefined || clientAssertionFile !== undefined) return clientAuthentication
+  if (method === 'tls_client_auth' || method === 'self_signed_tls_client_auth')
+    return (given.clientCertificate ?? given.clientCertificateFile) === undefined ? undefined : method
   if (method === 'private_key_jwt') return signingKey === undefined ? undefined : method
   if (method === 'none' || signingKey !== undefined) return signingKey === undefined ? method : undefined
   return clientSecret === undefined ? undefined : method

@@ -2,7 +2,7 @@ import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { ProofKey } from '../oauth/proof-key.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
-import { type Transport, WireError } from '../oauth/transport.ts'
+import { type Transport, WireError, type WireRequest } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
 import { askedLifetime } from './asked-lifetime.ts'
@@ -184,12 +184,14 @@ function sinceFirstSend({ context, claimed }: Spending): number {
 }
 
 /** Between the last look at the clock and the wire the message is made: whoever was stopped there is late as well. */
-const inTime =
-  (transport: Transport, isLate: () => boolean): Transport =>
-  (request) =>
-    isLate()
-      ? Promise.reject(new WireError('local', 'this process was stopped before the send', { sent: false }))
-      : transport(request)
+const inTime = (transport: Transport, isLate: () => boolean): Transport =>
+  Object.assign(
+    (request: WireRequest) =>
+      isLate()
+        ? Promise.reject(new WireError('local', 'this process was stopped before the send', { sent: false }))
+        : transport(request),
+    { showsCertificates: transport.showsCertificates },
+  )
 
 interface Opened {
   readonly definition: GrantDefinition

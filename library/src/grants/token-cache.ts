@@ -1,3 +1,4 @@
+import type { TokenPayload } from './answer.ts'
 import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
 import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
@@ -180,15 +181,15 @@ export class TokenCache {
       scope: row.scope,
       resource: row.resource,
     })
-    const { value, metadata } = JSON.parse(text) as { value: string; metadata: Record<string, unknown> }
-    return new AccessToken(value, {
+    const payload = JSON.parse(text) as TokenPayload
+    return new AccessToken(payload.value, {
       type: row.type,
       expiresAt: row.expiresAt,
       scope: Object.freeze([...row.grantedScope]),
       generation: row.generation,
-      metadata: Object.freeze(metadata),
+      metadata: Object.freeze(payload.metadata),
       stale: false,
-      presentation: presentationOf(this.#store.seal, grant, row, value, this.#now),
+      presentation: presentationOf(this.#store.seal, grant, row, payload, this.#now),
     })
   }
 }

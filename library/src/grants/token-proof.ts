@@ -2,7 +2,7 @@ import type { ShownToken } from '../oauth/canary.ts'
 import { dpopProof } from '../oauth/dpop-proof.ts'
 import type { ProofKey } from '../oauth/proof-key.ts'
 import { keepNonce, nonceFor } from '../oauth/proof-nonces.ts'
-import { openedToken } from './answer.ts'
+import { openedToken, type TokenPayload } from './answer.ts'
 import type { GrantRecord, TokenRow } from './grant.ts'
 import { openedProofKey } from './proof-key.ts'
 import type { Seal } from './seal.ts'
@@ -11,17 +11,18 @@ import type { TokenPresentation, TokenProof } from './token.ts'
 /** What is bound to a key says so by its type (RFC 9449 section 5); some write it in small letters. */
 export const isDpopType = (type: string): boolean => type.toLowerCase() === 'dpop'
 
-/** How an API wants a token that may be bound to the key of its grant; undefined for one that is not. */
+/** How an API wants a token that may be bound to a key; undefined for one that is not. */
 export function presentationOf(
   seal: Seal,
   { id, proofKey }: Pick<GrantRecord, 'id' | 'proofKey'>,
   { type }: Pick<TokenRow, 'type'>,
-  accessToken: string,
+  { value, certificateBound }: TokenPayload,
   now: () => number,
 ): TokenPresentation | undefined {
-  if (proofKey === undefined || !isDpopType(type)) return undefined
+  if (proofKey === undefined || !isDpopType(type))
+    return certificateBound === undefined ? undefined : Object.freeze({ certificate: true })
   const open = (): ProofKey => openedProofKey(seal, id, proofKey)
-  return Object.freeze({ scheme: 'DPoP', proof: new BoundTokenProof(open, accessToken, now) })
+  return Object.freeze({ scheme: 'DPoP', proof: new BoundTokenProof(open, value, now) })
 }
 
 /** The access token of a row, to be shown where it works: with what it is bound to, where it is. */

@@ -94,7 +94,8 @@ async function waysOf(
   const wire: Wire = { transport, now: clock.now, deadline: patience }
   const shown = async (url: string | undefined): Promise<Said> => {
     if (url === undefined) return undefined
-    const answer = await askCanary(url, token, client, wire)
+    const answer = await askCanary(url, token, client, wire).catch(said)
+    if (answer instanceof EvertokenError) return answer.message
     return answer === 'unclear' ? 'it answered neither 2xx nor 401' : answer === 'accepted'
   }
   const server = await context.serverOf(definition).catch((error: unknown) => {
@@ -121,12 +122,7 @@ async function introspected(
   token: Secret,
   wire: Wire,
 ): Promise<Said> {
-  const answer = await introspectToken(server, client, { token, hint: 'access_token' }, wire).catch(
-    (error: unknown) => {
-      if (error instanceof EvertokenError) return error
-      throw error
-    },
-  )
+  const answer = await introspectToken(server, client, { token, hint: 'access_token' }, wire).catch(said)
   if (answer instanceof EvertokenError) return answer.message
   switch (answer.kind) {
     case 'introspected':
@@ -140,4 +136,10 @@ async function introspected(
     default:
       return answer satisfies never
   }
+}
+
+/** What kept a question from being asked is an answer too. */
+function said(error: unknown): EvertokenError {
+  if (error instanceof EvertokenError) return error
+  throw error
 }

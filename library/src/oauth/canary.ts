@@ -1,5 +1,7 @@
 import type { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
+import type { ClientRegistration } from './client.ts'
+import { shownCertificate } from './client-certificate.ts'
 import { dpopProof } from './dpop-proof.ts'
 import type { ProofKey } from './proof-key.ts'
 import { keepNonce, nonceFor } from './proof-nonces.ts'
@@ -22,20 +24,23 @@ export interface ShownToken {
  * is the answer to one that was revoked). Only the status counts, so an answer of any length will do. A bound token whose
  * proof lacks the API's nonce is shown once more with it (RFC 9449 section 9).
  *
+ * @throws EvertokenError where the client's certificate cannot be shown, as {@link shownCertificate} says.
  * @throws TypeError when `url` is no http address, or has user information.
  */
 export async function askCanary(
   url: string,
   token: ShownToken,
-  { insecureHttp }: { readonly insecureHttp: boolean },
+  client: Pick<ClientRegistration, 'insecureHttp' | 'certificate' | 'provider' | 'clientId'>,
   wire: Wire,
 ): Promise<CanaryAnswer> {
+  const { insecureHttp } = client
   const address = webAddress(url)
   if (address === undefined)
     throw new TypeError('the canary must be an http address without user information')
   if (!mayCarrySecrets(address, insecureHttp)) return 'unclear'
   const accessToken = token.accessToken.reveal()
   const { proofKey } = token
+  const certificate = await shownCertificate(client, address, wire)
   const ask = async (nonce: string | undefined): Promise<Shown> => {
     const request = { method: 'GET', url: address.href } as const
     const dpop = proofKey && dpopProof(proofKey, { ...request, nonce, accessToken }, wire)
@@ -46,7 +51,13 @@ export async function askCanary(
       ...(dpop === undefined ? {} : { dpop }),
     }
     try {
-      return await wire.transport({ ...request, headers, deadline: wire.deadline, insecureHttp })
+      return await wire.transport({
+        ...request,
+        ...certificate,
+        headers,
+        deadline: wire.deadline,
+        insecureHttp,
+      })
     } catch (error) {
       return { status: error instanceof WireError ? error.status : undefined }
     }

@@ -4,6 +4,7 @@ import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
+import { shownCertificate } from './client-certificate.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
 import { dpopProof } from './dpop-proof.ts'
 import { withNonce } from './nonce-exchange.ts'
@@ -94,8 +95,8 @@ type Send = (request: FormRequest) => Promise<unknown>
  *
  * @param send gives the request to the function of oauth4webapi that composes this message.
  * @param late takes what comes after the deadline; a refusal among that is not followed by anything.
- * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read, `key_file_unreadable` when a file
- *   with its assertion cannot; nothing has left then.
+ * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read, or its certificate cannot be shown;
+ *   `key_file_unreadable` when a file with its assertion or certificate cannot be read; nothing has left then.
  * @throws TypeError when the endpoint is no http address, or has user information.
  */
 export async function exchangeForm(
@@ -146,6 +147,7 @@ async function exchangeOnce(
   late: Late<FormAnswer> | undefined,
 ): Promise<FormAnswer> {
   const authenticate = await clientAuthentication(server, client, wire)
+  const certificate = await shownCertificate(client, url, wire)
 
   const sent: string[] = []
   const read = (answer: Promise<WireResponse>): Promise<FormAnswer> =>
@@ -167,6 +169,7 @@ async function exchangeOnce(
     sent.push(...secretsOf(init.body, request.headers, client))
     response = await wire.transport({
       ...request,
+      ...certificate,
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),

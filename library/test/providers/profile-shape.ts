@@ -165,6 +165,8 @@ const profile = objectOf(
       'client_secret_post',
       'client_secret_jwt',
       'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
     ),
     dpop: flag,
     basic: objectOf({ user: anyText, password: anyText }, 'user', 'password'),

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { TokenPayload } from '../../grants/answer.ts'
 import type { TokenKey } from '../../grants/grant.ts'
 import { freshness } from '../../grants/schedule.ts'
 import { aesSeal } from '../../grants/seal.ts'
@@ -42,7 +43,8 @@ export function heldToken(
       field: 'access_token',
       ...key,
     })
-    const { value, metadata } = JSON.parse(opened) as Pick<HeldToken, 'value' | 'metadata'>
+    const { value, metadata, certificateBound } = JSON.parse(opened) as TokenPayload
+    if (certificateBound === true) return undefined
     return {
       value,
       metadata,
