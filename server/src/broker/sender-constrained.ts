@@ -10,7 +10,18 @@ export function refuseSenderConstrained(
   grant: string,
   { presentation }: Pick<AccessToken, 'presentation'>,
 ): void {
-  if (presentation?.proof === undefined) return
+  const { proof, certificate } = presentation ?? {}
+  if (certificate === true)
+    throw new EvertokenError(
+      'sender_constrained',
+      `the token of ${grant} is bound to the certificate of its client, whose key leaves evertoken for nobody (RFC 8705)`,
+      {
+        grant,
+        advice:
+          'Spend it through the library on the store, over connections with that certificate; or have the provider bind it to none.',
+      },
+    )
+  if (proof === undefined) return
   throw new EvertokenError(
     'sender_constrained',
     `the token of ${grant} is bound to a key that leaves evertoken for nobody (DPoP, RFC 9449)`,

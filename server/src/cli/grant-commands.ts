@@ -166,6 +166,8 @@ function described(command: Command): Command {
         'client_secret_post',
         'client_secret_jwt',
         'private_key_jwt',
+        'tls_client_auth',
+        'self_signed_tls_client_auth',
       ]),
     )
     .option(
@@ -177,6 +179,11 @@ function described(command: Command): Command {
       '--client-assertion-file <file>',
       'holds a signed JWT that a platform renews, read for every request; not with --broker',
     )
+    .option(
+      '--client-certificate-file <file>',
+      'holds the certificate that the client shows (RFC 8705), read for every request; not with --broker',
+    )
+    .option('--client-key-file <file>', 'holds its private key; both as PEM')
     .option('--dpop', 'bind the tokens to a key that never leaves evertoken (RFC 9449)')
     .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
     .option('--refresh-token-env <variable>', 'the environment variable that holds it')

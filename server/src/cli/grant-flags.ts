@@ -31,6 +31,8 @@ export interface GrantFlags extends GrantsOptions {
   clientSecretFile?: string | undefined
   clientSecretEnv?: string | undefined
   clientAssertionFile?: string | undefined
+  clientCertificateFile?: string | undefined
+  clientKeyFile?: string | undefined
   refreshTokenFile?: string | undefined
   refreshTokenEnv?: string | undefined
   signingKeyFile?: string | undefined
@@ -104,11 +106,13 @@ export async function answersFrom(flags: GrantFlags, environment: Environment): 
   })
   const read = async (flag: string, file: string | undefined, variable: string | undefined) =>
     (await reader.read({ flag, file, variable }))?.reveal()
+  const wholePath = (file: string | undefined) => file && path.resolve(environment.cwd, file)
   return {
     ...flags,
     variable: await variablesOf(flags, environment),
-    clientAssertionFile:
-      flags.clientAssertionFile && path.resolve(environment.cwd, flags.clientAssertionFile),
+    clientAssertionFile: wholePath(flags.clientAssertionFile),
+    clientCertificateFile: wholePath(flags.clientCertificateFile),
+    clientKeyFile: wholePath(flags.clientKeyFile),
     clientSecret: secret && revealed(secretLines(secret)),
     refreshToken: await read('--refresh-token', flags.refreshTokenFile, flags.refreshTokenEnv),
     signingKey: await read('--signing-key', flags.signingKeyFile, flags.signingKeyEnv),

@@ -61,3 +61,17 @@ describe('a token that is bound to a key', () => {
     expect(valid.json()).toMatchObject({ valid: true, by: 'introspection' })
   })
 })
+
+test('a token that is bound to a certificate is handed to no caller either', async () => {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const jwt = `${part({ alg: 'ES256' })}.${part({ cnf: { 'x5t#S256': 'x' } })}.e30`
+  const body = JSON.stringify({ access_token: jwt, expires_in: 60 })
+  const { practice, keeper, send, readKey } = await practisedBroker({
+    practice: { respond: ({ path }) => (path === '/token' ? { status: 200, body } : undefined) },
+  })
+  await keeper.add('billing', service(practice))
+  const answer = await send('GET', '/v1/grants/billing/token', { key: readKey })
+  expect([answer.statusCode, answer.json().code]).toEqual([409, 'sender_constrained'])
+  expect(answer.json().detail).toContain('certificate')
+  expect(answer.body).not.toContain(jwt)
+})
