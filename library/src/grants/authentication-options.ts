@@ -19,7 +19,7 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
       ? 'private_key_jwt'
       : clientSecret !== undefined
         ? 'client_secret_basic'
-        : hasCertificate(options)
+        : hasCertificate(options) && isNamed(options)
           ? 'tls_client_auth'
           : 'none')
   switch (method) {
@@ -32,6 +32,7 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
           `${method} needs a clientCertificate`,
           'Give the certificate and its key, as PEM or by files.',
         )
+      if (!isNamed(options)) throw invalid(`clientId is missing, by which ${method} names the client`)
       if (clientSecret !== undefined || key !== undefined)
         throw invalid(
           `${clientSecret === undefined ? 'signingKey' : 'clientSecret'} has no effect with ${method}`,
@@ -54,6 +55,8 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
 
 const hasCertificate = ({ clientCertificate, clientCertificateFile }: ClientOptions): boolean =>
   (clientCertificate ?? clientCertificateFile) !== undefined
+
+const isNamed = ({ clientId = '' }: ClientOptions): boolean => clientId !== ''
 
 /** A key, read when it first signs. */
 export const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: string): SigningKey =>

@@ -1,7 +1,7 @@
 import type { ShownToken } from '../oauth/canary.ts'
 import { dpopProof } from '../oauth/dpop-proof.ts'
 import type { ProofKey } from '../oauth/proof-key.ts'
-import { keepNonce, nonceFor } from '../oauth/proof-nonces.ts'
+import { ageOfNonce, keepNonce, nonceFor } from '../oauth/proof-nonces.ts'
 import { openedToken, type TokenPayload } from './answer.ts'
 import type { GrantRecord, TokenRow } from './grant.ts'
 import { openedProofKey } from './proof-key.ts'
@@ -48,8 +48,6 @@ class BoundTokenProof implements TokenProof {
   readonly #open: () => ProofKey
   readonly #accessToken: string
   readonly #now: () => number
-  /** When each origin gave the nonce that it gave last: UTC ms, by origin. */
-  readonly #heardAt = new Map<string, number>()
   #key: ProofKey | undefined
 
   constructor(open: () => ProofKey, accessToken: string, now: () => number) {
@@ -65,10 +63,9 @@ class BoundTokenProof implements TokenProof {
   }
 
   heard(url: string, nonce: string): boolean {
-    const { origin } = new URL(url)
-    const isNew = keepNonce(url, nonce, nonceFor(url))
-    if (isNew) this.#heardAt.set(origin, this.#now())
-    const age = this.#now() - (this.#heardAt.get(origin) ?? Number.NEGATIVE_INFINITY)
-    return isNew || (nonce === nonceFor(url) && age >= 0 && age < newFor)
+    const now = this.#now()
+    if (keepNonce(url, nonce, nonceFor(url), now)) return true
+    const age = ageOfNonce(url, nonce, now)
+    return age !== undefined && age >= 0 && age < newFor
   }
 }

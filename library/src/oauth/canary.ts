@@ -64,7 +64,7 @@ export async function askCanary(
   }
   const nonce = proofKey && nonceFor(address.href)
   const { status, headers } = await ask(nonce)
-  const isNew = proofKey !== undefined && keepNonce(address.href, headers?.['dpop-nonce'], nonce)
+  const isNew = proofKey !== undefined && keepNonce(address.href, headers?.['dpop-nonce'], nonce, wire.now())
   return meaning(status === 401 && isNew ? (await ask(nonceFor(address.href))).status : status)
 }
 

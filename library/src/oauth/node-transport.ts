@@ -280,7 +280,7 @@ function judge(
   const detail = [syscall, code, where].filter((part) => part !== undefined).join(' ')
   // In TLS 1.3 a server looks at the certificate after we may have written: what it then says in an alert of the handshake is
   // that it has read nothing of the request (RFC 8446 section 4.4.2.4).
-  if (progress.status === undefined && certificateAlert.test(code)) {
+  if (progress.sent && progress.status === undefined && certificateAlert.test(code)) {
     progress.sent = false
     return { reason: 'tls', detail: `${detail}: the server refused the client's certificate, or wants one` }
   }

@@ -19,7 +19,7 @@ export async function withNonce(url: string, wire: Wire, exchange: Exchange): Pr
   const began = wire.now()
   const used = nonceFor(url)
   const answer = await exchange(used, wire.deadline)
-  const isNew = kept(url, answer, used)
+  const isNew = kept(url, answer, used, wire)
   if (!isNew || !wantsNonce(answer)) return answer
 
   const left = wire.deadline - Math.max(wire.now() - began, 0)
@@ -27,13 +27,13 @@ export async function withNonce(url: string, wire: Wire, exchange: Exchange): Pr
   if (left < wire.deadline / 2) return answer
   const nonce = nonceFor(url)
   const again = await exchange(nonce, left)
-  kept(url, again, nonce)
+  kept(url, again, nonce, wire)
   return again.kind === 'silence' && !again.sent ? answer : again
 }
 
 /** Every answer may bring the next nonce, a good one too (RFC 9449 section 8.2). */
-const kept = (url: string, answer: FormAnswer, used: string | undefined): boolean =>
-  answer.kind === 'answer' && keepNonce(url, answer.response.headers['dpop-nonce'], used)
+const kept = (url: string, answer: FormAnswer, used: string | undefined, { now }: Wire): boolean =>
+  answer.kind === 'answer' && keepNonce(url, answer.response.headers['dpop-nonce'], used, now())
 
 function wantsNonce(answer: FormAnswer): boolean {
   if (answer.kind !== 'answer' || answer.response.status < 400) return false

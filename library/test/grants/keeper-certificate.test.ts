@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { type ClientOptions, clientCredentials } from '../../src/grants/definition.ts'
+import { type ClientOptions, clientCredentials, jwtBearer } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
 import type { Transport } from '../../src/oauth/transport.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
@@ -162,4 +162,13 @@ describe('what cannot be configured', () => {
       expect.objectContaining({ message: expect.stringContaining(words) }),
     )
   })
+})
+
+test('an account that signs assertions needs no client to show a certificate, and no method without one', () => {
+  const assertion = { issuer: 'i', key: { algorithm: 'HS256', key: 'k' } } as const
+  const account = (change: Partial<ClientOptions>) =>
+    jwtBearer({ tokenUrl: 'https://provider.example/token', clientCertificate, assertion, ...change })
+  expect(account({}).client.authentication).toEqual({ method: 'none' })
+  expect(account({ clientId: 'c' }).client.authentication).toEqual({ method: 'tls_client_auth' })
+  expect(() => account({ clientAuthentication: 'tls_client_auth' })).toThrowError('clientId is missing')
 })

@@ -242,6 +242,9 @@ describe('a bound token', () => {
     const { server, clock } = at
     expect(proofOf(token).heard(`${server.issuer}/x`, nonce)).toBe(true)
     expect(proofOf(token).heard(server.issuer, nonce)).toBe(true)
+    // A token of another grant, which was refused at the same time.
+    await at.keeper.add('b', at.service(bound))
+    expect(proofOf(await at.run(at.keeper.getToken('b'))).heard(server.issuer, nonce)).toBe(true)
     expect((await asks(at, token)).status).toBe(200)
     await clock.advance(minute)
     expect(proofOf(token).heard(server.issuer, nonce)).toBe(false)

@@ -67,24 +67,25 @@ test.each([
 
 describe('the nonce of an origin', () => {
   test('is what it gave last, for all its addresses and no other origin', () => {
-    expect(keepNonce('https://one.example/token', 'n-1', undefined)).toBe(true)
+    expect(keepNonce('https://one.example/token', 'n-1', undefined, now)).toBe(true)
     expect(nonceFor('https://one.example/api?x')).toBe('n-1')
     expect(nonceFor('https://one.example:8443/api')).toBeUndefined()
-    expect(keepNonce('https://one.example/', 'n-2', 'n-1')).toBe(true)
-    expect(keepNonce('https://one.example/', 'n-2', 'n-2')).toBe(false)
+    expect(keepNonce('https://one.example/', 'n-2', 'n-1', now)).toBe(true)
+    expect(keepNonce('https://one.example/', 'n-2', 'n-2', now)).toBe(false)
     expect(nonceFor('https://one.example/token')).toBe('n-2')
   })
 
   test.each(['', 'two words', 'quo"te', 'back\\slash', 'ü', 'x'.repeat(1025)])(
     'that is none (%#) is not kept',
     (nonce) => {
-      expect(keepNonce('https://odd.example/', nonce, undefined)).toBe(false)
+      expect(keepNonce('https://odd.example/', nonce, undefined, now)).toBe(false)
       expect(nonceFor('https://odd.example/')).toBeUndefined()
     },
   )
 
   test('of the first of many is forgotten, so that no process grows by them', () => {
-    for (let count = 0; count <= 1000; count++) keepNonce(`https://${count}.many.example/`, 'n', undefined)
+    for (let count = 0; count <= 1000; count++)
+      keepNonce(`https://${count}.many.example/`, 'n', undefined, now)
     expect(nonceFor('https://0.many.example/')).toBeUndefined()
     expect(nonceFor('https://1000.many.example/')).toBe('n')
   })
