@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { createPrivateKey } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -169,9 +169,9 @@ describe('nothing is sent', () => {
 
   const mine = pair()
   const encrypted = (): string =>
-    execFileSync('openssl', ['pkcs8', '-topk8', '-passout', 'pass:x'], {
-      input: mine.key.reveal(),
-    }).toString()
+    createPrivateKey(mine.key.reveal())
+      .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })
+      .toString()
   test.each<[string, { readonly certificate: string; readonly key: Secret }, string]>([
     ['no certificate', { ...mine, certificate: 'nonsense' }, 'no certificate'],
     ['no key', { ...mine, key: new Secret(mine.certificate) }, 'no private key'],
