@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { GrantDefinition } from '../../src/grants/definition.ts'
 import type { AccessToken, TokenProof } from '../../src/grants/token.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
+import { sqliteStore } from '../../src/stores/sqlite/store.ts'
 import { consentToDevice } from '../../src/testing/practice-server.ts'
+import { newStoreFile } from '../stores/sqlite-files.ts'
 import { type Practised, practised, redirectUri } from './practised.ts'
 
 const minute = 60_000
@@ -116,6 +118,21 @@ describe('the key', () => {
     await at.keeper.ensure('a', at.account(bound))
     const after = keyOf(at, await at.run(at.keeper.getToken('a')))
     expect([after === undefined, after === before]).toEqual([false, false])
+  })
+
+  test('is the same for every process on the store, and after a restart', async () => {
+    const file = newStoreFile()
+    const at = await practised({ store: (clock) => sqliteStore(file, { clock }) })
+    await at.keeper.add('work', await at.imported(bound))
+    const first = keyOf(at, await at.run(at.keeper.getToken('work')))
+    const other = await at.another()
+    const token = await at.run(other.refresh('work'))
+    expect([keyOf(at, token), (await asks(at, token)).status]).toEqual([first, 200])
+    await at.run(Promise.all([at.keeper.close(), other.close()]))
+    const later = await at.another()
+    const held = await at.run(later.getToken('work'))
+    expect([held.value, (await asks(at, held)).status]).toEqual([token.value, 200])
+    expect(keyOf(at, await at.run(later.refresh('work')))).toBe(first)
   })
 
   test('that is missing sets the grant aside, and nothing is sent without it', async () => {
