@@ -231,6 +231,8 @@ const examples = {
 Examples:
   $ evertoken add billing
   $ evertoken add billing --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
+  $ evertoken add payments --dpop --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
+  $ evertoken add bank --type client_credentials --issuer https://auth.example.com --client-id abc --client-certificate-file tls.crt --client-key-file tls.key
   $ pass show crm | evertoken add crm --type refresh_token --token-url https://auth.example.com/token --client-id abc --refresh-token-file -`,
   login: `
 Examples:
