@@ -61,6 +61,10 @@ const subjects = {
       'The scope is unknown to the provider, malformed, or more than was granted.',
       'Ask for less, or have a person consent to more.',
     ],
+    sender_constrained: [
+      'The token is bound to a key or certificate that stays here (RFC 9449, RFC 8705): without it the token is worth nothing.',
+      'Use it where the key is: `keeper.source(…)` with `authorizedFetch`.',
+    ],
     invalid_target: [
       'The provider gives no token for that resource (RFC 8707 section 2).',
       'Ask for one that it knows. The grant goes on.',

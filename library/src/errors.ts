@@ -14,6 +14,7 @@ export const errorCodes = [
   'reauthorization_required',
   'token_unavailable',
   'refresh_too_soon',
+  'sender_constrained',
   // the provider's words (RFC 6749 section 5.2) and everything that is not an answer
   'invalid_grant',
   'invalid_client',

@@ -36,6 +36,8 @@ export interface ServerOptions {
   readonly log: string
   /** Seconds that an access token lives. */
   readonly lifetime: number
+  /** Whether a proof must hold its nonce. */
+  readonly dpopNonce?: boolean | undefined
 }
 
 export type Command =
@@ -51,6 +53,8 @@ export interface Introspection {
   readonly scope?: string
   /** UTC seconds. */
   readonly exp?: number
+  /** The key that it is bound to (RFC 9449 section 6.2). */
+  readonly cnf?: { readonly jkt?: string }
 }
 
 export interface OidcProvider extends AsyncDisposable {
@@ -70,11 +74,18 @@ export interface OidcProvider extends AsyncDisposable {
 /** Starts an oidc-provider, with more clients than there are if given; it ends with this process, however this process ends. */
 export async function startOidcProvider({
   lifetime = 3,
+  dpopNonce = false,
   more = [] as readonly object[],
 } = {}): Promise<OidcProvider> {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-oidc-'))
   const log = join(folder, 'token-requests.jsonl')
-  const options: ServerOptions = { clients: [...clients, ...more], jwks: issuerKeys, log, lifetime }
+  const options: ServerOptions = {
+    clients: [...clients, ...more],
+    jwks: issuerKeys,
+    log,
+    lifetime,
+    dpopNonce,
+  }
   const child = fork(fileURLToPath(import.meta.resolve('./server.ts')), {
     execArgv: ['--conditions=evertoken:source'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -42,6 +42,10 @@ const provider = new Provider(issuer, {
   },
   features: {
     devInteractions: { enabled: true },
+    dPoP: {
+      enabled: true,
+      ...(options.dpopNonce === true ? { nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true } : {}),
+    },
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
     introspection: { enabled: true },

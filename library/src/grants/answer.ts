@@ -83,6 +83,7 @@ export function sealAnswer(
   const payload = {
     value: response.accessToken.reveal(),
     ...besideToken(definition, response, held, openedPayload(seal, record.id, before), context.callback),
+    certificateBound: response.certificateBound,
   }
   const { refreshToken, subject, refreshTokenExpiresIn } = response
   const isNew = refreshToken !== undefined && refreshToken.reveal() !== held?.reveal()

@@ -16,9 +16,28 @@ export function resolveAuthentication(options: ClientOptions): ClientAuthenticat
   const audience = checkedAudience(options)
   const method: ClientAuthenticationMethod =
     options.clientAuthentication ??
-    (key !== undefined ? 'private_key_jwt' : clientSecret !== undefined ? 'client_secret_basic' : 'none')
+    (key !== undefined
+      ? 'private_key_jwt'
+      : clientSecret !== undefined
+        ? 'client_secret_basic'
+        : hasCertificate(options) && isNamed(options)
+          ? 'tls_client_auth'
+          : 'none')
   switch (method) {
     case 'none':
+      return { method }
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+      if (!hasCertificate(options))
+        throw invalid(
+          `${method} needs a clientCertificate`,
+          'Give the certificate and its key, as PEM or by files.',
+        )
+      if (!isNamed(options)) throw invalid(`clientId is missing, by which ${method} names the client`)
+      if (clientSecret !== undefined || key !== undefined)
+        throw invalid(
+          `${clientSecret === undefined ? 'signingKey' : 'clientSecret'} has no effect with ${method}`,
+        )
       return { method }
     case 'client_secret_basic':
     case 'client_secret_post':
@@ -44,6 +63,11 @@ function checkAlgorithm({ algorithm }: SigningKeyOptions, profile: ProviderProfi
       'Use the key that the provider made or knows.',
     )
 }
+
+const hasCertificate = ({ clientCertificate, clientCertificateFile }: ClientOptions): boolean =>
+  (clientCertificate ?? clientCertificateFile) !== undefined
+
+const isNamed = ({ clientId = '' }: ClientOptions): boolean => clientId !== ''
 
 /** A key, read when it first signs. */
 export const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: string): SigningKey =>

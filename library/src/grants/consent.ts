@@ -1,6 +1,7 @@
 import { EvertokenError } from '../errors.ts'
 import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
 import { callbackMembers } from '../oauth/callback-members.ts'
+import { thumbprintOf } from '../oauth/proof-key.ts'
 import { Secret } from '../secret.ts'
 import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
@@ -8,6 +9,7 @@ import type { GrantRecord } from './grant.ts'
 import { asksForIdentity, checkAccount, checkIdentity } from './identity.ts'
 import { type Brought, newLogin } from './new-login.ts'
 import { failureError, judge } from './outcome.ts'
+import { provingKey } from './proof-key.ts'
 import { isPushed, pushedLink } from './pushed-consent.ts'
 import { unknownGrant } from './reading.ts'
 import type { RefreshContext } from './refresh.ts'
@@ -69,7 +71,8 @@ export async function beginConsent(
   { redirectUri, binding = '', otherAccount }: ConsentOptions,
 ): Promise<ConsentRequest> {
   const { store, clock, timing } = context
-  const { definition } = await grantToConsentTo(context, id)
+  const { record, definition } = await grantToConsentTo(context, id)
+  const proofKey = provingKey(store.seal, record, definition)
   await checkSecondaryNames(context, id, definition)
   const server = await context.serverOf(definition)
   const { authorizationRequest } = await import('../oauth/authorization-code.ts')
@@ -78,9 +81,10 @@ export async function beginConsent(
     scope: definition.scope,
     resource: definition.resource,
     parameters: definition.authorizationParameters ?? {},
+    proofKeyThumbprint: proofKey && thumbprintOf(proofKey),
   })
   const link = isPushed(definition, server)
-    ? await pushedLink(context, id, definition, server, request)
+    ? await pushedLink(context, id, definition, server, request, proofKey)
     : { url: request.url }
   const expiresAt = clock.now() + timing.consent
   const remembered: Remembered = {
@@ -126,7 +130,8 @@ export async function finishConsent(
   ) as Remembered
   if ((await sha256(remembered.binding)) !== (await sha256(binding))) throw unknownState()
 
-  const { definition } = await definedGrant(context, id)
+  const { record, definition } = await definedGrant(context, id)
+  const proofKey = provingKey(store.seal, record, definition)
   const server = await context.serverOf(definition)
   const { code } = readCallback(server, callback, remembered.state)
   const askedAt = clock.now()
@@ -140,7 +145,7 @@ export async function finishConsent(
       resource: definition.resource,
       parameters: definition.parameters,
     },
-    { transport, now: clock.now, deadline: timing.deadline },
+    { transport, now: clock.now, deadline: timing.deadline, proofKey },
   )
   const outcome = judge(answer, 'strict')
   if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })

@@ -10,10 +10,18 @@ import type { ProviderProfile } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { type AssertionOptions, assertionTemplate } from './assertion-options.ts'
 import { resolveAuthentication } from './authentication-options.ts'
+import { resolveCertificate } from './certificate-options.ts'
 import type { GrantRecord, GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
-import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
+import {
+  checkedFlag,
+  checkedLifetime,
+  checkedSeconds,
+  checkedSecret,
+  checkedUrl,
+  invalid,
+} from './option-check.ts'
 import { isIntrospectable, type ProfiledOptions, withProfile } from './profile-options.ts'
 
 /** How a client authenticates, by the names of RFC 8414 `token_endpoint_auth_methods_supported`. */
@@ -71,7 +79,10 @@ export interface ClientOptions extends LifetimeOptions {
    * provider answers `invalid_client` (RFC 6749 section 5.2). Which of them worked last is remembered in the process.
    */
   clientSecret?: string | Secret | readonly (string | Secret)[] | undefined
-  /** Default: `private_key_jwt` with `signingKey` or `clientAssertionFile`, `client_secret_basic` with a secret, else `none`. */
+  /**
+   * Default: `private_key_jwt` with `signingKey` or `clientAssertionFile`, `client_secret_basic` with a secret,
+   * `tls_client_auth` with a certificate alone, else `none`.
+   */
   clientAuthentication?: ClientAuthenticationMethod | undefined
   /** For `private_key_jwt`. */
   signingKey?: SigningKeyOptions | undefined
@@ -82,11 +93,27 @@ export interface ClientOptions extends LifetimeOptions {
    */
   clientAssertionFile?: string | undefined
   /**
+   * Shown to the provider in the TLS handshake (RFC 8705): it says who the client is with `tls_client_auth` or
+   * `self_signed_tls_client_auth`, and tokens may be bound to it however the client authenticates. Both as PEM, the certificate
+   * with its chain where there is one.
+   */
+  clientCertificate?: { certificate: string; key: string | Secret } | undefined
+  /** In place of `clientCertificate`: the whole path of a file with it, read for every request. At most 64 KiB. */
+  clientCertificateFile?: string | undefined
+  /** The whole path of the file with its key; the same file may hold both. */
+  clientKeyFile?: string | undefined
+  /**
    * `aud` of client assertions: `issuer`, `token_endpoint`, any other value as it is, or a list of up to eight of these.
    * Default: the issuer alone where one is known, so that no other server can use the assertion (draft of RFC 7523bis), else
    * the token endpoint (RFC 7523 section 3).
    */
   clientAssertionAudience?: string | readonly string[] | undefined
+  /**
+   * Binds the tokens to a key that evertoken makes for the grant and shows to nobody (DPoP, RFC 9449): whoever steals a token
+   * alone can do nothing with it. For providers that support it; each API must be sent a proof beside the token, as
+   * `authorizedFetch` does. Default: as the profile says, else false.
+   */
+  dpop?: boolean | undefined
   /** Allows plain http to a host that is not loopback. Default false. */
   insecureHttp?: boolean | undefined
 }
@@ -194,6 +221,7 @@ export function resolve(
       provider: Object.freeze(resolveProvider(options)),
       clientId: options.clientId ?? '',
       authentication: Object.freeze(resolveAuthentication(options)),
+      certificate: resolveCertificate(options),
       insecureHttp: options.insecureHttp ?? false,
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
@@ -206,6 +234,7 @@ export function resolve(
       ),
       pushedAuthorization: options.pushedAuthorization,
       redirectUri: options.redirectUri,
+      dpop: checkedFlag(options.dpop, 'dpop'),
       dialect,
     }),
     scope: words(options.scope),

@@ -14,6 +14,7 @@ import { afterPoll, deviceError, nobodyConsented } from './device-poll.ts'
 import type { GrantRecord } from './grant.ts'
 import { asksForIdentity, checkIdentity } from './identity.ts'
 import { type FailedOutcome, judge } from './outcome.ts'
+import { provingKey } from './proof-key.ts'
 import { lasting } from './second-exchange.ts'
 import { checkSecondaryNames } from './secondary.ts'
 import type { GrantSummary } from './summary.ts'
@@ -103,6 +104,7 @@ export async function beginDeviceConsent(
 async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<Consented> {
   const { clock, transport, timing } = context
   const { record, definition, server, authorization, until, otherAccount } = begun
+  const proofKey = provingKey(context.store.seal, record, definition)
   const { id } = record
   const { deviceCodeGrant } = await import('../oauth/device-authorization.ts')
   const { deviceCode } = authorization
@@ -117,7 +119,7 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
       server,
       definition.client,
       { deviceCode, resource, parameters },
-      { transport, now: clock.now, deadline: timing.deadline },
+      { transport, now: clock.now, deadline: timing.deadline, proofKey },
     )
     const result = afterPoll(id, answer, interval, askedAt)
     switch (result.kind) {

@@ -175,6 +175,11 @@ export interface GrantRecord {
   readonly definition: Sealed
   /** Keyed hash of the definition: tells whether a configuration changed without opening it. */
   readonly definitionFingerprint: string
+  /**
+   * The private key that this grant's tokens are bound to (RFC 9449), where they are to be. Made with the grant, and its own:
+   * the definition is made anew of a configuration, and with another key a refresh token would be worth nothing.
+   */
+  readonly proofKey?: Sealed | undefined
   readonly status: GrantStatus
   /** Counts consents. */
   readonly epoch: number

@@ -4,6 +4,9 @@ import { Secret } from '../secret.ts'
 export const invalid = (message: string, advice?: string): EvertokenError =>
   new EvertokenError('invalid_configuration', message, { advice })
 
+/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
+const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
+
 /** Throws `empty_secret`, or a TypeError for anything that is no text. */
 export const checkedSecret = (value: string | Secret, what: string): Secret => {
   if (value instanceof Secret) return value
@@ -33,14 +36,18 @@ export const checkedUrl = (value: string, what: string): string => {
   return value
 }
 
-/** From the root of a disk, or of a share: whichever process refreshes finds the same file. */
-const wholePath = /^(\/|[A-Za-z]:[\\/]|\\\\)[^\0]{1,4095}$/
-
 /** The whole path of a file; it is not looked at. */
 export const checkedPath = (value: string, what: string): string => {
   if (typeof value !== 'string') throw new TypeError(`${what} must be a string`)
   if (!wholePath.test(value))
     throw invalid(`${what} is no whole path`, 'Write it from the root: /var/run/secrets/…/token')
+  return value
+}
+
+/** A text such as 'false' would be taken for true. */
+export const checkedFlag = (value: boolean | undefined, what: string): boolean | undefined => {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw invalid(`${what} must be true or false, not ${JSON.stringify(String(value).slice(0, 50))}`)
   return value
 }
 

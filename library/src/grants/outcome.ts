@@ -97,6 +97,7 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
     'If the other copy of this store is no longer at work, run evertoken adopt; tokens it holds are served meanwhile.',
   spool_unavailable: 'Check the spool folder and who may write there; refreshes go on by themselves.',
   disk_full: 'Make room; evertoken goes on by itself.',
+  invalid_configuration: 'Correct the description of the grant and of its client; then it goes on.',
   key_file_unreadable:
     'See whether what renews that file is at work, and that this user may read it; the grant goes on by itself.',
   wrong_encryption_key: 'Put that key back into encryption.keys.',
@@ -147,6 +148,7 @@ export function failureError(
     case 'reauthorization_required':
       return new ReauthorizationRequiredError('reauthorization_required', message, facts)
     case 'wrong_encryption_key':
+    case 'invalid_configuration':
     case 'key_file_unreadable':
     case 'store_foreign':
     case 'spool_unavailable':

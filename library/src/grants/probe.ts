@@ -1,10 +1,10 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { Secret } from '../secret.ts'
-import { openedToken } from './answer.ts'
 import type { GrantDefinition } from './definition.ts'
 import { findToken, type GrantRecord, ownToken } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
+import { shownToken } from './token-proof.ts'
 
 /** What a probe says of a refresh token. */
 export type Liveness = 'alive' | 'dead' | 'unknown'
@@ -37,14 +37,7 @@ export async function probe(
   if (!facts.oldTokenDies || facts.canary === undefined || own === undefined || own.expiresAt <= clock.now())
     return 'unknown'
   const { askCanary } = await import('../oauth/canary.ts')
-  switch (
-    await askCanary(
-      facts.canary,
-      { accessToken: openedToken(store.seal, record.id, own), tokenType: own.type },
-      client,
-      wire,
-    )
-  ) {
+  switch (await askCanary(facts.canary, shownToken(store.seal, record, own), client, wire).catch(unclear)) {
     case 'accepted':
       return 'alive'
     case 'rejected':
@@ -52,4 +45,10 @@ export async function probe(
     case 'unclear':
       return 'unknown'
   }
+}
+
+/** Without the certificate that the API wants nothing is known. */
+function unclear(error: unknown): 'unclear' {
+  if (error instanceof EvertokenError) return 'unclear'
+  throw error
 }

@@ -42,6 +42,7 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
     options: {
       ...addressed,
       clientAuthentication: authenticationOf(profile, given),
+      dpop: given.dpop ?? profile.dpop,
       ...lifetimesOf(grantType, profile, addressed),
     },
     dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),
@@ -130,6 +131,8 @@ function authenticationOf(
 ): ClientAuthenticationMethod | undefined {
   const { clientAuthentication, clientSecret, signingKey, clientAssertionFile } = given
   if (clientAuthentication !== undefined || clientAssertionFile !== undefined) return clientAuthentication
+  if (method === 'tls_client_auth' || method === 'self_signed_tls_client_auth')
+    return (given.clientCertificate ?? given.clientCertificateFile) === undefined ? undefined : method
   if (method === 'private_key_jwt') {
     if (signingKey !== undefined) return method
     // Whoever signs himself brings the JWT as what it is sent as.

@@ -1,6 +1,7 @@
 import { type ErrorCode, EvertokenError } from '../errors.ts'
 import type { AuthorizationRequest } from '../oauth/authorization-code.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
+import type { ProofKey } from '../oauth/proof-key.ts'
 import type { PushedAuthorizationAnswer } from '../oauth/pushed-authorization.ts'
 import type { GrantDefinition } from './definition.ts'
 import { adviceFor, type FailedOutcome, type Failure, failureError, judge } from './outcome.ts'
@@ -17,6 +18,7 @@ export async function pushedLink(
   { client }: GrantDefinition,
   server: ServerMetadata,
   request: AuthorizationRequest,
+  proofKey: ProofKey | undefined,
 ): Promise<{ readonly url: string; readonly urlExpiresAt: number }> {
   const { pushAuthorizationRequest } = await import('../oauth/pushed-authorization.ts')
   // The lifetime counts from before the request: the reference is not older than that.
@@ -25,6 +27,7 @@ export async function pushedLink(
     transport,
     now: clock.now,
     deadline: timing.deadline,
+    proofKey,
   })
   if (answer.kind !== 'pushed') throw pushError(id, answer, askedAt)
   return { url: answer.url, urlExpiresAt: askedAt + answer.expiresIn * 1000 }

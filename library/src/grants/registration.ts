@@ -10,6 +10,7 @@ import {
   refreshes,
 } from './grant.ts'
 import { rehanded, sameButMetadata } from './metadata.ts'
+import { newProofKey } from './proof-key.ts'
 import type { GrantStore, Moment } from './store.ts'
 
 export interface RegistrationOptions {
@@ -105,6 +106,7 @@ export function newGrant(
     epoch: pending ? 0 : 1,
     fence: 1,
     refreshToken: imported(store, id, definition, 1, utc),
+    proofKey: definition.client.dpop === true ? newProofKey(store.seal, id, 1) : undefined,
     schedule: { dueAt: pending ? null : time.at, backoffUntil: 0, failures: 0 },
     tokens: [],
     attempts: [],
@@ -173,6 +175,10 @@ export function changedGrant(
   return {
     ...record,
     ...parts,
+    // Kept also by a definition that no longer wants it: what is bound to it stays so, and the client may change its mind.
+    proofKey:
+      record.proofKey ??
+      (definition.client.dpop === true ? newProofKey(store.seal, record.id, fence) : undefined),
     labels,
     fence,
     lease: undefined,

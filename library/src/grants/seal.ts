@@ -13,7 +13,7 @@ import type { Secret } from '../secret.ts'
 /** What a ciphertext is bound to: it opens only where it was written for. */
 export interface Place {
   readonly grant: string
-  readonly field: 'definition' | 'refresh_token' | 'access_token' | 'consent' | 'spool'
+  readonly field: 'definition' | 'refresh_token' | 'access_token' | 'proof_key' | 'consent' | 'spool'
   /** For an access token. */
   readonly scope?: string | undefined
   /** For an access token. */

@@ -24,7 +24,10 @@ export class ServerDirectory {
   async serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
     const { revocationEndpoint, introspectionEndpoint, deviceAuthorizationEndpoint } = client
     const { pushedAuthorizationRequestEndpoint, userinfoEndpoint } = client
-    const server = await this.#published(client)
+    const published = await this.#published(client)
+    // RFC 8705 section 5: a client without a certificate may find nobody there.
+    const server =
+      client.certificate === undefined ? published : { ...published, ...published.mtlsEndpointAliases }
     return {
       ...server,
       revocationEndpoint: revocationEndpoint ?? server.revocationEndpoint,

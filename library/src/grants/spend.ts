@@ -1,7 +1,8 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
+import type { ProofKey } from '../oauth/proof-key.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
-import { type Transport, WireError } from '../oauth/transport.ts'
+import { type Transport, WireError, type WireRequest } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { type AnswerContext, sealAnswer, sealRefreshToken } from './answer.ts'
 import { askedLifetime } from './asked-lifetime.ts'
@@ -12,6 +13,7 @@ import { drain } from './drain.ts'
 import { findToken, type GrantRecord, mints, parentOf, quarantine } from './grant.ts'
 import { type FailedOutcome, judge, type Outcome } from './outcome.ts'
 import { probe } from './probe.ts'
+import { provingKey } from './proof-key.ts'
 import { mandatoryAt, unresolvedOf } from './recovery.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { revokeUpstream } from './revocation.ts'
@@ -62,7 +64,7 @@ async function follow(
   }
   context.faultPoint?.('post_open')
 
-  const { definition, held } = opened
+  const { definition, held, proofKey } = opened
   if (held === undefined && !mints(record.grantType)) return settled(spending, nothingToSpend)
   const server = await context.serverOf(definition).catch((error: unknown) => neverSent(error))
   if ('verdict' in server) {
@@ -119,6 +121,7 @@ async function follow(
     server,
     definition,
     held,
+    proofKey,
     key: spending.key,
     deadline: limits.deadline,
     late: late > 0 ? { ms: late, take } : undefined,
@@ -201,16 +204,19 @@ function sinceFirstSend({ context, claimed }: Spending): number {
 }
 
 /** Between the last look at the clock and the wire the message is made: whoever was stopped there is late as well. */
-const inTime =
-  (transport: Transport, isLate: () => boolean): Transport =>
-  (request) =>
-    isLate()
-      ? Promise.reject(new WireError('local', 'this process was stopped before the send', { sent: false }))
-      : transport(request)
+const inTime = (transport: Transport, isLate: () => boolean): Transport =>
+  Object.assign(
+    (request: WireRequest) =>
+      isLate()
+        ? Promise.reject(new WireError('local', 'this process was stopped before the send', { sent: false }))
+        : transport(request),
+    { showsCertificates: transport.showsCertificates },
+  )
 
 interface Opened {
   readonly definition: GrantDefinition
   readonly held: Secret | undefined
+  readonly proofKey: ProofKey | undefined
 }
 
 function open(store: GrantStore, record: GrantRecord): Opened {
@@ -219,7 +225,7 @@ function open(store: GrantStore, record: GrantRecord): Opened {
     record.refreshToken === undefined
       ? undefined
       : new Secret(store.seal.open(record.refreshToken.sealed, { grant: record.id, field: 'refresh_token' }))
-  return { definition, held }
+  return { definition, held, proofKey: provingKey(store.seal, record, definition) }
 }
 
 const nothingToSpend: FailedOutcome = {

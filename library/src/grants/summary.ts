@@ -12,6 +12,7 @@ import { type SharedLoginLimit, sharedLoginLimit } from './login-limit.ts'
 import type { Notice } from './notice.ts'
 import { freshness } from './schedule.ts'
 import type { StoreTime } from './store.ts'
+import { isDpopType } from './token-proof.ts'
 
 /** What anybody may know of a grant: never a token, never a secret. Times are UTC ms. */
 export interface GrantSummary {
@@ -45,6 +46,11 @@ export interface GrantSummary {
   readonly replayClass: ReplayClass
   /** How an API of the provider wants the access token, where that is not as RFC 6750 has it. */
   readonly api?: ApiPresentation | undefined
+  /**
+   * Of a grant that has a key: whether its token is bound to it (DPoP, RFC 9449), so that it is worth nothing without proofs.
+   * False where the provider gave another kind of token all the same.
+   */
+  readonly senderConstrained?: boolean | undefined
   /** Other refresh tokens of this login that are kept in case they are the live one. */
   readonly candidates: number
   /** UTC ms at which the refresh token dies by age, where that is known. */
@@ -82,6 +88,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     lastError: schedule.lastError,
     nextAttemptAt: schedule.dueAt === null ? undefined : utc + Math.max(0, schedule.dueAt - time.at),
     unresolved: record.attempts.some((attempt) => attempt.sentAt !== undefined),
+    senderConstrained: record.proofKey === undefined ? undefined : own === undefined || isDpopType(own.type),
     replayClass: record.facts.replayClass,
     api: record.facts.api,
     candidates: record.candidates.length,

@@ -2,8 +2,9 @@ import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
 import { presentsAlike } from './lifetime-facts.ts'
 import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
-import { AccessToken } from './token.ts'
+import { AccessToken, type TokenPresentation } from './token.ts'
 import { openPayload } from './token-payload.ts'
+import { presentationOf } from './token-proof.ts'
 
 /**
  * One token in memory. It is handed out without asking the store from `verifiedAt` until `usableUntil` (UTC ms): the
@@ -33,6 +34,9 @@ export interface Verified {
 
 /** What of a grant decides over the windows of its tokens. */
 type TokenPolicy = Pick<GrantRecord, 'id' | 'refreshBefore' | 'facts'>
+
+/** What of it decides over how they are shown. */
+type Bound = TokenPolicy & Pick<GrantRecord, 'proofKey'>
 
 const windowsOf = ({ lifetime }: TokenRow, { refreshBefore, facts }: TokenPolicy): Windows =>
   windows(lifetime, refreshBefore, facts.oldTokenDies)
@@ -122,7 +126,7 @@ export class TokenCache {
    * The token of a row that was read; unsealed only when it is another than the one in memory. Memory may answer for it
    * from when the read began: however long that took, whoever revokes waits one interval and no longer.
    */
-  keep(grant: TokenPolicy, row: TokenRow, { version, at }: Verified): AccessToken {
+  keep(grant: Bound, row: TokenRow, { version, at }: Verified): AccessToken {
     const { id } = grant
     // Not the whole record: a million of them would be held here.
     const policy = { id, refreshBefore: grant.refreshBefore, facts: grant.facts }
@@ -139,7 +143,7 @@ export class TokenCache {
       this.#extend(held, at)
       return held.token
     }
-    const token = this.#unseal(policy, row)
+    const token = this.#unseal(grant, policy, row)
     const given = Promise.resolve(token)
     const entry: Entry = { row, token, given, policy, verifiedAt: 0, usableUntil: 0, version }
     this.#extend(entry, at)
@@ -174,16 +178,23 @@ export class TokenCache {
     entry.usableUntil = verifiedAt + Math.min(this.#revalidate, edge)
   }
 
-  #unseal({ id, facts }: TokenPolicy, row: TokenRow): AccessToken {
-    const { value, metadata } = openPayload(this.#store.seal, id, row)
-    return new AccessToken(value, {
+  #unseal(grant: Bound, { facts }: TokenPolicy, row: TokenRow): AccessToken {
+    const payload = openPayload(this.#store.seal, grant.id, row)
+    return new AccessToken(payload.value, {
       type: row.type,
       expiresAt: row.expiresAt,
       scope: Object.freeze([...row.grantedScope]),
       generation: row.generation,
-      metadata: Object.freeze(metadata),
+      metadata: Object.freeze(payload.metadata),
       stale: false,
-      presentation: facts.api,
+      presentation: presented(facts.api, presentationOf(this.#store.seal, grant, row, payload, this.#now)),
     })
   }
 }
+
+/** As the provider wants it, and as the token itself does; the latter wins. */
+const presented = (
+  api: TokenPresentation | undefined,
+  bound: TokenPresentation | undefined,
+): TokenPresentation | undefined =>
+  bound === undefined ? api : api === undefined ? bound : { ...api, ...bound }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { AssertionTemplate } from '../oauth/assertion.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
+import type { ProofKey } from '../oauth/proof-key.ts'
 import type { TokenAnswer } from '../oauth/token-answer.ts'
 import type { Late, Transport } from '../oauth/transport.ts'
 import type { Secret } from '../secret.ts'
@@ -13,6 +14,8 @@ export interface TokenMessage {
   readonly definition: GrantDefinition
   /** The refresh token, where the grant has one. */
   readonly held: Secret | undefined
+  /** What the tokens are to be bound to, where they are. */
+  readonly proofKey?: ProofKey | undefined
   readonly key: TokenKey
   /** Milliseconds for the whole exchange. */
   readonly deadline: number
@@ -47,10 +50,10 @@ function assertionFor(
 
 /** Sends the message that obtains the next token. */
 export async function sendTokenMessage(
-  { server, definition, held, key, deadline, late }: TokenMessage,
+  { server, definition, held, proofKey, key, deadline, late }: TokenMessage,
   { transport, clock }: { readonly transport: Transport; readonly clock: Pick<Clock, 'now'> },
 ): Promise<TokenAnswer> {
-  const wire = { transport, now: clock.now, deadline, late }
+  const wire = { transport, now: clock.now, deadline, late, proofKey }
   const message = {
     scope: key.scope === '' ? definition.scope : key.scope.split(' '),
     resource: key.resource === '' ? definition.resource : [key.resource],

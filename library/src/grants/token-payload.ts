@@ -13,6 +13,8 @@ export interface TokenPayload {
    * goes nowhere else. Absent where it was too long, and in rows that were written before answers were kept.
    */
   readonly answer?: JsonObject | undefined
+  /** It is worth nothing without the client's certificate (RFC 8705). */
+  readonly certificateBound?: true | undefined
 }
 
 type Sealed = Pick<TokenRow, 'sealed' | 'scope' | 'resource'>

@@ -15,6 +15,8 @@ export interface TokenPresentation {
   readonly header?: string | undefined
   /** What stands before the token, and a space; empty for nothing. Default: the token's type. */
   readonly scheme?: string | undefined
+  /** Where the token is bound to the client's certificate, with which the connection is to be made (RFC 8705 section 3). */
+  readonly certificate?: true | undefined
   /** Where the token is bound to a key of ours, which goes into no request. */
   readonly proof?: TokenProof | undefined
 }

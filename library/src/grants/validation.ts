@@ -1,15 +1,15 @@
 import { EvertokenError } from '../errors.ts'
-import { askCanary } from '../oauth/canary.ts'
+import { askCanary, type ShownToken } from '../oauth/canary.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import { introspectToken } from '../oauth/introspection.ts'
 import { readJwtExpiry } from '../oauth/token-response.ts'
 import type { Wire } from '../oauth/transport.ts'
 import type { Secret } from '../secret.ts'
-import { openedToken } from './answer.ts'
 import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { findToken, type GrantRecord, type TokenRow, tokenKey } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
 import type { TokenRequest } from './token.ts'
+import { shownToken } from './token-proof.ts'
 
 /**
  * How it is known whether a token is good, the surest first.
@@ -62,7 +62,7 @@ export async function validate(
       advice: 'The next read obtains one: evertoken token, or evertoken refresh.',
     })
   const definition = openedDefinition(store.seal, record)
-  const accessToken = openedToken(store.seal, record.id, row)
+  const token = shownToken(store.seal, record, row)
   const unanswered: { by: ValidationMethod; why: string }[] = []
   const result = (by: ValidationMethod, valid: boolean): Validation => ({
     grant: record.id,
@@ -72,12 +72,12 @@ export async function validate(
     expiresAt: row.expiresAt,
     unanswered,
   })
-  for (const [by, ask] of await waysOf(context, definition, row, accessToken)) {
+  for (const [by, ask] of await waysOf(context, definition, row, token)) {
     const said = await ask()
     if (typeof said === 'boolean') return result(by, said)
     if (said !== undefined) unanswered.push({ by, why: said })
   }
-  const exp = readJwtExpiry(accessToken.reveal())
+  const exp = readJwtExpiry(token.accessToken.reveal())
   return exp === undefined
     ? result('expiry', row.expiresAt > clock.now())
     : result('jwt', exp * 1000 > clock.now())
@@ -87,14 +87,15 @@ async function waysOf(
   context: Context,
   definition: GrantDefinition,
   row: TokenRow,
-  accessToken: Secret,
+  token: ShownToken,
 ): Promise<readonly (readonly [ValidationMethod, () => Promise<Said>])[]> {
   const { transport, clock } = context
   const { client } = definition
   const wire: Wire = { transport, now: clock.now, deadline: patience }
   const shown = async (url: string | undefined): Promise<Said> => {
     if (url === undefined) return undefined
-    const answer = await askCanary(url, { accessToken, tokenType: row.type }, client, wire)
+    const answer = await askCanary(url, token, client, wire).catch(said)
+    if (answer instanceof EvertokenError) return answer.message
     return answer === 'unclear' ? 'it answered neither 2xx nor 401' : answer === 'accepted'
   }
   const server = await context.serverOf(definition).catch((error: unknown) => {
@@ -105,7 +106,7 @@ async function waysOf(
     typeof server === 'string'
       ? [['introspection', async () => server]]
       : [
-          ['introspection', () => introspected(server, definition, accessToken, wire)],
+          ['introspection', () => introspected(server, definition, token.accessToken, wire)],
           // Elsewhere it would answer 401 to a token that is perfectly good for what it was made for.
           [
             'userinfo',
@@ -121,12 +122,7 @@ async function introspected(
   token: Secret,
   wire: Wire,
 ): Promise<Said> {
-  const answer = await introspectToken(server, client, { token, hint: 'access_token' }, wire).catch(
-    (error: unknown) => {
-      if (error instanceof EvertokenError) return error
-      throw error
-    },
-  )
+  const answer = await introspectToken(server, client, { token, hint: 'access_token' }, wire).catch(said)
   if (answer instanceof EvertokenError) return answer.message
   switch (answer.kind) {
     case 'introspected':
@@ -140,4 +136,10 @@ async function introspected(
     default:
       return answer satisfies never
   }
+}
+
+/** What kept a question from being asked is an answer too. */
+function said(error: unknown): EvertokenError {
+  if (error instanceof EvertokenError) return error
+  throw error
 }

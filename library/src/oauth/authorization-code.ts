@@ -13,6 +13,8 @@ import type { Wire } from './transport.ts'
 
 export interface AuthorizationMessage extends TokenRequestMessage {
   readonly redirectUri: string
+  /** RFC 9449 section 10: thumbprint of the key that the code is to be bound to. */
+  readonly proofKeyThumbprint?: string | undefined
 }
 
 /** Where to send the person, and what must be remembered until they are back. */
@@ -55,6 +57,7 @@ export async function authorizationRequest(
     own.code_challenge = await calculatePKCECodeChallenge(codeVerifier)
     own.code_challenge_method = 'S256'
   }
+  if (message.proofKeyThumbprint !== undefined) own.dpop_jkt = message.proofKeyThumbprint
   const scope = consentScope(client, message.scope)
   if (scope.length > 0) own.scope = scope.join(' ')
   const given = message.parameters ?? {}

@@ -24,6 +24,10 @@ export async function clientAuthentication(
   switch (authentication.method) {
     case 'none':
       return client.clientId === '' ? () => {} : oauth.None()
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+      // RFC 8705 section 2: the connection proves it, and the request says who is meant.
+      return oauth.TlsClientAuth()
     case 'client_secret_basic':
       return basic(client.clientId, authentication.secret.reveal())
     case 'client_secret_post':

@@ -72,6 +72,7 @@ export function refusesClient(response: WireResponse, reading?: AnswerReading | 
 const holdsTokens = ({ reason, refreshToken }: UnusableAnswer): boolean =>
   reason === 'bad_access_token' || refreshToken !== undefined
 
-function nameOf({ provider, clientId }: ClientRegistration): string {
+/** Names a client among those of all providers. */
+export function nameOf({ provider, clientId }: Pick<ClientRegistration, 'provider' | 'clientId'>): string {
   return `${provider.kind === 'issuer' ? provider.issuer : provider.metadata.tokenEndpoint}\n${clientId}`
 }

@@ -42,8 +42,15 @@ export type ClientAuthentication =
       readonly key: SigningKey
       readonly audience?: AssertionAudience | undefined
     }
+  /** The certificate of the connection says who the client is (RFC 8705 section 2). */
+  | { readonly method: 'tls_client_auth' | 'self_signed_tls_client_auth' }
   /** The JWT is signed by a platform, which renews it in this file: a whole path. */
   | { readonly method: 'private_key_jwt'; readonly assertionFile: string }
+
+/** What a client shows in the TLS handshake: PEM, or whole paths of files with PEM, which are read for every request. */
+export type ClientCertificate =
+  | { readonly certificate: string; readonly key: Secret }
+  | { readonly certificateFile: string; readonly keyFile: string }
 
 /** A provider's endpoints, as RFC 8414 names them. */
 export interface ServerMetadata {
@@ -66,7 +73,22 @@ export interface ServerMetadata {
   readonly pushedAuthorizationRequestEndpoint?: string | undefined
   /** RFC 9126 section 5: the provider takes no other authorization requests. */
   readonly requirePushedAuthorizationRequests?: boolean | undefined
+  /** RFC 8705 section 5: in place of these endpoints, for a client that shows a certificate. */
+  readonly mtlsEndpointAliases?: MtlsEndpointAliases | undefined
 }
+
+/** The endpoints that may have another address for clients with a certificate. */
+export type MtlsEndpointAliases = Partial<
+  Pick<
+    ServerMetadata,
+    | 'tokenEndpoint'
+    | 'revocationEndpoint'
+    | 'introspectionEndpoint'
+    | 'userinfoEndpoint'
+    | 'deviceAuthorizationEndpoint'
+    | 'pushedAuthorizationRequestEndpoint'
+  >
+>
 
 /** Where the provider is: an issuer to discover (RFC 8414, OpenID Connect Discovery) or its endpoints. */
 export type ProviderAddress =
@@ -94,6 +116,10 @@ export interface ClientRegistration {
   readonly pushedAuthorizationRequestEndpoint?: string | undefined
   /** Pushes authorization requests also where the provider takes others. */
   readonly pushedAuthorization?: boolean | undefined
+  /** Shown on every connection to the provider (RFC 8705). */
+  readonly certificate?: ClientCertificate | undefined
+  /** Binds tokens to a key of the grant (RFC 9449). */
+  readonly dpop?: boolean | undefined
   /** As at the consent, where the provider wants to hear it at a refresh too. */
   readonly redirectUri?: string | undefined
   /** Where the provider speaks otherwise than RFC 6749. */

@@ -1,6 +1,6 @@
 import { EvertokenError } from '../errors.ts'
 import { isLoopback, mayCarrySecrets, webAddress } from './address.ts'
-import type { ServerMetadata } from './client.ts'
+import type { MtlsEndpointAliases, ServerMetadata } from './client.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
 import { type Wire, WireError, type WireResponse } from './transport.ts'
@@ -105,8 +105,34 @@ function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHt
     userinfoEndpoint: endpoint('userinfo_endpoint'),
     deviceAuthorizationEndpoint: endpoint('device_authorization_endpoint'),
     pushedAuthorizationRequestEndpoint: endpoint('pushed_authorization_request_endpoint'),
+    mtlsEndpointAliases: readAliases(document, (name, value) => readEndpoint(name, value, url, insecureHttp)),
     requirePushedAuthorizationRequests: member(document, 'require_pushed_authorization_requests') === true,
   }
+}
+
+/** RFC 8705 section 5. The authorization endpoint has none: a browser has no certificate of ours. */
+const aliased = {
+  token_endpoint: 'tokenEndpoint',
+  revocation_endpoint: 'revocationEndpoint',
+  introspection_endpoint: 'introspectionEndpoint',
+  userinfo_endpoint: 'userinfoEndpoint',
+  device_authorization_endpoint: 'deviceAuthorizationEndpoint',
+  pushed_authorization_request_endpoint: 'pushedAuthorizationRequestEndpoint',
+} as const satisfies Record<string, keyof MtlsEndpointAliases>
+
+function readAliases(
+  document: JsonObject,
+  read: (name: string, value: unknown) => string,
+): MtlsEndpointAliases | undefined {
+  const aliases = member(document, 'mtls_endpoint_aliases')
+  if (!isJsonObject(aliases)) return undefined
+  const found = Object.entries(aliased).flatMap(([name, endpoint]) => {
+    const value = member(aliases, name)
+    return value === undefined || value === null
+      ? []
+      : [[endpoint, read(`mtls_endpoint_aliases.${name}`, value)] as const]
+  })
+  return Object.fromEntries(found)
 }
 
 function readEndpoint(name: string, value: unknown, issuer: URL, insecureHttp: boolean): string {

@@ -4,7 +4,10 @@ import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
+import { shownCertificate } from './client-certificate.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
+import { dpopProof } from './dpop-proof.ts'
+import { withNonce } from './nonce-exchange.ts'
 import { type FormOperation, type WrittenRequest, writeRequest } from './request-dialect.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
@@ -94,8 +97,8 @@ export type Send = (request: FormRequest) => Promise<unknown>
  *
  * @param send gives the request to the function of oauth4webapi that composes this message.
  * @param late takes what comes after the deadline; a refusal among that is not followed by anything.
- * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read, `key_file_unreadable` when a file
- *   with its assertion cannot; nothing has left then.
+ * @throws EvertokenError `invalid_configuration` when a key of the client cannot be read, or its certificate cannot be shown;
+ *   `key_file_unreadable` when a file with its assertion or certificate cannot be read; nothing has left then.
  * @throws TypeError when the endpoint is no http address, or has user information.
  */
 export async function exchangeForm(
@@ -111,7 +114,12 @@ export async function exchangeForm(
   if (!mayCarrySecrets(url, client.insecureHttp)) return insecure(url)
   const [first, other] = bySecret(client)
   const began = wire.now()
-  const answer = await exchangeOnce(url, target, server, first, wire, send, late)
+  const exchange = (by: ClientRegistration, within: Wire): Promise<FormAnswer> =>
+    withNonce(url.href, within, (nonce, deadline) => {
+      const timed = { ...within, deadline }
+      return exchangeOnce(url, target, server, by, timed, send, nonce, late)
+    })
+  const answer = await exchange(first, wire)
   if (other === undefined || !isRefusal(answer, client)) return answer
 
   beginWith(other)
@@ -119,7 +127,7 @@ export async function exchangeForm(
   // A refusal is certain. A request without the time for its answer would put the refresh token in doubt: the next one
   // begins with the other secret all the same.
   if (left < wire.deadline / 2) return answer
-  const again = await exchangeOnce(url, target, server, other, { ...wire, deadline: left }, send, late)
+  const again = await exchange(other, { ...wire, deadline: left })
   if (isRefusal(again, client)) beginAnew(client)
   return again.kind === 'silence' && !again.sent ? answer : again
 }
@@ -137,9 +145,11 @@ async function exchangeOnce(
   client: ClientRegistration,
   wire: Wire,
   send: Send,
-  late?: Late<FormAnswer>,
+  nonce: string | undefined,
+  late: Late<FormAnswer> | undefined,
 ): Promise<FormAnswer> {
   const authenticate = await clientAuthentication(server, client, wire)
+  const certificate = await shownCertificate(client, url, wire)
 
   const sent: string[] = []
   const read = (answer: Promise<WireResponse>): Promise<FormAnswer> =>
@@ -147,7 +157,7 @@ async function exchangeOnce(
   let response: WireResponse | undefined
   const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
     const form = { url: address, headers: init.headers, body: init.body, values }
-    const request: WrittenRequest =
+    const written: WrittenRequest =
       client.dialect === undefined
         ? {
             method: 'POST',
@@ -157,10 +167,12 @@ async function exchangeOnce(
             body: init.body.toString(),
           }
         : writeRequest(client.dialect, operation, client, form, given)
+    const request = proved(written, wire, nonce)
     const more = Object.values(values).map((value) => value.reveal())
     sent.push(...secretsOf(init.body, request.headers, client, more))
     response = await wire.transport({
       ...request,
+      ...certificate,
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
@@ -186,6 +198,13 @@ async function exchangeOnce(
     return readFailure(error)
   }
   return { kind: 'answer', response: response as WireResponse, sent }
+}
+
+/** The request as it leaves is what the proof speaks for: a dialect may have moved it. */
+function proved(request: WrittenRequest, wire: Wire, nonce: string | undefined): WrittenRequest {
+  if (wire.proofKey === undefined) return request
+  const { method, url, headers } = request
+  return { ...request, headers: { ...headers, dpop: dpopProof(wire.proofKey, { method, url, nonce }, wire) } }
 }
 
 const insecure = (url: URL): Silence => ({
@@ -219,7 +238,8 @@ function secretsOf(
   )
   if (client.dialect !== undefined) spellings.push(...found.map((text) => JSON.stringify(text).slice(1, -1)))
   const basic = headers.authorization?.split(' ')[1]
-  return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')
+  const whole = [basic, headers.dpop].filter((text) => text !== undefined)
+  return [...new Set([...spellings, ...whole])].filter((text) => text !== '')
 }
 
 const secretsIn = ({ variables }: ProviderDialect): readonly string[] =>

@@ -5,6 +5,7 @@ import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
 import { AddressCheck, addressRefused } from './address-check.ts'
 import { decodeBody, largestBody } from './answer-body.ts'
+import { type CertifiedAgents, certifiedAgents } from './certified-agents.ts'
 import { type Transport, WireError, type WireRequest, type WireResponse } from './transport.ts'
 
 export interface NodeTransportOptions {
@@ -41,12 +42,19 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport & {
     opened ??= openAgents(options)
     const { check, http, https } = opened
     const url = checkedUrl(request, check)
-    return responseOf(await exchange(url, request, url.protocol === 'https:' ? https : http))
+    const { certificate } = request
+    if (certificate !== undefined && url.protocol !== 'https:')
+      throw new WireError('local', `plain http to ${url.host} shows no certificate`, { sent: false })
+    const agent =
+      certificate === undefined ? (url.protocol === 'https:' ? https : http) : opened.certified(certificate)
+    return responseOf(await exchange(url, request, agent))
   }
   return Object.assign(transport, {
+    showsCertificates: true,
     close: () => {
       opened?.http.destroy()
       opened?.https.destroy()
+      opened?.certified.close()
     },
   })
 }
@@ -60,6 +68,7 @@ interface Opened {
   readonly check: AddressCheck
   readonly http: HttpAgent
   readonly https: HttpsAgent
+  readonly certified: CertifiedAgents
 }
 
 /**
@@ -75,14 +84,17 @@ function openAgents(options: NodeTransportOptions): Opened {
     maxSockets: options.connections ?? 64,
     scheduling: 'lifo',
   } as const
+  const { Agent } = process.getBuiltinModule('node:https')
+  const secured = {
+    ...shared,
+    minVersion: 'TLSv1.2',
+    ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
+  } as const
   return {
     check,
     http: new (process.getBuiltinModule('node:http').Agent)(shared),
-    https: new (process.getBuiltinModule('node:https').Agent)({
-      ...shared,
-      minVersion: 'TLSv1.2',
-      ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
-    }),
+    https: new Agent(secured),
+    certified: certifiedAgents((cert, key) => new Agent({ ...secured, cert, key })),
   }
 }
 
@@ -253,6 +265,9 @@ const ours = new Set([
   'EPERM',
 ])
 
+const certificateAlert =
+  /^ERR_SSL_\w+_ALERT_(?:\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)$/
+
 /** Built from codes and addresses alone: messages and fields of Node's errors may quote what was sent or received. */
 function judge(
   error: Error,
@@ -263,6 +278,12 @@ function judge(
   const { syscall, address, port } = error as Partial<Record<'syscall' | 'address' | 'port', string>>
   const where = address === undefined ? url.host : `${address}:${port}`
   const detail = [syscall, code, where].filter((part) => part !== undefined).join(' ')
+  // In TLS 1.3 a server looks at the certificate after we may have written: what it then says in an alert of the handshake is
+  // that it has read nothing of the request (RFC 8446 section 4.4.2.4).
+  if (progress.sent && progress.status === undefined && certificateAlert.test(code)) {
+    progress.sent = false
+    return { reason: 'tls', detail: `${detail}: the server refused the client's certificate, or wants one` }
+  }
   const reason = (): WireError['reason'] => {
     if (progress.sent) {
       if (code === 'HPE_HEADER_OVERFLOW') return 'too_large'

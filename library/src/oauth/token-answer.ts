@@ -17,6 +17,8 @@ export interface TokenResponse {
   readonly idToken?: Secret | undefined
   /** `sub` of the id_token: whose login it is. Decoded, not verified. */
   readonly subject?: string | undefined
+  /** The access token is a JWT that says it is bound to a certificate (RFC 8705 section 3.1). */
+  readonly certificateBound?: true | undefined
   /** Seconds that the refresh token lives, above zero; absent when the provider did not say. */
   readonly refreshTokenExpiresIn?: number | undefined
   /** What the provider's profile wants handed out beside the token, by name; never a token. */

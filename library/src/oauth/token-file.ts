@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { readSmallFile } from './small-file.ts'
 
 /** Bytes. Tokens of platforms have a few thousand; whatever is larger is another file. */
 const largestFile = 65_536
@@ -22,44 +23,11 @@ export interface TokenFileContent {
  * @throws ConfigurationError `key_file_unreadable` when there is no such file, or something else in it; never with any of it.
  */
 export async function readTokenFile(file: string, content: TokenFileContent): Promise<Secret> {
-  const text = (await read(file, content)).trim()
+  const say = (what: string, cause?: unknown): ConfigurationError => unusable(file, content, what, cause)
+  const text = (await readSmallFile(file, largestFile, say)).trim()
   if (text === '') throw unusable(file, content, 'is empty')
   if (!content.shape.test(text)) throw unusable(file, content, `holds something else than ${content.kind}`)
   return new Secret(text)
-}
-
-async function read(file: string, content: TokenFileContent): Promise<string> {
-  // Not imported as a file would be: that fails when there is no descriptor left, and browsers have none at all.
-  const { open, stat } = process.getBuiltinModule('node:fs/promises')
-  let bytes: Uint8Array
-  try {
-    // A pipe would be waited for, and a device never ends.
-    if (!(await stat(file)).isFile()) throw unusable(file, content, 'is no file')
-    const opened = await open(file, 'r')
-    try {
-      bytes = await upTo(largestFile + 1, opened)
-    } finally {
-      await opened.close()
-    }
-  } catch (cause) {
-    throw cause instanceof ConfigurationError
-      ? cause
-      : unusable(file, content, `cannot be read (${codeOf(cause)})`, cause)
-  }
-  if (bytes.length > largestFile) throw unusable(file, content, `is larger than ${largestFile / 1024} KiB`)
-  return new TextDecoder().decode(bytes)
-}
-
-interface Readable {
-  read(into: Uint8Array, offset: number, length: number): Promise<{ readonly bytesRead: number }>
-}
-
-async function upTo(most: number, opened: Readable): Promise<Uint8Array> {
-  const bytes = new Uint8Array(most)
-  let length = 0
-  for (let arrived = -1; arrived !== 0 && length < most; length += arrived)
-    ({ bytesRead: arrived } = await opened.read(bytes, length, most - length))
-  return bytes.subarray(0, length)
 }
 
 function unusable(
@@ -75,6 +43,3 @@ function unusable(
       'See whether what renews it is at work, and that this user may read it; then it goes on by itself.',
   })
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'

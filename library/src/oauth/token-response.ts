@@ -158,6 +158,7 @@ function readTokens(
     tokenType: readTokenType(member(body, 'token_type'), sent),
     ...(expiresIn === undefined ? {} : { expiresIn }),
     ...(jwtExpiresAt === undefined ? {} : { jwtExpiresAt }),
+    ...(isCertificateBound(accessToken) ? { certificateBound: true } : {}),
     ...(scope === undefined ? {} : { scope }),
     ...(typeof idToken === 'string' && idToken !== '' ? { idToken: new Secret(idToken) } : {}),
     ...(subject === undefined ? {} : { subject }),
@@ -189,6 +190,13 @@ export function readJwtExpiry(accessToken: string): number | undefined {
   const [exp, iat] = [member(claims, 'exp'), member(claims, 'iat')]
   if (typeof exp !== 'number' || typeof iat !== 'number') return undefined
   return iat < exp && exp < iat + tenYears ? exp : undefined
+}
+
+/** RFC 8705 section 3.1. Of a token that is no JWT only its provider knows. */
+function isCertificateBound(accessToken: string): boolean {
+  const claims = readClaims(accessToken)
+  const confirmation = claims === undefined ? undefined : member(claims, 'cnf')
+  return isJsonObject(confirmation) && typeof member(confirmation, 'x5t#S256') === 'string'
 }
 
 /**

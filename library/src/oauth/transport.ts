@@ -1,4 +1,5 @@
 import type { Secret } from '../secret.ts'
+import type { ProofKey } from './proof-key.ts'
 import type { SilenceReason, TokenAnswer, UnusableReason } from './token-answer.ts'
 
 /** One HTTP request on the wire. */
@@ -11,8 +12,19 @@ export interface WireRequest {
   /** Milliseconds for the whole of it: connect, send, wait, read. */
   readonly deadline: number
   readonly insecureHttp: boolean
+  /** What the client shows in the TLS handshake (RFC 8705); only to a transport that `showsCertificates`. */
+  readonly certificate?: WireCertificate | undefined
   /** Somebody takes an answer that comes after the deadline, to a request that had left before it. */
   readonly late?: Late<WireResponse> | undefined
+}
+
+/** A certificate and its key, which fit each other, both as PEM. */
+export interface WireCertificate {
+  /** Whose it is: a connection is for one client, also where two have the same certificate. */
+  readonly client: string
+  /** With its chain, where there is one. */
+  readonly certificate: string
+  readonly key: Secret
 }
 
 /** Listening goes on after the deadline, behind the back of whoever sent. */
@@ -36,7 +48,11 @@ export interface WireResponse {
  * Sends one request and reads one bounded answer within one deadline. Throws {@link WireError} and nothing else. A transport
  * that does not know `late` ends at the deadline.
  */
-export type Transport = (request: WireRequest) => Promise<WireResponse>
+export interface Transport {
+  (request: WireRequest): Promise<WireResponse>
+  /** It connects with the `certificate` of a request. Default false: it is then given no such request. */
+  readonly showsCertificates?: boolean | undefined
+}
 
 /** No whole answer came. `sent` is false only when it is certain that the provider got no byte of the request. */
 export class WireError extends Error {
@@ -72,4 +88,6 @@ export interface Wire {
   readonly late?: Late<TokenAnswer> | undefined
   /** That many random bytes. Default: the platform's cryptographic source. */
   readonly random?: ((bytes: number) => Uint8Array) | undefined
+  /** Shows with each token request who sends it, so that the tokens are bound to this key (RFC 9449 section 5). */
+  readonly proofKey?: ProofKey | undefined
 }

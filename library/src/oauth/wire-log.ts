@@ -1,6 +1,6 @@
 import { isJsonObject, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
-import { type Transport, WireError, type WireRequest } from './transport.ts'
+import { type Transport, WireError, type WireRequest, type WireResponse } from './transport.ts'
 
 /** Values that may be read by anybody, once the secrets of the exchange are taken out of them. */
 const shown = new Set(
@@ -31,7 +31,7 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
   const fingerprint = (text: string): string =>
     `‹${createHmac('sha256', key).update(text).digest('hex').slice(0, 8)}›`
   let count = 0
-  return async (request) => {
+  const logged = async (request: WireRequest): Promise<WireResponse> => {
     const id = `wire ${++count}`
     const url = URL.parse(request.url)
     const exchange = new Exchange(fingerprint)
@@ -54,6 +54,7 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
       throw error
     }
   }
+  return Object.assign(logged, { showsCertificates: transport.showsCertificates })
 }
 
 type Pairs = Iterable<readonly [string, string]>

@@ -35,6 +35,10 @@ export interface ProviderProfile {
     | 'client_secret_post'
     | 'client_secret_jwt'
     | 'private_key_jwt'
+    | 'tls_client_auth'
+    | 'self_signed_tls_client_auth'
+  /** The provider issues tokens that are bound to a key of the client (DPoP, RFC 9449), and wants them to be. */
+  readonly dpop?: boolean
   /** HTTP Basic other than id and secret (Stripe: the secret as user, nothing as password). */
   readonly basic?: { readonly user: string; readonly password: string }
   /** How the JWT is made with which a client proves itself, where that is other than RFC 7523 section 2.2 has it. */

@@ -25,7 +25,7 @@ export function redirectAnswer(location: string): Answer {
   return emptyAnswer(303, { location, 'referrer-policy': 'no-referrer' })
 }
 
-/** The error codes that the practice server knows (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750, RFC 8628, RFC 8707). */
+/** The error codes that the practice server knows (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750, RFC 8628, RFC 8707, RFC 9449). */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -40,6 +40,8 @@ export type OAuthErrorCode =
   | 'slow_down'
   | 'expired_token'
   | 'invalid_token'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'server_error'
 
 /** A refusal in the words of the RFCs; a route throws it, and {@link errorAnswer} turns it into the answer. */

@@ -31,6 +31,8 @@ export function authorizationCodeGrant(
     throw new OAuthError('invalid_grant', 'redirect_uri is not that of the authorization request')
   if (challengeOf(verifier) !== code.codeChallenge)
     throw new OAuthError('invalid_grant', 'code_verifier does not match the code_challenge')
+  if (code.jkt !== undefined && code.jkt !== exchange.jkt)
+    throw new OAuthError('invalid_grant', 'the code is bound to another key (dpop_jkt)')
   const { clientId, subject, scope, audience } = code
   return issueTokens(
     {

@@ -92,6 +92,7 @@ function issueCode(
       audience: request.audience,
       redirectUri: request.redirectUriGiven ? request.redirectUri : undefined,
       codeChallenge: request.codeChallenge,
+      jkt: request.jkt,
       expiresAt: now + practice.options.codeLifetime * 1000,
     },
   })

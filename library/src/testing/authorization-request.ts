@@ -15,6 +15,8 @@ export interface AuthorizationRequest extends ReturnAddress {
   readonly scope: readonly string[]
   readonly audience: readonly string[]
   readonly codeChallenge: string
+  /** Thumbprint of the key that the code is to be bound to (RFC 9449 section 10). */
+  readonly jkt: string | undefined
   /** False when the client left it out because only one is registered. */
   readonly redirectUriGiven: boolean
   readonly loginHint: string | undefined
@@ -62,11 +64,20 @@ export function readAuthorizationRequest(
   return {
     ...address,
     codeChallenge: readCodeChallenge(parameters),
+    jkt: readThumbprint(parameters),
     scope: firstScope(parameters, address.client),
     audience: readAudience(parameters),
     redirectUriGiven: parameters.get('redirect_uri') !== undefined,
     loginHint: parameters.get('login_hint'),
   }
+}
+
+/** SHA-256 as base64url, RFC 9449 section 10. */
+function readThumbprint(parameters: Parameters): string | undefined {
+  const jkt = parameters.get('dpop_jkt')
+  if (jkt !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(jkt))
+    throw new OAuthError('invalid_request', 'dpop_jkt is not a thumbprint')
+  return jkt
 }
 
 /** RFC 7636 section 4.3, where a missing method means `plain`; RFC 9700 section 2.1.1 wants S256. */

@@ -3,6 +3,7 @@ import { type Answer, OAuthError } from './answer.ts'
 import type { FaultQueue } from './fault.ts'
 import type { ResolvedPracticeOptions } from './practice-options.ts'
 import type { PracticeState } from './practice-state.ts'
+import type { ProofNonces } from './proof-nonces.ts'
 import type { OpenRecord } from './request-record.ts'
 import type { NoteTruth, TruthLog } from './truth-log.ts'
 
@@ -18,6 +19,8 @@ export interface Exchange {
   readonly record: OpenRecord
   /** For the log of the truth. */
   readonly note: NoteTruth
+  /** Thumbprint of the key that it was proved with, once that was checked (RFC 9449). */
+  readonly jkt?: string | undefined
 }
 
 /** What every route works on. */
@@ -26,6 +29,7 @@ export interface Practice {
   readonly state: PracticeState
   readonly truth: TruthLog
   readonly faults: FaultQueue
+  readonly nonces: ProofNonces
   readonly issuer: string
   readonly tokenEndpoint: string
   /** UTC milliseconds. */

@@ -10,7 +10,9 @@ export type Introspection =
   | {
       readonly active: true
       /** Present for an access token, absent for a refresh token. */
-      readonly token_type?: 'Bearer' | undefined
+      readonly token_type?: 'Bearer' | 'DPoP' | undefined
+      /** The key that the token is bound to (RFC 9449 section 6.2). */
+      readonly cnf?: { readonly jkt: string } | undefined
       readonly client_id: string
       readonly sub: string
       readonly scope?: string | undefined
@@ -41,7 +43,10 @@ export function introspect(token: string, practice: Practice): Introspection {
   if (access) {
     const { stored, login } = access
     const aud = stored.audience.length === 0 ? undefined : stored.audience
-    return { ...describe(login, stored.scope, stored, practice), token_type: 'Bearer', aud }
+    const { jkt } = stored
+    const bound =
+      jkt === undefined ? { token_type: 'Bearer' as const } : { token_type: 'DPoP' as const, cnf: { jkt } }
+    return { ...describe(login, stored.scope, stored, practice), ...bound, aud }
   }
   const refresh = practice.state.refreshToken(digest(token))
   const login = refresh && practice.state.login(refresh.login)

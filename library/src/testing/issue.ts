@@ -71,8 +71,10 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
       audience,
       issuedAt: now,
       expiresAt,
+      jkt: exchange.jkt,
     },
-    refreshToken: refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, practice),
+    refreshToken:
+      refreshToken === undefined ? undefined : storedRefreshToken(refreshToken, login, exchange, practice),
     spentCode: issue.spentCode,
     spentDeviceCode: issue.spentDeviceCode,
     spentRefreshToken: spent && digest(spent.clear),
@@ -101,6 +103,7 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
       refreshToken,
       expiresIn: accessTokenLifetime,
       issuedTokenType: issue.issuedTokenType,
+      jkt: exchange.jkt,
     },
     exchange,
     practice,
@@ -111,7 +114,7 @@ export function issueTokens(issue: Issue, exchange: Exchange, practice: Practice
 export function repeatAnswer(
   parent: string,
   login: Login,
-  { nonce, scope, expiresAt }: RepeatableAnswer,
+  { nonce, scope, expiresAt, jkt }: RepeatableAnswer,
   exchange: Exchange,
   practice: Practice,
 ): Answer {
@@ -126,7 +129,7 @@ export function repeatAnswer(
     accessToken: fingerprint(accessToken),
     refreshToken: fingerprint(refreshToken),
   })
-  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn }, exchange, practice)
+  return tokenAnswer({ login, scope, accessToken, refreshToken, expiresIn, jkt }, exchange, practice)
 }
 
 interface GivenTokens {
@@ -137,6 +140,8 @@ interface GivenTokens {
   /** Seconds. */
   readonly expiresIn: number
   readonly issuedTokenType?: string | undefined
+  /** What the access token is bound to. */
+  readonly jkt: string | undefined
 }
 
 /** RFC 6749 section 5.1. */
@@ -150,19 +155,27 @@ function tokenAnswer(given: GivenTokens, { record }: Exchange, { options }: Prac
   return jsonAnswer(200, {
     access_token: accessToken,
     issued_token_type: given.issuedTokenType,
-    token_type: 'Bearer',
+    token_type: given.jkt === undefined ? 'Bearer' : 'DPoP',
     expires_in: options.statesLifetime ? given.expiresIn : undefined,
     refresh_token: refreshToken,
     scope: scope.length === 0 ? undefined : scope.join(' '),
   })
 }
 
-function storedRefreshToken(refreshToken: string, login: Login, practice: Practice): RefreshToken {
+function storedRefreshToken(
+  refreshToken: string,
+  login: Login,
+  { jkt }: Exchange,
+  practice: Practice,
+): RefreshToken {
   const now = practice.now()
+  const client = practice.options.clients.get(login.clientId)
   return {
     digest: digest(refreshToken),
     login: login.id,
     issuedAt: now,
     expiresAt: now + practice.options.refreshTokenLifetime * 1000,
+    // That of a client which authenticates is bound to the client already (RFC 9449 section 5).
+    jkt: client?.authentication.method === 'none' ? jkt : undefined,
   }
 }

@@ -1,6 +1,7 @@
 import { type Answer, jsonAnswer } from './answer.ts'
 import type { Exchange, Practice } from './exchange.ts'
 import { practiceGrantTypes } from './practice-clients.ts'
+import { proofAlgorithms } from './proof-verification.ts'
 
 /** RFC 8414 section 2; the same document is given under the OpenID name, though the server issues no ID tokens. */
 export function metadata(_exchange: Exchange, practice: Practice): Answer {
@@ -27,6 +28,7 @@ export function metadata(_exchange: Exchange, practice: Practice): Answer {
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: ['none', ...methods],
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    dpop_signing_alg_values_supported: proofAlgorithms,
     authorization_response_iss_parameter_supported: true,
   })
 }

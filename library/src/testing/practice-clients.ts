@@ -53,6 +53,8 @@ export interface PracticeClient {
   readonly grantTypes?: readonly PracticeGrantType[] | undefined
   /** The scope that it may ask for, and gets when it asks for none. Default: it gets whatever it asks for. */
   readonly scope?: readonly string[] | undefined
+  /** Whether it must prove every token request, so that all its tokens are bound to a key (RFC 9449 section 5.2). Default false. */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** Lifetime of its access tokens in seconds. Default: the server's. */
   readonly accessTokenLifetime?: number | undefined
 }

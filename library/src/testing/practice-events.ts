@@ -19,6 +19,8 @@ export interface AccessToken {
   readonly audience: readonly string[]
   readonly issuedAt: number
   readonly expiresAt: number
+  /** Thumbprint of the key that it is bound to (RFC 9449 section 6). */
+  readonly jkt?: string | undefined
 }
 
 export interface RefreshToken {
@@ -34,6 +36,8 @@ export interface RefreshToken {
   readonly repeatable?: RepeatableAnswer | undefined
   /** Its parent was used again and got another child in its place. */
   readonly replaced?: boolean | undefined
+  /** Thumbprint of the key that it is bound to: that of a public client is (RFC 9449 section 5). */
+  readonly jkt?: string | undefined
 }
 
 /** An answer without its tokens: they are derived from the parent's clear text, which only the client has. */
@@ -42,6 +46,8 @@ export interface RepeatableAnswer {
   readonly scope: readonly string[]
   /** Of the access token. */
   readonly expiresAt: number
+  /** What the access token is bound to. */
+  readonly jkt?: string | undefined
 }
 
 export interface Code {
@@ -53,6 +59,8 @@ export interface Code {
   /** As it stood in the authorization request; absent if it did not (RFC 6749 section 4.1.3). */
   readonly redirectUri?: string | undefined
   readonly codeChallenge: string
+  /** `dpop_jkt` of the authorization request (RFC 9449 section 10). */
+  readonly jkt?: string | undefined
   readonly expiresAt: number
   /** The login that it was exchanged for; a code with a login is used. */
   readonly login?: string | undefined
@@ -125,4 +133,5 @@ export type PracticeEvent =
     }
   | { type: 'login_revoked'; at: number; login: string; reason: string }
   | { type: 'access_token_revoked'; at: number; digest: string }
+  | { type: 'proof_accepted'; at: number; jkt: string; jti: string; expiresAt: number }
   | { type: 'assertion_accepted'; at: number; issuer: string; jti: string; expiresAt: number }

@@ -25,6 +25,8 @@ export interface PracticeLifetimes {
   readonly deviceCode?: number | undefined
   /** Of a pushed authorization request, until it is opened. Default 60. */
   readonly pushedRequest?: number | undefined
+  /** Until another nonce for proofs is given; each is good for twice as long. Default 300. */
+  readonly dpopNonce?: number | undefined
 }
 
 /** What the `respond` hook sees of a request, in clear: it is the test's own server. */
@@ -72,6 +74,8 @@ export interface PracticeServerOptions {
   readonly deviceInterval?: number | undefined
   /** Whether an authorization request must be pushed (RFC 9126 section 5). Default false. */
   readonly requirePushedAuthorization?: boolean | undefined
+  /** Whether every proof must hold a nonce of the server (RFC 9449 sections 8 and 9). Default false. */
+  readonly dpopNonce?: boolean | undefined
   readonly lifetimes?: PracticeLifetimes | undefined
   /** Default: the clients documented at `startPracticeServer`. */
   readonly clients?: readonly PracticeClient[] | undefined
@@ -111,6 +115,7 @@ export interface ResolvedClient {
   readonly redirectUris: readonly string[]
   readonly grantTypes: ReadonlySet<PracticeGrantType>
   readonly scope: readonly string[] | undefined
+  readonly dpopBoundAccessTokens: boolean
   /** Seconds. */
   readonly accessTokenLifetime: number
 }
@@ -135,6 +140,9 @@ export interface ResolvedPracticeOptions {
   /** Seconds. */
   readonly pushedRequestLifetime: number
   readonly requirePushedAuthorization: boolean
+  readonly dpopNonce: boolean
+  /** Seconds. */
+  readonly dpopNonceLifetime: number
   readonly clients: Map<string, ResolvedClient>
   readonly assertionIssuers: ReadonlyMap<string, readonly VerificationKey[]>
   readonly issuerAudienceOnly: boolean
@@ -159,6 +167,7 @@ const known = {
   statesLifetime: true,
   deviceInterval: true,
   requirePushedAuthorization: true,
+  dpopNonce: true,
   lifetimes: true,
   clients: true,
   assertionIssuers: true,
@@ -206,6 +215,8 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     deviceInterval: checkedInterval(options.deviceInterval ?? 5),
     pushedRequestLifetime: seconds('pushedRequest', lifetimes.pushedRequest ?? 60),
     requirePushedAuthorization: options.requirePushedAuthorization ?? false,
+    dpopNonce: options.dpopNonce ?? false,
+    dpopNonceLifetime: seconds('dpopNonce', lifetimes.dpopNonce ?? 300),
     clients: resolveClients(options.clients ?? defaultClients, accessTokenLifetime, lifetimes.byClient ?? {}),
     assertionIssuers: resolveIssuers(options.assertionIssuers ?? defaultAssertionIssuers),
     issuerAudienceOnly: options.issuerAudienceOnly ?? false,
@@ -259,6 +270,7 @@ function resolveClients(
       redirectUris: client.redirectUris ?? [],
       grantTypes: new Set(grantTypes),
       scope: client.scope,
+      dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
       accessTokenLifetime: seconds(
         `of ${clientId}`,
         byClient[clientId] ?? client.accessTokenLifetime ?? lifetime,

@@ -11,7 +11,7 @@ import { optionsVariable, sentByParent } from './spawned-server.ts'
  */
 
 const usage = `usage: practice-process [--port N] [--host ADDRESS] [--issuer ORIGIN] [--rotation strict|none|…]
-  [--reuse-window S] [--old-token-dies] [--state FILE] [--truth FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
+  [--reuse-window S] [--old-token-dies] [--dpop-nonce] [--state FILE] [--truth FILE] [--latency MS] [--access-token-lifetime S] [--refresh-token-lifetime S] [--options JSON]
 Options as JSON (those of startPracticeServer) are also taken from ${optionsVariable}; single flags win.`
 
 async function readOptions(): Promise<PracticeServerOptions> {
@@ -23,6 +23,7 @@ async function readOptions(): Promise<PracticeServerOptions> {
       rotation: { type: 'string' },
       'reuse-window': { type: 'string' },
       'old-token-dies': { type: 'boolean' },
+      'dpop-nonce': { type: 'boolean' },
       state: { type: 'string' },
       truth: { type: 'string' },
       latency: { type: 'string' },
@@ -47,6 +48,7 @@ async function readOptions(): Promise<PracticeServerOptions> {
     ...(rotation === undefined ? {} : { rotation: rotation as 'strict' }),
     ...(reuseWindow === undefined ? {} : { reuseWindow: Number(reuseWindow) }),
     ...(values['old-token-dies'] ? { oldTokenDies: true } : {}),
+    ...(values['dpop-nonce'] ? { dpopNonce: true } : {}),
     ...(truthFile === undefined ? {} : { truthFile }),
     ...(stateFile === undefined ? {} : { stateFile }),
     ...(values.latency === undefined ? {} : { latency: Number(values.latency) }),

@@ -8,6 +8,7 @@ import { type Introspection, introspect } from './introspection.ts'
 import { listen, peersNotice, serve } from './listener.ts'
 import { type PracticeServerOptions, resolvePracticeOptions, withSecret } from './practice-options.ts'
 import { PracticeState } from './practice-state.ts'
+import { ProofNonces } from './proof-nonces.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
 import { type TruthEntry, TruthLog } from './truth-log.ts'
 
@@ -217,7 +218,7 @@ export class PracticeServer {
  * Grant types: client credentials, authorization code with PKCE S256, device code (RFC 8628), refresh token, JWT bearer.
  * Endpoints: `/authorize`, `/par` (RFC 9126), `/device_authorization`, `/device` (where a person types the user code), `/token`,
  * `/introspect` (RFC 7662; open to loopback addresses without authentication), `/revoke` (RFC 7009), `/userinfo` and `/api/whoami` (want
- * a Bearer token), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`, `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
+ * a Bearer token, or one that is bound to a key with its proof, RFC 9449), `/.well-known/oauth-authorization-server` (RFC 8414), `/practice/requests`, `/practice/truth`, `/practice/logins`, `/practice/verdict`, `/practice/faults`, `/practice/health`.
  *
  * Without `clients` and `assertionIssuers` it knows:
  *
@@ -248,6 +249,7 @@ export async function startPracticeServer(options: PracticeServerOptions = {}): 
       state,
       truth: new TruthLog(resolved.truthFile, resolved.now, 4 * resolved.recordLimit),
       faults,
+      nonces: new ProofNonces(resolved.now, resolved.dpopNonceLifetime),
       issuer,
       tokenEndpoint: `${issuer}/token`,
       now: resolved.now,

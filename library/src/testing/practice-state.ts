@@ -29,6 +29,7 @@ export class PracticeState {
   /** Digests of device codes by those of their user codes. */
   readonly #userCodes = new Map<string, string>()
   readonly #assertions = new Map<string, number>()
+  readonly #proofs = new Map<string, number>()
   readonly #journal: Journal<PracticeEvent> | undefined
   #applied = 0
 
@@ -88,6 +89,10 @@ export class PracticeState {
     return this.#assertions.has(JSON.stringify([issuer, jti]))
   }
 
+  proofWasUsed(jkt: string, jti: string): boolean {
+    return this.#proofs.has(JSON.stringify([jkt, jti]))
+  }
+
   #apply(event: PracticeEvent): void {
     switch (event.type) {
       case 'opened':
@@ -124,6 +129,9 @@ export class PracticeState {
       case 'access_token_revoked':
         this.#accessTokens.delete(event.digest)
         break
+      case 'proof_accepted':
+        this.#proofs.set(JSON.stringify([event.jkt, event.jti]), event.expiresAt)
+        break
       case 'assertion_accepted':
         this.#assertions.set(JSON.stringify([event.issuer, event.jti]), event.expiresAt)
         break
@@ -145,12 +153,12 @@ export class PracticeState {
     if (spentDeviceCode) change(this.#deviceCodes, spentDeviceCode, { login: accessToken.login })
     if (replaces) change(this.#refreshTokens, replaces, { replaced: true })
     if (spentRefreshToken && refreshToken) {
-      const { scope, expiresAt } = accessToken
+      const { scope, expiresAt, jkt } = accessToken
       change(this.#refreshTokens, spentRefreshToken, {
         child: refreshToken.digest,
         // A further use does not open the window anew.
         usedAt: this.#refreshTokens.get(spentRefreshToken)?.usedAt ?? event.at,
-        repeatable: nonce === undefined ? undefined : { nonce, scope, expiresAt },
+        repeatable: nonce === undefined ? undefined : { nonce, scope, expiresAt, jkt },
       })
     }
   }
@@ -166,7 +174,8 @@ export class PracticeState {
     }
     for (const [digest, { shown, expiresAt }] of this.#pushedRequests)
       if (expiresAt <= now && shown !== true) this.#pushedRequests.delete(digest)
-    for (const [key, expiresAt] of this.#assertions) if (expiresAt <= now) this.#assertions.delete(key)
+    for (const used of [this.#assertions, this.#proofs])
+      for (const [key, expiresAt] of used) if (expiresAt <= now) used.delete(key)
   }
 }
 

@@ -3,6 +3,7 @@ import { readAuthorizationRequest, readReturnAddress } from './authorization-req
 import { needClient } from './client-verification.ts'
 import { type Exchange, type Practice, readForm } from './exchange.ts'
 import { newSecret } from './issue.ts'
+import { verifyProof } from './proof-verification.ts'
 import { digest, fingerprint } from './request-record.ts'
 
 /** They say who pushes, and are no part of what is asked for. */
@@ -20,6 +21,11 @@ export async function pushedAuthorizationRequestEndpoint(
   const query = new URLSearchParams(exchange.body)
   for (const name of proofs) query.delete(name)
   query.set('client_id', clientId)
+  // RFC 9449 section 10.1: a proof says the same as dpop_jkt.
+  const jkt = await verifyProof(exchange, practice)
+  if (jkt !== undefined && (form.get('dpop_jkt') ?? jkt) !== jkt)
+    throw new OAuthError('invalid_dpop_proof', 'dpop_jkt is not the key of the proof')
+  if (jkt !== undefined) query.set('dpop_jkt', jkt)
   readAuthorizationRequest(query, readReturnAddress(query, practice))
   const requestUri = `urn:ietf:params:oauth:request_uri:${newSecret('request')}`
   const { pushedRequestLifetime } = practice.options

@@ -77,6 +77,8 @@ function findToken(
   exchange.record.subject = login.subject
   if (login.revoked !== undefined)
     throw new OAuthError('invalid_grant', `the login is revoked: ${login.revoked}`)
+  if (token.jkt !== undefined && token.jkt !== exchange.jkt)
+    throw new OAuthError('invalid_grant', 'the refresh token is bound to another key')
   if (token.expiresAt <= practice.now())
     throw new OAuthError('invalid_grant', 'the refresh token has expired')
   return { token, login }

@@ -27,6 +27,13 @@ const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
 
 /** From a request to its answer, without a socket; leaves the outcome in the record. */
 export async function route(exchange: Exchange, practice: Practice): Promise<Answer> {
+  const answer = await routed(exchange, practice)
+  // RFC 9449 section 8.2: whoever proves is told the next nonce in time.
+  if (!practice.options.dpopNonce || exchange.headers.dpop === undefined) return answer
+  return { ...answer, headers: { ...answer.headers, 'dpop-nonce': practice.nonces.current() } }
+}
+
+async function routed(exchange: Exchange, practice: Practice): Promise<Answer> {
   const { record } = exchange
   try {
     const answer = await findRoute(exchange)(exchange, practice)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { GrantRecord } from '../grants/grant.ts'
 import {
+  bytes,
   candidate,
   change,
   held,
@@ -9,6 +10,7 @@ import {
   notice,
   plain,
   put,
+  row,
   supersededOf,
   utc,
 } from './store-records.ts'
@@ -43,6 +45,30 @@ export const loginRules: readonly Rule[] = [
       await change(store, 'a', { previousRefreshToken: held('x', utc - 500) })
       assert.deepEqual(await supersededOf(store, 'a'), ['2', '1'], 'one came back, another left')
       assert.deepEqual(await supersededOf(store, 'b'), [])
+    },
+  },
+  {
+    name: 'the key that tokens are bound to stays as it is through refreshes, consents and another definition',
+    async check(subject) {
+      const store = await subject.open()
+      const proofKey = bytes('the private key')
+      await put(store, newRecord(store, 'a', { proofKey }))
+      await put(store, newRecord(store, 'b'))
+      for (const part of [
+        { tokens: [row({ type: 'DPoP' })], refreshToken: held('1') },
+        { refreshToken: held('2'), previousRefreshToken: held('1') },
+        { definition: bytes('another'), definitionFingerprint: 'another print' },
+        { epoch: 2, tokens: [], refreshToken: held('3') },
+        { status: { state: 'revoking', since: utc } },
+      ] satisfies Partial<GrantRecord>[]) {
+        await change(store, 'a', part)
+        const { proofKey: kept } = (await store.read('a')) as GrantRecord
+        assert.deepEqual([...(kept ?? [])], [...proofKey], Object.keys(part).join())
+      }
+      const [{ proofKey: none }] = (await store.list({ after: 'a' })) as [GrantRecord]
+      assert.equal(none, undefined, 'a grant got a key from nowhere')
+      await change(store, 'b', { proofKey })
+      assert.deepEqual([...((await store.read('b'))?.proofKey ?? [])], [...proofKey])
     },
   },
   {

@@ -112,6 +112,7 @@ export const fullRecord = (store: GrantStore, id: string): GrantRecord =>
     refreshBefore: 60_000,
     updatedAt: utc + 5,
     definition: Uint8Array.from({ length: 256 }, (_, index) => index),
+    proofKey: Uint8Array.from({ length: 256 }, (_, index) => 255 - index),
     status: { state: 'reauthorization_required', reason: 'refused', since: utc },
     epoch: 3,
     fence: 9,

@@ -7,25 +7,27 @@ import { issueTokens, newLogin } from './issue.ts'
 import { jwtBearerGrant } from './jwt-bearer-grant.ts'
 import { type PracticeGrantType, practiceGrantTypes } from './practice-clients.ts'
 import type { ResolvedClient } from './practice-options.ts'
+import { verifyProof } from './proof-verification.ts'
 import { refreshTokenGrant } from './refresh-token-grant.ts'
 import { firstScope, readAudience } from './scope.ts'
 import { tokenExchangeGrant } from './token-exchange-grant.ts'
 
 /** The token endpoint, RFC 6749 section 3.2. */
-export async function tokenEndpoint(exchange: Exchange, practice: Practice): Promise<Answer> {
-  const form = readForm(exchange)
+export async function tokenEndpoint(received: Exchange, practice: Practice): Promise<Answer> {
+  const form = readForm(received)
   const grantType = readGrantType(form)
-  exchange.record.grantType = grantType ?? 'other'
+  received.record.grantType = grantType ?? 'other'
   if (grantType === undefined)
     throw new OAuthError('unsupported_grant_type', 'the practice server does not know the grant type')
   if (grantType === 'urn:ietf:params:oauth:grant-type:jwt-bearer') {
     // RFC 7521 section 4.1: client authentication is optional here, the assertion speaks for itself.
-    const client = await verifyClient(exchange, form, practice)
+    const client = await verifyClient(received, form, practice)
     if (client) refuseGrantType(client, grantType)
-    return jwtBearerGrant(client, form, exchange, practice)
+    return jwtBearerGrant(client, form, await proved(received, client, practice), practice)
   }
-  const client = await needClient(exchange, form, practice)
+  const client = await needClient(received, form, practice)
   refuseGrantType(client, grantType)
+  const exchange = await proved(received, client, practice)
   switch (grantType) {
     case 'client_credentials':
       return clientCredentialsGrant(client, form, exchange, practice)
@@ -40,6 +42,18 @@ export async function tokenEndpoint(exchange: Exchange, practice: Practice): Pro
     default:
       return grantType satisfies never
   }
+}
+
+/** The request with the key that it shows, before anything is issued or spent (RFC 9449 section 5). */
+async function proved(
+  exchange: Exchange,
+  client: ResolvedClient | undefined,
+  practice: Practice,
+): Promise<Exchange> {
+  const jkt = await verifyProof(exchange, practice)
+  if (jkt === undefined && client?.dpopBoundAccessTokens === true)
+    throw new OAuthError('invalid_dpop_proof', 'the client must prove every token request')
+  return { ...exchange, jkt }
 }
 
 function readGrantType(form: Parameters): PracticeGrantType | undefined {

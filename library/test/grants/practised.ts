@@ -4,6 +4,7 @@ import {
   type ClientCredentialsOptions,
   clientCredentials,
   type GrantDefinition,
+  type JwtBearerOptions,
   jwtBearer,
   refreshToken,
 } from '../../src/grants/definition.ts'
@@ -139,7 +140,7 @@ export async function practised(
         clientSecret: 'practice-service-secret',
         ...change,
       }),
-    account: (): GrantDefinition =>
+    account: (change: Partial<JwtBearerOptions> = {}): GrantDefinition =>
       jwtBearer({
         tokenUrl: server.tokenEndpoint,
         scope: 'read',
@@ -148,6 +149,7 @@ export async function practised(
           subject: 'robot',
           key: { algorithm: 'HS256', key: 'practice-issuer-secret-of-32-bytes-or-more' },
         },
+        ...change,
       }),
     app: (change: Partial<Parameters<typeof authorizationCode>[0]> = {}): GrantDefinition =>
       authorizationCode({

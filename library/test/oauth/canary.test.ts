@@ -7,7 +7,11 @@ import { login, refresh } from '../testing/requests.ts'
 import { httpServer, rawServer, wireForTest } from './servers.ts'
 
 const token = { accessToken: new Secret('access-token-1') }
-const safe = { insecureHttp: false }
+const safe = {
+  insecureHttp: false,
+  clientId: 'client-1',
+  provider: { kind: 'issuer', issuer: 'https://provider.example' },
+} as const
 const ask = (url: string, overrides = {}) => askCanary(url, token, safe, wireForTest(overrides))
 const answering = (status: number) =>
   ask('https://api.example/me', { transport: async () => ({ status, headers: {}, body: '' }) })

@@ -169,7 +169,10 @@ const profile = objectOf(
       'client_secret_post',
       'client_secret_jwt',
       'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
     ),
+    dpop: flag,
     basic: objectOf({ user: anyText, password: anyText }, 'user', 'password'),
     client_assertion: objectOf({
       algorithm: oneOf('HS256', 'RS256', 'ES256', 'EdDSA'),

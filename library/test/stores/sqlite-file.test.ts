@@ -106,6 +106,20 @@ test('writes what the store in memory would hold, whatever happens to a grant', 
   )
 })
 
+test('a store of the first evertoken gets what it lacks when it is opened, and keeps what it has', async () => {
+  const file = newStoreFile()
+  const before = await openedStore(file)
+  const record = newRecord(before, 'a')
+  await put(before, record)
+  await before.close()
+  inFile(file, 'ALTER TABLE grants DROP COLUMN proof_key; DELETE FROM migrations WHERE number > 1')
+  const store = await openedStore(file)
+  expect(plain(await store.read('a'))).toEqual(plain(record))
+  const proofKey = new TextEncoder().encode('key')
+  await put(store, { ...record, proofKey })
+  expect(Buffer.from((await store.read('a'))?.proofKey ?? []).toString()).toBe('key')
+})
+
 describe('a file that is not ours', () => {
   test('of a newer evertoken is refused and stays as it is', async () => {
     const file = await closedStore()

@@ -4,6 +4,7 @@ import { FaultQueue } from '../../src/testing/fault.ts'
 import { resolvePracticeOptions } from '../../src/testing/practice-options.ts'
 import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { PracticeState } from '../../src/testing/practice-state.ts'
+import { ProofNonces } from '../../src/testing/proof-nonces.ts'
 import { route } from '../../src/testing/routes.ts'
 import { TruthLog } from '../../src/testing/truth-log.ts'
 import { asks, basic, login, post, refresh, tokensOf } from './requests.ts'
@@ -71,6 +72,7 @@ describe('introspection from another machine', () => {
     options: resolvePracticeOptions({}),
     state: new PracticeState(undefined, now),
     faults: new FaultQueue(1),
+    nonces: new ProofNonces(() => now, 300),
     truth: new TruthLog(undefined, () => now),
     issuer: 'http://practice.example',
     tokenEndpoint: 'http://practice.example/token',

@@ -78,6 +78,12 @@ export const summarySchema = Type.Object(
         { description: 'How an API wants the access token, where that is not Authorization: Bearer.' },
       ),
     ),
+    sender_constrained: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of a grant with a key (DPoP, RFC 9449): whether its token is bound to that, so that no caller can use it.',
+      }),
+    ),
     candidates: Type.Integer({
       description: 'Other refresh tokens of this login that are kept in case they are the live one.',
     }),
@@ -140,7 +146,7 @@ const iso = (at: number): string => new Date(at).toISOString()
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
-  const { refreshTokenExpiresAt, loginLimit, upstream, api } = summary
+  const { refreshTokenExpiresAt, loginLimit, upstream, api, senderConstrained } = summary
   return {
     id: summary.id,
     state: summary.state,
@@ -177,6 +183,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
         ...(api.scheme !== undefined && { scheme: api.scheme }),
       },
     }),
+    ...(senderConstrained !== undefined && { sender_constrained: senderConstrained }),
     candidates: summary.candidates,
     ...(refreshTokenExpiresAt !== undefined && { refresh_token_expires_at: iso(refreshTokenExpiresAt) }),
     ...(loginLimit !== undefined && { login_limit: { ...loginLimit } }),

@@ -34,6 +34,7 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   reauthorization_required: { status: 409, title: 'A person has to consent again' },
   token_unavailable: { status: 503, title: 'There is no token at present' },
   refresh_too_soon: { status: 409, title: 'The provider takes no refresh so soon after the last one' },
+  sender_constrained: { status: 409, title: 'The token is worth nothing without a key that stays here' },
 
   invalid_grant: { status: 502, title: 'The provider refused the grant' },
   invalid_client: { status: 502, title: 'The provider refused the client' },

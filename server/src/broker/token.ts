@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
 import { grantId, grantParameters } from './grant-id.ts'
 import { answers } from './problem.ts'
+import { refuseSenderConstrained } from './sender-constrained.ts'
 
 export const scope = Type.String({
   maxLength: 2000,
@@ -69,7 +70,8 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
       schema: {
         operationId: 'getToken',
         summary: 'A token that works',
-        description: 'From memory in the normal case, after a refresh when the present one will not do.',
+        description:
+          'From memory in the normal case, after a refresh when the present one will not do. One that is bound to a key (DPoP) is worth nothing to a caller: 409, sender_constrained.',
         tags: ['tokens'],
         params: grantParameters,
         querystring: Type.Object(
@@ -97,10 +99,10 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
       const own = scope === undefined && resource === undefined
       const known = keeper.peekToken(id, own ? undefined : { scope, resource })
       if (known !== undefined && (minTtl === 0 || known.expiresAt - keeper.clock.now() >= minTtl * 1000)) {
-        reply.send(render(known))
+        reply.send(render(id, known))
         return
       }
-      return keeper.getToken(id, { minTtl, scope, resource }).then(render)
+      return keeper.getToken(id, { minTtl, scope, resource }).then((token) => render(id, token))
     },
   )
 
@@ -127,20 +129,22 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
       },
     },
     async (request, reply) => {
-      const token = await keeper.rejected(grantId(request.params), request.body)
+      const id = grantId(request.params)
+      const token = await keeper.rejected(id, request.body)
       reply.header('content-type', json)
-      return render(token)
+      return render(id, token)
     },
   )
 }
 
 /** A token's body is the same for a whole second: the text of the last one is kept with the token in memory. */
-function renderer(now: () => number): (token: AccessToken) => string {
+function renderer(now: () => number): (id: string, token: AccessToken) => string {
   const rendered = new WeakMap<AccessToken, { expiresIn: number; text: string }>()
-  return (token) => {
+  return (id, token) => {
     const expiresIn = Math.max(0, Math.floor((token.expiresAt - now()) / 1000))
     const last = rendered.get(token)
     if (last?.expiresIn === expiresIn) return last.text
+    refuseSenderConstrained(id, token)
     const text = JSON.stringify(tokenBody(token, expiresIn))
     rendered.set(token, { expiresIn, text })
     return text

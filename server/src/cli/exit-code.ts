@@ -32,6 +32,7 @@ const byCode = {
   reauthorization_required: 3,
   token_unavailable: 4,
   refresh_too_soon: 4,
+  sender_constrained: 1,
   invalid_grant: 3,
   invalid_client: 1,
   invalid_scope: 1,

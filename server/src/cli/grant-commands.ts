@@ -181,6 +181,8 @@ function described(command: Command): Command {
         'client_secret_post',
         'client_secret_jwt',
         'private_key_jwt',
+        'tls_client_auth',
+        'self_signed_tls_client_auth',
       ]),
     )
     .option(
@@ -192,6 +194,12 @@ function described(command: Command): Command {
       '--client-assertion-file <file>',
       'holds a signed JWT that a platform renews, read for every request; not with --broker',
     )
+    .option(
+      '--client-certificate-file <file>',
+      'holds the certificate that the client shows (RFC 8705), read for every request; not with --broker',
+    )
+    .option('--client-key-file <file>', 'holds its private key; both as PEM')
+    .option('--dpop', 'bind the tokens to a key that never leaves evertoken (RFC 9449)')
     .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
     .option('--refresh-token-env <variable>', 'the environment variable that holds it')
     .option(
@@ -251,6 +259,8 @@ Examples:
   $ evertoken add billing --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
   $ evertoken add api --type token_exchange --issuer https://sts.example.com --subject-token-file /var/run/token --subject-token-type jwt
   $ evertoken add repo --type request --provider github-app-installation --variable installation_id=123 --client-id Iv23 --signing-key-file app.pem
+  $ evertoken add payments --dpop --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
+  $ evertoken add bank --type client_credentials --issuer https://auth.example.com --client-id abc --client-certificate-file tls.crt --client-key-file tls.key
   $ pass show crm | evertoken add crm --type refresh_token --token-url https://auth.example.com/token --client-id abc --refresh-token-file -`,
   login: `
 Examples:

@@ -48,9 +48,9 @@ const isNowhere = ({ issuer, deviceAuthorizationUrl }: GrantAnswers): boolean =>
   issuer === undefined && deviceAuthorizationUrl === undefined
 
 const secretAuthenticates = (answers: GrantAnswers): boolean => {
-  const { clientAuthentication: method, signingKey, clientAssertionFile } = answers
+  const { clientAuthentication: method, signingKey, clientAssertionFile, clientCertificateFile } = answers
   if (method !== undefined) return method.startsWith('client_secret')
-  return signingKey === undefined && clientAssertionFile === undefined
+  return [signingKey, clientAssertionFile, clientCertificateFile].every((other) => other === undefined)
 }
 
 /** The grant that the answers describe, by the keys of evertoken.yaml; nothing must be missing. */
@@ -101,9 +101,12 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     client_id: answers.clientId,
     client_secret: answers.clientSecret,
     client_assertion_file: answers.clientAssertionFile,
+    client_certificate_file: answers.clientCertificateFile,
+    client_key_file: answers.clientKeyFile,
     client_authentication: answers.clientAuthentication,
     signing_key: key,
     pushed_authorization: answers.pushedAuthorization,
+    dpop: answers.dpop,
     insecure_http: answers.insecureHttp,
   }) as ClientDescription
 }

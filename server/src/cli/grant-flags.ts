@@ -24,12 +24,15 @@ export interface GrantFlags extends GrantsOptions {
   deviceAuthorizationUrl?: string | undefined
   pushedAuthorization?: boolean | undefined
   pushedAuthorizationRequestUrl?: string | undefined
+  dpop?: boolean | undefined
   revocationUrl?: string | undefined
   clientId?: string | undefined
   clientAuthentication?: ClientDescription['client_authentication']
   clientSecretFile?: string | undefined
   clientSecretEnv?: string | undefined
   clientAssertionFile?: string | undefined
+  clientCertificateFile?: string | undefined
+  clientKeyFile?: string | undefined
   refreshTokenFile?: string | undefined
   refreshTokenEnv?: string | undefined
   signingKeyFile?: string | undefined
@@ -122,6 +125,8 @@ export async function answersFrom(
     ...flags,
     variable: await variablesOf(flags, environment),
     clientAssertionFile: placeOf(flags.clientAssertionFile),
+    clientCertificateFile: placeOf(flags.clientCertificateFile),
+    clientKeyFile: placeOf(flags.clientKeyFile),
     subjectTokenFile: placeOf(flags.subjectTokenFile),
     actorTokenFile: placeOf(flags.actorTokenFile),
     subjectToken: await read('--subject-token', undefined, flags.subjectTokenEnv),

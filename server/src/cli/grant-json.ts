@@ -39,6 +39,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     otherTokens: body.other_tokens,
     replayClass: body.replay_class,
     api: body.api,
+    senderConstrained: body.sender_constrained,
     candidates: body.candidates,
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
     loginLimit: body.login_limit,

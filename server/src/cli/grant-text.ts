@@ -40,7 +40,7 @@ export class GrantText {
       grants.map((grant) => [
         grant.id,
         this.state(grant.state),
-        grant.grantType,
+        `${grant.grantType}${grant.senderConstrained === true ? ', DPoP' : ''}`,
         grant.provider,
         this.#left(grant),
         grant.generation === 0 ? '-' : String(grant.generation),
@@ -66,6 +66,7 @@ export class GrantText {
       ['labels', textOf(grant.labels)],
       ['scope', grant.scope.join(' ') || undefined],
       ['token', grant.generation === 0 ? 'none yet' : `generation ${grant.generation}, ${grant.freshness}`],
+      ['bound', boundText(grant)],
       ['expires', at(grant.expiresAt)],
       ['api', grant.api && apiText(grant.api)],
       ['lifetime', lifetimes[grant.lifetimeFrom ?? 'stated']],
@@ -155,6 +156,13 @@ const noticeStyles: Partial<Record<NoticeKind, Style>> = {
   refresh_token_expires_7d: 'yellow',
   refresh_token_expires_1d: 'red',
   store_regression: 'red',
+}
+
+function boundText({ senderConstrained, grantType, generation }: GrantSummary): string | undefined {
+  if (senderConstrained === undefined) return undefined
+  if (!senderConstrained) return 'not bound: the provider gave a Bearer token although the request was proved'
+  const what = generation === 0 ? 'tokens will be' : 'the token is'
+  return `${what} bound to a key of this ${grantType === 'authorization_code' ? 'login' : 'grant'} (DPoP)`
 }
 
 const candidatesText = (count: number): string =>

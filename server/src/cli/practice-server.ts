@@ -12,6 +12,8 @@ export interface PracticeServerFlags {
   reuseWindow?: number | undefined
   /** `--old-token-dies` */
   oldTokenDies?: boolean | undefined
+  /** `--dpop-nonce` */
+  dpopNonce?: boolean | undefined
   /** `--truth FILE` */
   truth?: string | undefined
   /** `--state FILE` */
@@ -37,6 +39,7 @@ async function started(flags: PracticeServerFlags): Promise<PracticeServer> {
       rotation: flags.rotation,
       reuseWindow: flags.reuseWindow,
       oldTokenDies: flags.oldTokenDies,
+      dpopNonce: flags.dpopNonce,
       stateFile: flags.state,
       truthFile: flags.truth,
       lifetimes: { accessToken: flags.accessTokenLifetime },

@@ -38,6 +38,7 @@ export class ProviderText {
       ['facts', this.#confidence(profile)],
       ...addressLines(profile),
       ['client', clientText(profile)],
+      ['dpop', profile.dpop === true ? 'tokens are bound to a key of the client (RFC 9449)' : undefined],
       ...listed('variables', Object.entries(profile.variables ?? {}).map(variableText)),
       ['register at', registration?.url],
       ['redirect URIs', registration?.redirect_uris?.join(', ')],

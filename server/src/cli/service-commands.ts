@@ -60,6 +60,7 @@ export function registerServiceCommands(program: Command, environment: Environme
     )
     .option('--reuse-window <seconds>', 'how long the last three forgive its use; default: 30', secondsOf)
     .option('--old-token-dies', 'a new access token ends the one before at once')
+    .option('--dpop-nonce', 'every DPoP proof must hold a nonce of the server (RFC 9449 section 8)')
     .option('--state <file>', 'a journal that survives it; default: memory only')
     .option('--truth <file>', 'a log of what truly happened, one JSON object a line; default: memory only')
     .option('--access-token-lifetime <seconds>', 'default: 300', secondsOf)

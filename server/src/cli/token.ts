@@ -1,4 +1,5 @@
 import { EvertokenError } from 'evertoken'
+import { refuseSenderConstrained } from '../broker/sender-constrained.ts'
 import type { Environment } from './environment.ts'
 import { tokenToJson } from './grant-json.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
@@ -20,6 +21,7 @@ export async function token(id: string, options: TokenOptions, environment: Envi
   await using grants = await openGrants(options, environment)
   const { minTtl, scope, resource } = options
   const found = await grants.token(id, { minTtl, scope, resource, signal: environment.signal })
+  refuseSenderConstrained(id, found)
   if (found.stale)
     environment.stderr.write(
       `evertoken: this token of ${id} ends sooner than was asked; there is no better one now\n`,

@@ -145,19 +145,23 @@ function clientOptions(
     clientSecret: givenSecrets(client, 'client_secret', written, place),
     clientAuthentication: client.client_authentication,
     signingKey: client.signing_key && signingKey(client.signing_key, written, [...place, 'signing_key']),
-    // Only its place: what stands in it is renewed, and read whenever it is sent.
-    clientAssertionFile:
-      client.client_assertion_file === undefined || written.folder === undefined
-        ? undefined
-        : path.resolve(written.folder, client.client_assertion_file),
+    // Only their places: what stands in them is renewed, and read whenever it is sent.
+    clientAssertionFile: wholePath(client.client_assertion_file, written),
+    clientCertificate: client.client_certificate,
+    clientCertificateFile: wholePath(client.client_certificate_file, written),
+    clientKeyFile: wholePath(client.client_key_file, written),
     clientAssertionAudience: client.client_assertion_audience,
     redirectUri: client.redirect_uri,
     validationUrl: client.validation_url,
+    dpop: client.dpop,
     insecureHttp: client.insecure_http,
     pushedAuthorization: client.pushed_authorization,
     ...lifetimeOptions(client),
   }
 }
+
+const wholePath = (file: string | undefined, { folder }: Written): string | undefined =>
+  file === undefined || folder === undefined ? undefined : path.resolve(folder, file)
 
 const lifetimeOptions = (client: ClientDescription): LifetimeOptions => ({
   quiescence: client.quiescence,

@@ -157,9 +157,20 @@ const profileKeys = {
   ),
   client_authentication: optional(
     oneOf(
-      ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
+      [
+        'none',
+        'client_secret_basic',
+        'client_secret_post',
+        'client_secret_jwt',
+        'private_key_jwt',
+        'tls_client_auth',
+        'self_signed_tls_client_auth',
+      ],
       'How a client authenticates where it does not say itself.',
     ),
+  ),
+  dpop: optional(
+    flag('The provider wants tokens to be bound to a key of the client (DPoP, RFC 9449); default false.'),
   ),
   basic: optional(
     keys(

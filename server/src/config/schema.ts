@@ -159,8 +159,16 @@ const clientKeys = {
   ),
   client_authentication: Type.Optional(
     oneOf(
-      ['none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'],
-      'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, else none.',
+      [
+        'none',
+        'client_secret_basic',
+        'client_secret_post',
+        'client_secret_jwt',
+        'private_key_jwt',
+        'tls_client_auth',
+        'self_signed_tls_client_auth',
+      ],
+      'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, tls_client_auth with a certificate alone, else none.',
     ),
   ),
   signing_key: Type.Optional(signingKey),
@@ -168,6 +176,23 @@ const clientKeys = {
     file(
       'A file with a signed JWT that a platform renews, read for every request and sent as client_assertion (private_key_jwt, RFC 7523) in place of a secret or a key; a relative path counts from this file.',
     ),
+  ),
+  client_certificate: Type.Optional(
+    keys(
+      {
+        certificate: text('PEM, with its chain where there is one.'),
+        key: secret('Its private key as PEM, unencrypted.'),
+      },
+      'Shown to the provider in the TLS handshake (RFC 8705).',
+    ),
+  ),
+  client_certificate_file: Type.Optional(
+    file(
+      'In place of client_certificate: a file with it, read for every request; a relative path counts from this file.',
+    ),
+  ),
+  client_key_file: Type.Optional(
+    file('A file with the private key of client_certificate_file, read with it; may be the same file.'),
   ),
   redirect_uri: Type.Optional(
     text(
@@ -188,6 +213,12 @@ const clientKeys = {
     Type.Boolean({
       description:
         'Hands authorization requests to the provider before a browser opens (RFC 9126); default false, and done all the same where the metadata of the issuer requires it.',
+    }),
+  ),
+  dpop: Type.Optional(
+    Type.Boolean({
+      description:
+        'Binds tokens to a key that is made for each grant and never leaves evertoken (DPoP, RFC 9449); default: as the profile says, else false.',
     }),
   ),
   insecure_http: Type.Optional(

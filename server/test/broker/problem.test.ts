@@ -19,6 +19,7 @@ describe('a problem', () => {
       reauthorization_required: 409,
       token_unavailable: 503,
       refresh_too_soon: 409,
+      sender_constrained: 409,
       invalid_grant: 502,
       invalid_client: 502,
       invalid_scope: 400,

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is what people write into the file
 import fs from 'node:fs'
 import path from 'node:path'
+import { Secret } from 'evertoken'
 import { describe, expect, test } from 'vitest'
 import { definitionFromOptions } from '../../src/config/grant-description.ts'
 import { configured, temporaryFolder } from './configured.ts'
@@ -107,6 +108,49 @@ describe('a grant described outside a file', () => {
       facts: { replayClass: 'strict' },
     })
     expect(refused({ ...login, password: 'hunter2' })).toMatchObject({ code: 'unknown_key' })
+  })
+
+  test('binds tokens to a key where its client says so, and by nothing that only looks like it', () => {
+    const boundOf = (dpop: unknown) => definitionFromOptions({ ...options, client: { ...client, dpop } })
+    expect(boundOf(true).definition.client.dpop).toBe(true)
+    expect(boundOf(false).definition.client.dpop).toBe(false)
+    expect(definitionFromOptions(options).definition.client.dpop).toBeUndefined()
+    expect(refused({ ...options, client: { ...client, dpop: 'yes' } }).message).toBe(
+      'client.dpop: found the text "yes", expected true or false',
+    )
+    const profile = { token_url: 'https://auth.acme.example/token', dpop: true }
+    const { definition } = definitionFromOptions(
+      { ...options, client: { ...client, provider: profile } },
+      { folder: '/' },
+    )
+    expect(definition.client.dpop).toBe(true)
+  })
+
+  test('names the files of a certificate by whole paths, or holds it', () => {
+    const { client_secret: _, ...named } = client
+    const files = { client_certificate_file: 'tls/client.crt', client_key_file: '/run/tls.key' }
+    const read = definitionFromOptions(
+      { ...options, client: { ...named, ...files } },
+      { folder: '/etc/acme' },
+    )
+    expect(read.definition.client).toMatchObject({
+      authentication: { method: 'tls_client_auth' },
+      certificate: { certificateFile: '/etc/acme/tls/client.crt', keyFile: '/run/tls.key' },
+    })
+    const inline = { client_certificate: { certificate: 'PEM of it', key: 'PEM of its key' } }
+    const method = { client_authentication: 'self_signed_tls_client_auth' }
+    const held = definitionFromOptions({ ...options, client: { ...named, ...inline, ...method } })
+    expect(held.definition.client).toMatchObject({
+      authentication: { method: 'self_signed_tls_client_auth' },
+      certificate: { certificate: 'PEM of it', key: expect.any(Secret) },
+    })
+    // A request reads no files of ours.
+    expect(refused({ ...options, client: { ...named, ...files } })).toMatchObject({ code: 'unknown_key' })
+    const half = { ...named, client_key_file: '/run/tls.key' }
+    expect(refused({ ...options, client: half }, '/').message).toBe('client: client_key_file is given alone')
+    expect(refused({ ...options, client: { ...named, ...method } }).message).toBe(
+      'client: self_signed_tls_client_auth needs a client_certificate',
+    )
   })
 
   test('says which key is wrong, without a file or line', () => {

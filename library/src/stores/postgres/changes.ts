@@ -128,6 +128,7 @@ const descriptionParts: readonly (keyof GrantRecord)[] = [
   'createdAt',
   'definition',
   'definitionFingerprint',
+  'proofKey',
 ]
 const loginParts: readonly (keyof GrantRecord)[] = [
   'updatedAt',

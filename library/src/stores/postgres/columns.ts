@@ -37,6 +37,7 @@ export const grantColumns: Columns = [
   ['subject', 'text'],
   ['login_at', 'bigint'],
   ['refresh_token_expires_at', 'bigint'],
+  ['proof_key', 'bytea'],
 ]
 
 /** What a refresh changes of a grant, without what describes it, which is the larger part. */
@@ -117,6 +118,7 @@ export const grantRow = (record: GrantRecord): Written => ({
   created_at: whole(record.createdAt),
   definition: hex(record.definition),
   definition_fingerprint: record.definitionFingerprint,
+  proof_key: record.proofKey && hex(record.proofKey),
 })
 
 export const loginRow = (record: GrantRecord): Written => {
@@ -252,6 +254,7 @@ export function recordFrom(rows: readonly Row[]): GrantRecord {
     subject: optional(row[24]),
     loginAt: optional(row[25]),
     refreshTokenExpiresAt: optional(row[26]),
+    proofKey: optional(row[27]),
     schedule: {
       dueAt: row[at] as number | null,
       backoffUntil: row[at + 1] as number,

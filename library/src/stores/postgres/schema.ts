@@ -137,4 +137,8 @@ CREATE TABLE $.api_keys (
 );
 `,
   },
+  {
+    name: 'keys that tokens are bound to',
+    sql: 'ALTER TABLE $.grants ADD COLUMN proof_key bytea;',
+  },
 ]

@@ -19,6 +19,7 @@ export const definedColumns = [
   'updated_at',
   'definition',
   'definition_fingerprint',
+  'proof_key',
 ] as const
 
 export const definedValues = (record: GrantRecord): SQLInputValue[] => [
@@ -32,6 +33,7 @@ export const definedValues = (record: GrantRecord): SQLInputValue[] => [
   whole(record.updatedAt),
   record.definition,
   record.definitionFingerprint,
+  record.proofKey ?? null,
 ]
 
 /** Of `grants`: what a refresh changes. */

@@ -3,6 +3,7 @@ import type { TokenKey } from '../../grants/grant.ts'
 import { freshness } from '../../grants/schedule.ts'
 import { aesSeal } from '../../grants/seal.ts'
 import type { TokenFacts } from '../../grants/token.ts'
+import type { TokenPayload } from '../../grants/token-payload.ts'
 import { readKeyFile } from './key-file.ts'
 
 /** A token that is in the store and good. Times are UTC ms. */
@@ -29,8 +30,9 @@ export function heldToken(
 ): HeldToken | undefined {
   try {
     const row = readRow(file, id, key)
-    if (row === undefined || (JSON.parse(text(row.status)) as { state: string }).state !== 'active')
-      return undefined
+    // One that is bound to a key is worth nothing without a proof.
+    if (row === undefined || /^dpop$/i.test(text(row.type))) return undefined
+    if ((JSON.parse(text(row.status)) as { state: string }).state !== 'active') return undefined
     const token = { expiresAt: Number(row.expires_at), lifetime: Number(row.lifetime) }
     const refreshBefore = row.refresh_before === null ? undefined : Number(row.refresh_before)
     const left = token.expiresAt - now
@@ -41,7 +43,8 @@ export function heldToken(
       field: 'access_token',
       ...key,
     })
-    const { value, metadata } = JSON.parse(opened) as Pick<HeldToken, 'value' | 'metadata'>
+    const { value, metadata, certificateBound } = JSON.parse(opened) as TokenPayload
+    if (certificateBound === true) return undefined
     return {
       value,
       metadata,

@@ -87,6 +87,7 @@ export function recordFrom(rows: readonly Columns[]): GrantRecord | undefined {
     updatedAt: number(row[8]),
     definition: bytes(row[9]),
     definitionFingerprint: text(row[10]),
+    proofKey: row[11] === null ? undefined : bytes(row[11]),
     status: shared<GrantStatus>(text(row[login])),
     epoch: number(row[login + 1]),
     fence: number(row[at + 7]),

@@ -131,4 +131,8 @@ CREATE TABLE api_keys (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    name: 'keys that tokens are bound to',
+    sql: 'ALTER TABLE grants ADD COLUMN proof_key BLOB;',
+  },
 ]

@@ -181,6 +181,7 @@ const definedParts: readonly (keyof GrantRecord)[] = [
   'updatedAt',
   'definition',
   'definitionFingerprint',
+  'proofKey',
 ]
 const loginParts: readonly (keyof GrantRecord)[] = [
   'status',
