@@ -25,6 +25,7 @@ export const errorCodes = [
   'discovery_failed',
   'issuer_mismatch',
   'insecure_http',
+  'private_address',
   // a person's consent
   'state_missing',
   'state_unknown',

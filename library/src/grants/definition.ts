@@ -88,6 +88,12 @@ export interface ClientOptions extends LifetimeOptions {
   clientAssertionAudience?: string | readonly string[] | undefined
   /** Allows plain http to a host that is not loopback. Default false. */
   insecureHttp?: boolean | undefined
+  /**
+   * The provider is in a network of one's own: allows addresses that are not on the public internet (RFC 6890), and this
+   * machine reached through a name. Default false. Link-local addresses and metadata services of clouds are refused always, and a
+   * loopback address written literally, or `localhost`, never. With a `transport` of your own it is for that to heed.
+   */
+  privateNetwork?: boolean | undefined
 }
 
 /** What every kind of grant may say. */
@@ -195,6 +201,7 @@ function resolve(
       clientId: options.clientId ?? '',
       authentication: Object.freeze(resolveAuthentication(options)),
       insecureHttp: options.insecureHttp ?? false,
+      privateNetwork: options.privateNetwork === true ? true : undefined,
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
       userinfoEndpoint: endpoint(options.userinfoUrl, 'userinfoUrl'),

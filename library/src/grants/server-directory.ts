@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { ClientRegistration, ServerMetadata } from '../oauth/client.ts'
+import type { ClientRegistration, Reach, ServerMetadata } from '../oauth/client.ts'
 import type { Transport } from '../oauth/transport.ts'
 import type { GrantDefinition } from './definition.ts'
 import type { Timing } from './timing.ts'
@@ -20,7 +20,7 @@ export class ServerDirectory {
     this.#timing = timing
   }
 
-  /** Throws `discovery_failed`, `issuer_mismatch`, `insecure_http`; a failure is not remembered. */
+  /** Throws `discovery_failed`, `issuer_mismatch`, `insecure_http`, `private_address`; a failure is not remembered. */
   async serverOf({ client }: GrantDefinition): Promise<ServerMetadata> {
     const { revocationEndpoint, introspectionEndpoint, deviceAuthorizationEndpoint } = client
     const { pushedAuthorizationRequestEndpoint, userinfoEndpoint } = client
@@ -36,20 +36,22 @@ export class ServerDirectory {
     }
   }
 
-  #published({ provider, insecureHttp }: ClientRegistration): Promise<ServerMetadata> {
+  #published({ provider, insecureHttp, privateNetwork }: ClientRegistration): Promise<ServerMetadata> {
     if (provider.kind === 'endpoints') return Promise.resolve(provider.metadata)
-    const known = this.#servers.get(provider.issuer)
+    // What one client may be told of, another may not be sent to.
+    const place = JSON.stringify([provider.issuer, insecureHttp, privateNetwork === true])
+    const known = this.#servers.get(place)
     if (known !== undefined && this.#clock.boot() < known.until) return known.server
     // Remembered before anything is waited for, so that grants which begin together ask once.
-    const server = this.#discovered(provider.issuer, insecureHttp)
-    this.#servers.set(provider.issuer, { server, until: this.#clock.boot() + believedFor })
-    server.catch(() => this.#servers.delete(provider.issuer))
+    const server = this.#discovered(provider.issuer, { insecureHttp, privateNetwork })
+    this.#servers.set(place, { server, until: this.#clock.boot() + believedFor })
+    server.catch(() => this.#servers.delete(place))
     return server
   }
 
-  async #discovered(issuer: string, insecureHttp: boolean): Promise<ServerMetadata> {
+  async #discovered(issuer: string, reach: Reach): Promise<ServerMetadata> {
     const { discover } = await import('../oauth/discovery.ts')
     const wire = { transport: this.#transport, now: this.#clock.now, deadline: this.#timing.deadline }
-    return discover(issuer, { insecureHttp }, wire)
+    return discover(issuer, reach, wire)
   }
 }

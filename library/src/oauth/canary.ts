@@ -1,5 +1,6 @@
 import type { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
+import type { Reach } from './client.ts'
 import { type Wire, WireError } from './transport.ts'
 
 /** Whether the API takes an access token: `unclear` for every answer but 401 and 2xx, and for none. */
@@ -14,7 +15,7 @@ export type CanaryAnswer = 'accepted' | 'rejected' | 'unclear'
 export async function askCanary(
   url: string,
   token: { readonly accessToken: Secret; readonly tokenType?: string | undefined },
-  { insecureHttp }: { readonly insecureHttp: boolean },
+  { insecureHttp, privateNetwork }: Reach,
   wire: Wire,
 ): Promise<CanaryAnswer> {
   const address = webAddress(url)
@@ -32,6 +33,7 @@ export async function askCanary(
       },
       deadline: wire.deadline,
       insecureHttp,
+      privateNetwork,
     })
     return meaning(status)
   } catch (error) {

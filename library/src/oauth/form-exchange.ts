@@ -160,6 +160,7 @@ async function exchangeOnce(
       ...request,
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
+      privateNetwork: client.privateNetwork,
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
     })
     // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused

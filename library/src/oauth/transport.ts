@@ -11,6 +11,8 @@ export interface WireRequest {
   /** Milliseconds for the whole of it: connect, send, wait, read. */
   readonly deadline: number
   readonly insecureHttp: boolean
+  /** Allows addresses of private networks (RFC 6890), and loopback reached through a name. Default false. */
+  readonly privateNetwork?: boolean | undefined
   /** Somebody takes an answer that comes after the deadline, to a request that had left before it. */
   readonly late?: Late<WireResponse> | undefined
 }

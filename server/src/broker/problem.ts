@@ -45,6 +45,7 @@ const kinds: Readonly<Record<ErrorCode, Kind>> = {
   discovery_failed: { status: 502, title: "The provider's metadata cannot be read" },
   issuer_mismatch: { status: 502, title: 'The provider is another one than configured' },
   insecure_http: { status: 422, title: 'The provider is addressed without TLS' },
+  private_address: { status: 422, title: 'The provider is at an address that is refused' },
 
   state_missing: { status: 400, title: 'The answer carries no state' },
   state_unknown: { status: 400, title: 'The answer belongs to no consent under way' },

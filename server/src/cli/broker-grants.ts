@@ -45,7 +45,10 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     },
     list: () => everyGrant(client),
     show: (id) => grant('GET', grantAt(id)),
-    add: (id, described) => grant('POST', '/v1/grants', { id, ...described }),
+    add: (id, described) => {
+      if (described.client.private_network !== undefined) throw notForRequests(base.host)
+      return grant('POST', '/v1/grants', { id, ...described })
+    },
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
@@ -62,6 +65,11 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
+
+const notForRequests = (broker: string): EvertokenError =>
+  new EvertokenError('usage', `--private-network is not for the broker ${broker} to be told by a request`, {
+    advice: 'Its operator says private_network: true at the top of evertoken.yaml; leave the flag out then.',
+  })
 
 function tokenQuery({ scope, resource }: Pick<TokenRequest, 'scope' | 'resource'>): URLSearchParams {
   const query = new URLSearchParams()

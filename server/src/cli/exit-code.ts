@@ -42,6 +42,7 @@ const byCode = {
   discovery_failed: 4,
   issuer_mismatch: 1,
   insecure_http: 2,
+  private_address: 2,
   state_missing: 1,
   state_unknown: 1,
   consent_denied: 3,

@@ -87,6 +87,7 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     signing_key: key,
     pushed_authorization: answers.pushedAuthorization,
     insecure_http: answers.insecureHttp,
+    private_network: answers.privateNetwork,
   }) as ClientDescription
 }
 

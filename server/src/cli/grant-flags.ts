@@ -52,6 +52,7 @@ export interface GrantFlags extends GrantsOptions {
   metadata?: readonly string[] | undefined
   label?: Readonly<Record<string, string>> | undefined
   insecureHttp?: boolean | undefined
+  privateNetwork?: boolean | undefined
 }
 
 /** What is known of a grant so far: flags first, answers to questions over them. Secrets are clear text in here. */

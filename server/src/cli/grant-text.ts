@@ -193,6 +193,8 @@ function adviceOnError(code: NonNullable<GrantSummary['lastError']>['code']): st
       return 'Use the final address of the token endpoint.'
     case 'provider_answer_unusable':
       return 'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.'
+    case 'private_address':
+      return 'If the provider is in a network of your own, private_network: true on its client lets requests go there.'
     default:
       return 'It is tried again by itself at the time of the next refresh.'
   }

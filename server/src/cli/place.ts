@@ -14,6 +14,8 @@ export interface Place {
   readonly origin: string
   /** The evertoken.yaml that says so. */
   readonly configuration?: string | undefined
+  /** What that file says of it for grants that are added. */
+  readonly privateNetwork?: boolean | undefined
 }
 
 /** What the search looks at. */

@@ -33,6 +33,8 @@ export interface DescribedGrant {
 export interface DescriptionOptions {
   /** The folder from which `…_file` keys count. Without it there are no such keys: a request reads no files of ours. */
   folder?: string | undefined
+  /** What holds where the client does not say it: `private_network` at the top of evertoken.yaml. Default false. */
+  privateNetwork?: boolean | undefined
 }
 
 /**
@@ -42,19 +44,34 @@ export interface DescriptionOptions {
  * @throws ConfigurationError `unknown_key`, `invalid_configuration`, `empty_secret`, `key_file_unreadable`,
  *   `key_file_too_open`; the message names the key.
  */
-export function definitionFromOptions(options: unknown, { folder }: DescriptionOptions = {}): DescribedGrant {
+export function definitionFromOptions(
+  options: unknown,
+  { folder, privateNetwork }: DescriptionOptions = {},
+): DescribedGrant {
   checkOptions(folder === undefined ? requestedGrantSchema : describedGrantSchema, options, {})
-  const { client, ...grant } = options as GrantDescription & { client: ClientDescription }
+  const { client: said, ...grant } = options as GrantDescription & { client: ClientDescription }
+  const client = reaching(said, privateNetwork)
   const written = { folder }
   const provider = providerOptions(client, new Profiles({}, written), written, ['client'])
   return describedGrant(grant, client, provider, written, { grant: [], client: ['client'] })
 }
 
-/** For the broker: how a grant is described in a request, and how that is read. */
-export const grantDescription = Object.freeze({
-  schema: requestedGrantSchema,
-  read: (options: unknown): DescribedGrant => definitionFromOptions(options),
-})
+/** A client with what holds for all that do not say it themselves. */
+export const reaching = (
+  client: ClientDescription,
+  privateNetwork: boolean | undefined,
+): ClientDescription =>
+  privateNetwork === undefined ? client : { private_network: privateNetwork, ...client }
+
+/** For a broker: how a grant is described in a request, and how that is read. */
+export const requestedDescription = (options: Pick<DescriptionOptions, 'privateNetwork'>) =>
+  Object.freeze({
+    schema: requestedGrantSchema,
+    read: (described: unknown): DescribedGrant => definitionFromOptions(described, options),
+  })
+
+/** The same for a broker without private networks. */
+export const grantDescription = requestedDescription({})
 
 /** Where a grant and its client stand in what was written. */
 export interface Places {
@@ -132,6 +149,7 @@ function clientOptions(
     redirectUri: client.redirect_uri,
     validationUrl: client.validation_url,
     insecureHttp: client.insecure_http,
+    privateNetwork: client.private_network,
     pushedAuthorization: client.pushed_authorization,
     ...lifetimeOptions(client),
   }

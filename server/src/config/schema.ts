@@ -124,6 +124,13 @@ const requestedProvider = Type.Union(
   { description: 'The authorization server: an issuer URL, the id of a profile, or its endpoints.' },
 )
 
+const privateNetwork = Type.Optional(
+  Type.Boolean({
+    description:
+      'The provider is in a network of your own: allows addresses that are not on the public internet (RFC 6890); default: what stands at the top of the file, else false. Link-local and metadata addresses are refused always.',
+  }),
+)
+
 const clientKeys = {
   variables: Type.Optional(
     mapOf(
@@ -183,7 +190,11 @@ const clientKeys = {
   ...lifetimes,
 }
 
-const client = keys({ provider, ...clientKeys }, 'Our registration at a provider.')
+const client = keys(
+  { provider, ...clientKeys, private_network: privateNetwork },
+  'Our registration at a provider.',
+)
+/** Whether the broker may be sent into its own network is not for a request to say. */
 const requestedClient = keys(
   { provider: requestedProvider, ...clientKeys },
   'Our registration at a provider.',
@@ -302,6 +313,12 @@ export const configurationSchema = keys({
     Type.Boolean({
       description:
         'Callers reach the broker only through a proxy that ends TLS; lets it listen beyond loopback; default false.',
+    }),
+  ),
+  private_network: Type.Optional(
+    Type.Boolean({
+      description:
+        'Providers may be in a network of your own: the same key of every client that does not say it itself, and of grants that are added by request; default false.',
     }),
   ),
   providers: Type.Optional(

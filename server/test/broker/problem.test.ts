@@ -29,6 +29,7 @@ describe('a problem', () => {
       discovery_failed: 502,
       issuer_mismatch: 502,
       insecure_http: 422,
+      private_address: 422,
       state_missing: 400,
       state_unknown: 400,
       consent_denied: 403,

@@ -32,6 +32,25 @@ describe('evertoken add', () => {
     expect(sent.map(({ status }) => status)).toEqual([401, 200])
   })
 
+  test('does not send a secret into a private network unless that is said', async () => {
+    const data = folder()
+    const env = { OUR_SECRET: serviceSecret }
+    const flags = ['--type', 'client_credentials', '--client-id', 'a', '--client-secret-env', 'OUR_SECRET']
+    const add = (id: string, host: string) =>
+      evertoken(['add', id, '--data', data, ...flags, '--token-url', `https://${host}:1/token`], { env })
+    const refused = await add('a', '0x0a.1')
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('(10.0.0.1:1 is an address of a private network) (private_address)')
+    expect(refused.stderr).toContain(
+      'private_network: true for this client (--private-network on the command',
+    )
+    expect((await evertoken(['show', 'a', '--data', data])).stdout).toContain(
+      'advice        If the provider is in a network of your own, private_network: true on its client',
+    )
+    // Loopback written literally is wanted: somebody is asked, and nobody is there.
+    expect((await add('b', '0x7f.1')).stderr).toContain('connect ECONNREFUSED 127.0.0.1:1')
+  })
+
   test('sends nothing with --no-check', async () => {
     const server = await provider()
     const flags = [...serviceFlags(server), '--client-secret-file', secretFile(serviceSecret), '--no-check']
