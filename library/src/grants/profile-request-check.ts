@@ -20,6 +20,17 @@ const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 /** What makes one request of a stream of bytes. */
 const framing = /^(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|keep-alive)$/i
 
+/** What only a request knows and an address of `revoke` may hold. */
+export const addressNames = ['token', 'client_id'] as const
+
+export const isAddressName = (name: string): boolean => addressNames.some((one) => one === name)
+
+/** Throws `invalid_configuration` where what a request brings would choose the host of an address. */
+export function checkBehindHost(path: string, name: string, template: string): void {
+  const host = /^(?:[^:/?#]*:\/\/)?[^/?#]*/.exec(template)?.[0] ?? ''
+  if (host.includes(`{${name}}`)) throw invalid(`${path}: {${name}} may stand behind the host alone`)
+}
+
 /** Whether the HTTP Basic of a profile can be written. Throws `invalid_configuration`. */
 export function checkBasic({ basic, variables = {}, client_authentication: method }: ProviderProfile): void {
   if (basic === undefined) return
@@ -44,7 +55,9 @@ export function checkRequests(profile: ProviderProfile): void {
     if (operation === 'authorize')
       for (const key of ['method', 'body', 'headers'] as const)
         if (own[key] !== undefined) throw invalid(`${path}.${key}: has no effect on a page in a browser`)
-    checkHeaders(profile, `${path}.headers`, own.headers ?? {})
+    checkRevoking(operation, path, own)
+    const mayName = operation === 'revoke' ? ['token', 'client_id', 'client_secret'] : []
+    checkHeaders(profile, `${path}.headers`, own.headers ?? {}, mayName)
     // Over what stands under `all`, which has been checked by itself.
     const rules = operation === 'all' ? own : rulesOf({ ...profile, variables: {} }, operation)
     if (rules.method === 'GET' && rules.body === 'json')
@@ -56,6 +69,31 @@ export function checkRequests(profile: ProviderProfile): void {
     else checkParameters(profile, `${path}.parameters`, rules.parameters)
     checkRename(path, rules)
   }
+}
+
+const ofRevocation = ['client_authentication', 'tokens', 'ends_login', 'revoked'] as const
+
+/** Only the end of a login is said in so many ways. */
+function checkRevoking(operation: string, path: string, own: RequestDialect): void {
+  if (operation !== 'revoke') {
+    const key = ofRevocation.find((one) => own[one] !== undefined)
+    if (key !== undefined) throw invalid(`${path}.${key}: has an effect under revoke alone`)
+    if (own.method === 'DELETE') throw invalid(`${path}.method: DELETE has an effect under revoke alone`)
+    return
+  }
+  if (own.tokens?.length === 0) throw invalid(`${path}.tokens: names no kind of token`)
+  if (own.ends_login === true && own.tokens?.includes('access_token') === false)
+    throw invalid(`${path}.ends_login: says something of access tokens, and tokens leaves them out`)
+  for (const [at, { status, code, pointer, equals }] of (own.revoked ?? []).entries()) {
+    const place = `${path}.revoked.${at}`
+    if (status === undefined && code === undefined && pointer === undefined)
+      throw invalid(`${place}: has no condition`, 'Give status, code or pointer.')
+    if (equals !== undefined && pointer === undefined)
+      throw invalid(`${place}.equals: has no effect without pointer`)
+    if (status !== undefined && (!Number.isInteger(status) || status < 100 || status > 599))
+      throw invalid(`${place}.status: is no HTTP status`)
+  }
+  if (own.revoked?.length === 0) throw invalid(`${path}.revoked: says of no answer that it is a success`)
 }
 
 /** Whether the consent of a profile can be asked for. Throws `invalid_configuration`. */
@@ -125,18 +163,24 @@ function checkHeaders(
   profile: ProviderProfile,
   path: string,
   headers: Readonly<Record<string, string>>,
+  mayName: readonly string[],
 ): void {
   for (const [name, template] of Object.entries(headers)) {
     if (!headerName.test(name)) throw invalid(`${path}: ${JSON.stringify(name)} is no name of a header`)
     if (framing.test(name)) throw invalid(`${path}.${name}: is set by the connection`)
     if (!/^[\x20-\x7e]*$/.test(template)) throw invalid(`${path}.${name}: is not printable ASCII`)
-    checkNames(profile, `${path}.${name}`, template)
+    checkNames(profile, `${path}.${name}`, template, mayName)
   }
 }
 
-function checkNames({ variables = {} }: ProviderProfile, path: string, template: string): void {
+function checkNames(
+  { variables = {} }: ProviderProfile,
+  path: string,
+  template: string,
+  mayName: readonly string[] = [],
+): void {
   if (hasStrayBraces(template)) throw invalid(`${path}: has braces that hold no name of a variable`)
-  const unknown = namesIn(template).find((name) => !Object.hasOwn(variables, name))
+  const unknown = namesIn(template).find((name) => !Object.hasOwn(variables, name) && !mayName.includes(name))
   if (unknown !== undefined)
     throw invalid(`${path}: names {${unknown}}, and variables has no such key`, `Add variables.${unknown}.`)
 }

@@ -5,7 +5,7 @@ import { mayCarrySecrets, webAddress } from './address.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
-import { type FormOperation, type WrittenRequest, writeRequest } from './request-dialect.ts'
+import { type FormOperation, provingItself, type WrittenRequest, writeRequest } from './request-dialect.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
 
@@ -137,7 +137,7 @@ async function exchangeOnce(
   send: Send,
   late?: Late<FormAnswer>,
 ): Promise<FormAnswer> {
-  const authenticate = await clientAuthentication(server, client, wire)
+  const authenticate = await clientAuthentication(server, provingItself(client, operation), wire)
 
   const sent: string[] = []
   const read = (answer: Promise<WireResponse>): Promise<FormAnswer> =>
@@ -161,6 +161,7 @@ async function exchangeOnce(
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
       privateNetwork: client.privateNetwork,
+      secrets: sent,
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
     })
     // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused
@@ -212,12 +213,17 @@ function secretsOf(
   }
   if (client.dialect !== undefined) found.push(...secretsIn(client.dialect))
   const spellings = found.flatMap((text) =>
-    encodesItself.test(text) ? [text] : [text, new URLSearchParams([['', text]]).toString().slice(1)],
+    encodesItself.test(text)
+      ? [text]
+      : [text, new URLSearchParams([['', text]]).toString().slice(1), inPath(text)],
   )
   if (client.dialect !== undefined) spellings.push(...found.map((text) => JSON.stringify(text).slice(1, -1)))
   const basic = headers.authorization?.split(' ')[1]
   return [...new Set(basic === undefined ? spellings : [...spellings, basic])].filter((text) => text !== '')
 }
+
+/** A lone surrogate has no encoding, and then it was not sent so. */
+const inPath = (text: string): string => (text.isWellFormed() ? encodeURIComponent(text) : text)
 
 const secretsIn = ({ variables }: ProviderDialect): readonly string[] =>
   Object.values(variables).flatMap((value) => (value instanceof Secret ? [value.reveal()] : []))

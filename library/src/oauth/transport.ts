@@ -3,7 +3,7 @@ import type { SilenceReason, TokenAnswer, UnusableReason } from './token-answer.
 
 /** One HTTP request on the wire. */
 export interface WireRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly url: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
@@ -13,6 +13,8 @@ export interface WireRequest {
   readonly insecureHttp: boolean
   /** Allows addresses of private networks (RFC 6890), and loopback reached through a name. Default false. */
   readonly privateNetwork?: boolean | undefined
+  /** What of this is secret wherever it stands, for whoever writes of it: a provider may want a token in a path, or a secret under a public name. */
+  readonly secrets?: readonly string[] | undefined
   /** Somebody takes an answer that comes after the deadline, to a request that had left before it. */
   readonly late?: Late<WireResponse> | undefined
 }
