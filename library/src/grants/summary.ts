@@ -5,6 +5,7 @@ import {
   type GrantType,
   type LastError,
   ownToken,
+  type ToldTokens,
   type UpstreamRevocation,
 } from './grant.ts'
 import type { ReplayClass } from './lifetime-facts.ts'
@@ -48,6 +49,8 @@ export interface GrantSummary {
   readonly refreshTokenExpiresAt?: number | undefined
   /** Of a revoked grant: what the provider made of it. */
   readonly upstream?: UpstreamRevocation | undefined
+  /** Of a grant that is revoked or being so: what became of its tokens at the provider, by kind. `nextAttemptAt` says when it is told again. */
+  readonly told?: ToldTokens | undefined
   /** What a person was to know, oldest first. */
   readonly notices: readonly Notice[]
 }
@@ -81,6 +84,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     candidates: record.candidates.length,
     refreshTokenExpiresAt: refreshTokenExpiry(record),
     upstream: status.state === 'revoked' ? status.upstream : undefined,
+    told: 'told' in status ? status.told : undefined,
     notices: record.notices,
     otherTokens: record.tokens.length - (own === undefined ? 0 : 1),
   }
