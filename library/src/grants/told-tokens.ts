@@ -56,16 +56,24 @@ export async function tellTokens(context: RefreshContext, record: GrantRecord): 
     const { revokeToken } = await import('../oauth/revocation.ts')
     const wire = { transport: context.transport, now: clock.now, deadline: context.timing.deadline }
     let retryAfter: number | undefined
+    // Where the access token is what renews it, both kinds are the same token.
+    const ended = new Set<string>()
     const tell = async (
       tokens: readonly Revocable[],
       final: boolean,
     ): Promise<TokenRevocation | undefined> => {
       let worst: TokenRevocation | undefined
       for (const revocable of tokens) {
-        const presented = { token: opened(context, record.id, revocable), hint: revocable.field }
+        const token = opened(context, record.id, revocable)
+        if (ended.has(token.reveal())) {
+          worst ??= { outcome: 'revoked', at: clock.now() }
+          continue
+        }
+        const presented = { token, hint: revocable.field }
         const answer = await revokeToken(server, client, presented, wire)
         if (answer.kind === 'failed') retryAfter = answer.retryAfter
         const { outcome, why } = judged(answer, final)
+        if (outcome === 'revoked') ended.add(token.reveal())
         if (worst === undefined || outcome !== 'revoked') worst = { outcome, at: clock.now(), why }
         if (outcome === 'pending' || outcome === 'failed') break
       }
@@ -74,8 +82,8 @@ export async function tellTokens(context: RefreshContext, record: GrantRecord): 
     const refreshToken = await tell(refreshTokens, false)
     if (refreshToken?.outcome === 'pending')
       return { told: { refreshToken, ...notYet(record, refreshToken, clock.now()) }, retryAfter }
-    const ended = refreshToken?.outcome === 'revoked'
-    const accessToken = await tell(accessTokensOf(record, clock.now(), !ended), ended)
+    const over = refreshToken?.outcome === 'revoked'
+    const accessToken = await tell(accessTokensOf(record, clock.now(), !over), over)
     const endsLogin = client.dialect !== undefined && rulesOf(client.dialect, 'revoke').ends_login === true
     const along = endsLogin && accessToken?.outcome === 'revoked' && refreshToken !== undefined
     return { told: { refreshToken: along ? accessToken : refreshToken, accessToken }, retryAfter }
