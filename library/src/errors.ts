@@ -24,6 +24,7 @@ export const errorCodes = [
   'provider_redirect',
   'discovery_failed',
   'issuer_mismatch',
+  'endpoint_moved',
   'insecure_http',
   'private_address',
   // a person's consent

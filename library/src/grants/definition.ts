@@ -11,7 +11,14 @@ import { resolveAuthentication, signingKey } from './authentication-options.ts'
 import type { GrantRecord, GrantType } from './grant.ts'
 import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
-import { checkedLifetime, checkedSeconds, checkedSecret, checkedUrl, invalid } from './option-check.ts'
+import {
+  checkedHosts,
+  checkedLifetime,
+  checkedSeconds,
+  checkedSecret,
+  checkedUrl,
+  invalid,
+} from './option-check.ts'
 import { isIntrospectable, type ProfiledOptions, withProfile } from './profile-options.ts'
 import type { Seal } from './seal.ts'
 
@@ -48,6 +55,12 @@ export interface ClientOptions extends LifetimeOptions {
    * `require_pushed_authorization_requests`, it is done all the same.
    */
   pushedAuthorization?: boolean | undefined
+  /**
+   * Hosts at which the issuer may have its endpoints (`oauth2.example.com`, with a port where it is not 443). Default: its own and those
+   * below it, and those that it named when it was first asked for this client; a move to another is refused (`endpoint_moved`)
+   * until it stands here. At most 16.
+   */
+  endpointHosts?: readonly string[] | undefined
   /** RFC 7009; in place of what an issuer names. */
   revocationUrl?: string | undefined
   /** RFC 7662; in place of what an issuer names. */
@@ -202,6 +215,7 @@ function resolve(
       authentication: Object.freeze(resolveAuthentication(options)),
       insecureHttp: options.insecureHttp ?? false,
       privateNetwork: options.privateNetwork === true ? true : undefined,
+      endpointHosts: checkedHosts(options.endpointHosts, 'endpointHosts'),
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
       userinfoEndpoint: endpoint(options.userinfoUrl, 'userinfoUrl'),

@@ -116,6 +116,8 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   provider_redirect: 'Put the final address of the token endpoint into the configuration.',
   insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
   private_address: allowsPrivate,
+  endpoint_moved:
+    'Nothing is sent there. Ask the provider whether it has moved; if so, name the host in endpoint_hosts of this client.',
 }
 
 /**

@@ -84,6 +84,8 @@ export interface ClientRegistration extends Reach {
   readonly provider: ProviderAddress
   readonly clientId: string
   readonly authentication: ClientAuthentication
+  /** Hosts at which an issuer may have its endpoints, though it did not name them when it was first asked. */
+  readonly endpointHosts?: readonly string[] | undefined
   /** RFC 7009; in place of what the provider names. */
   readonly revocationEndpoint?: string | undefined
   /** RFC 7662; in place of what the provider names. */

@@ -41,6 +41,7 @@ const byCode = {
   provider_redirect: 1,
   discovery_failed: 4,
   issuer_mismatch: 1,
+  endpoint_moved: 1,
   insecure_http: 2,
   private_address: 2,
   state_missing: 1,

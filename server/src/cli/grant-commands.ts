@@ -216,6 +216,11 @@ function described(command: Command): Command {
     .option('--metadata <name>', "member of the provider's answer to hand out; may be repeated", collected)
     .option('--label <name=value>', 'for filters and policy; may be repeated', pairs)
     .option('--insecure-http', 'allow plain http to a host that is not this one')
+    .option(
+      '--endpoint-host <host>',
+      'where the issuer may have endpoints besides, after it has moved; may be repeated',
+      collected,
+    )
     .option('--private-network', 'the provider is in a network of your own; not with --broker')
 }
 

@@ -88,6 +88,7 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     pushed_authorization: answers.pushedAuthorization,
     insecure_http: answers.insecureHttp,
     private_network: answers.privateNetwork,
+    endpoint_hosts: answers.endpointHost && [...answers.endpointHost],
   }) as ClientDescription
 }
 

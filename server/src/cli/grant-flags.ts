@@ -53,6 +53,7 @@ export interface GrantFlags extends GrantsOptions {
   label?: Readonly<Record<string, string>> | undefined
   insecureHttp?: boolean | undefined
   privateNetwork?: boolean | undefined
+  endpointHost?: readonly string[] | undefined
 }
 
 /** What is known of a grant so far: flags first, answers to questions over them. Secrets are clear text in here. */

@@ -146,6 +146,7 @@ function clientOptions(
         ? undefined
         : path.resolve(written.folder, client.client_assertion_file),
     clientAssertionAudience: client.client_assertion_audience,
+    endpointHosts: client.endpoint_hosts,
     redirectUri: client.redirect_uri,
     validationUrl: client.validation_url,
     insecureHttp: client.insecure_http,

@@ -172,6 +172,13 @@ const clientKeys = {
       'For evertoken validate: an address that answers a GET with 401 to a dead access token, 2xx to a live one, and changes nothing.',
     ),
   ),
+  endpoint_hosts: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      maxItems: 16,
+      description:
+        'Hosts at which the issuer may have its endpoints. Default: its own, those below it, and those that it named when it was first asked for this client; a move to another is refused (endpoint_moved) until it stands here.',
+    }),
+  ),
   client_assertion_audience: Type.Optional(
     texts(
       '`aud` of client assertions: issuer, token_endpoint, any other value, or a list of these; default: the issuer alone where one is known, else the token endpoint.',

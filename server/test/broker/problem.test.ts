@@ -28,6 +28,7 @@ describe('a problem', () => {
       provider_redirect: 502,
       discovery_failed: 502,
       issuer_mismatch: 502,
+      endpoint_moved: 502,
       insecure_http: 422,
       private_address: 422,
       state_missing: 400,
