@@ -34,7 +34,15 @@ export function registerGrantCommands(program: Command, environment: Environment
 
   described(onGrants(program.command('login')))
     .description('consent to a grant in the browser, for the first time or again')
-    .argument(...name)
+    .argument('<name>', 'the grant; with --as the provider')
+    .addOption(
+      new Option('--as <grant>', 'the name of the grant, where the argument is the provider').conflicts([
+        'provider',
+        'profileFile',
+        'issuer',
+        'tokenUrl',
+      ]),
+    )
     .option('--port <port>', 'port of the redirect URI http://127.0.0.1:PORT/callback; default: any', portOf)
     .option('--paste', 'the browser is on another machine: paste the address at which it ends')
     .addOption(
@@ -138,9 +146,10 @@ function described(command: Command): Command {
   return command
     .addOption(
       new Option(
-        '--provider <id>',
-        'the provider: its id in the catalogue, see evertoken provider list',
+        '--provider <name>',
+        'the provider: its id (evertoken provider list), or a file with its profile',
       ).conflicts([
+        'profileFile',
         'issuer',
         'tokenUrl',
         'authorizationUrl',
@@ -149,7 +158,17 @@ function described(command: Command): Command {
         'revocationUrl',
       ]),
     )
-    .option('--variable <name=value>', 'with --provider, what its profile asks for; may be repeated', pairs)
+    .addOption(
+      new Option('--profile-file <file>', 'or a file with its profile, YAML or JSON').conflicts([
+        'issuer',
+        'tokenUrl',
+        'authorizationUrl',
+        'deviceAuthorizationUrl',
+        'pushedAuthorizationRequestUrl',
+        'revocationUrl',
+      ]),
+    )
+    .option('--variable <name=value>', 'what the profile asks for: a tenant, a shop; may be repeated', pairs)
     .option('--variable-env <name=variable>', 'the same, by the environment variable that holds it', pairs)
     .option('--issuer <url>', 'or its issuer, whose endpoints are discovered')
     .option('--token-url <url>', 'or its token endpoint')
@@ -228,13 +247,14 @@ const examples = {
   add: `
 Examples:
   $ evertoken add billing
+  $ evertoken add crm --type refresh_token --provider hubspot --client-id abc --client-secret-file secret --refresh-token-file -
   $ evertoken add billing --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
   $ pass show crm | evertoken add crm --type refresh_token --token-url https://auth.example.com/token --client-id abc --refresh-token-file -`,
   login: `
 Examples:
   $ evertoken login work
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
-  $ evertoken login work --provider google --client-id abc --client-secret-file secret --scope openid
+  $ evertoken login google --as work --client-id abc --client-secret-file secret --scope openid
   $ evertoken login work --paste
   $ evertoken login work --device`,
   remove: `

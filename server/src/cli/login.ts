@@ -3,7 +3,7 @@ import { summaryBody } from '../broker/grant-summary.ts'
 import { brokerLogin } from './broker-login.ts'
 import type { Environment } from './environment.ts'
 import { describedGrant } from './grant-description.ts'
-import { answersFrom, type GrantFlags } from './grant-flags.ts'
+import { answersFrom, type GrantFlags, profileFrom } from './grant-flags.ts'
 import { completed } from './grant-questions.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, openGrants } from './grants.ts'
@@ -16,12 +16,16 @@ export interface LoginOptions extends GrantFlags {
   paste?: boolean | undefined
   /** `--device`: the person types a code on another device. */
   device?: boolean | undefined
+  /** `--as GRANT`: the argument names the provider. */
+  as?: string | undefined
   /** False with `--no-open`: the link is only printed. */
   open: boolean
 }
 
-/** A person consents to a grant, for the first time or again; the grant keeps its name. */
-export async function login(id: string, options: LoginOptions, environment: Environment): Promise<void> {
+/** A person consents to a grant, for the first time or again; the grant keeps its name. `login google --as work`, or `login work`. */
+export async function login(name: string, given: LoginOptions, environment: Environment): Promise<void> {
+  const id = given.as ?? name
+  const options = given.as === undefined ? given : { ...given, provider: name }
   await using grants = await openGrants(options, environment, true)
   const { consent } = grants
   if (consent.kind === 'broker' && options.device === true) throw noDeviceAt(grants.location)
@@ -50,7 +54,8 @@ async function existing(
   options: LoginOptions,
   environment: Environment,
 ): Promise<GrantSummary> {
-  const described = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
+  const described =
+    options.provider ?? options.profileFile ?? options.issuer ?? options.tokenUrl ?? options.clientId
   try {
     const grant = await grants.show(id)
     if (grant.grantType !== 'authorization_code')
@@ -76,11 +81,12 @@ async function existing(
     if (described === undefined)
       throw new EvertokenError('unknown_grant', error.message, {
         grant: id,
-        advice: `Say what it is to be: evertoken login ${id} --issuer URL --client-id ID; or evertoken add ${id} asks.`,
+        advice: `Say what it is to be: evertoken login ${id} --provider NAME --client-id ID, or --issuer URL; or evertoken add ${id} asks.`,
       })
-    if (options.provider !== undefined) {
+    const found = await profileFrom(options, environment)
+    if (found !== undefined) {
       const { tellOfProvider } = await import('./provider-advice.ts')
-      tellOfProvider(options.provider, environment)
+      tellOfProvider(found.profile, environment)
     }
     const answers = await answersFrom({ ...options, type: 'authorization_code' }, environment)
     return grants.add(id, describedGrant(await completed(id, answers, environment)))

@@ -46,6 +46,15 @@ export async function findPlace(options: PlaceOptions, environment: Surroundings
   return dataFolder(userFolder(environment), "the user's data folder")
 }
 
+/** The nearest evertoken.yaml from a folder upward. */
+export function nearestConfiguration(cwd: string): string | undefined {
+  for (let folder = cwd; ; folder = path.dirname(folder)) {
+    const file = path.join(folder, configurationName)
+    if (existsSync(file)) return file
+    if (folder === path.dirname(folder)) return undefined
+  }
+}
+
 /** What a data folder holds; its api keys are beside the master key. */
 export function dataFolder(folder: string, origin: string): Place {
   return {

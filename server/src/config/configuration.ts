@@ -109,6 +109,14 @@ export function profileOfGrant(file: string, id: string): ProviderProfile | unde
   return profileOf(client, new Profiles(providers, written), written, ['clients', name])
 }
 
+/** The profiles that a file has of its own and can name. None of its secrets are needed. Throws ConfigurationError. */
+export function readProfiles(file: string): Profiles {
+  const document = readDocument(file, null, { asWritten: true, except: ['clients', 'grants'] })
+  checkOptions(configurationSchema, document.value, document.origin)
+  const { providers = {} } = document.value as ConfigurationFile
+  return new Profiles(providers, { ...document.origin, folder: path.dirname(path.resolve(file)) })
+}
+
 function storeOf(options: ConfigurationFile, written: Written, folder: string): Configuration['store'] {
   const address = storeAddress(options.store ?? defaultStore, folder)
   if (address === undefined)

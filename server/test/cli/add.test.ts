@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import fs from 'node:fs'
+import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { login } from '../broker/practised-broker.ts'
 import { evertoken, folder, hasTerminal, onTerminal, secretFile, start } from './command.ts'
@@ -268,6 +269,7 @@ describe('evertoken add', () => {
 
 describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
   const enter = '\r'
+  const down = '\u001b[B'
 
   test('asks for what is missing, hides the secret, and loses no answer to a wrong one', async () => {
     const server = await provider()
@@ -276,7 +278,7 @@ describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
     await running.says(/What do you have/, 'stdout')
     running.type(enter)
     await running.says(/How is the provider known/, 'stdout')
-    running.type(enter)
+    running.type(`${down}${enter}`)
     await running.says(/Issuer URL/, 'stdout')
     running.type(`auth.example.com${enter}`)
     await running.says(/Write it whole/, 'stdout')
@@ -294,6 +296,46 @@ describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
     expect(stdout).toContain('added billing')
     expect(code).toBe(0)
     expect(stdout).not.toContain(serviceSecret)
+  })
+
+  test('finds a provider by typing, says how a client is made there, and asks for what its profile asks for', async () => {
+    const server = await provider()
+    const cwd = folder()
+    fs.writeFileSync(
+      path.join(cwd, 'evertoken.yaml'),
+      `providers:
+  dojo:
+    name: The Dojo
+    token_url: ${server.issuer}/{realm}
+    variables: { realm: { description: Which door., pattern: '[a-z]+', example: token } }
+    registration: { url: https://dojo.example/apps, steps: [Bow.], traps: [It hurts.] }
+`,
+    )
+    const running = onTerminal(['add', 'billing'], { cwd })
+    await running.says(/What do you have/, 'stdout')
+    running.type(enter)
+    await running.says(/How is the provider known/, 'stdout')
+    running.type(enter)
+    await running.says(/Which provider/, 'stdout')
+    running.type('dojo')
+    await running.says(/dojo, yours/, 'stdout')
+    running.type(enter)
+    await running.says(/A client at The Dojo is made at https:\/\/dojo\.example\/apps/, 'stdout')
+    await running.says(/realm: Which door/, 'stdout')
+    running.type(`NO${enter}`)
+    await running.says(/Write it like token/, 'stdout')
+    running.type(`\u007f\u007ftoken${enter}`)
+    await running.says(/Client id/, 'stdout')
+    running.type(`practice-service${enter}`)
+    await running.says(/Client secret/, 'stdout')
+    running.type(`${serviceSecret}${enter}`)
+    await running.says(/Scope/, 'stdout')
+    running.type(enter)
+    const { code, stdout } = await running.ended
+    expect(stdout).toContain('added billing')
+    expect(stdout).toContain('It hurts.')
+    expect(code).toBe(0)
+    expect(server.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
   })
 
   test('ends with 130 and adds nothing when a question is left', async () => {
