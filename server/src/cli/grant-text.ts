@@ -170,7 +170,7 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
     case 'suspect':
       return 'The provider has refused; it is asked again before that is believed. Nothing is to be done yet.'
     case 'revoking':
-      return 'The provider is told again by itself. Nothing is to be done.'
+      return 'A worker or broker tells the provider again when that is due; evertoken worker --once does it now.'
     case 'revoked':
       return grantType === 'authorization_code'
         ? `evertoken login ${id} begins a new login, evertoken remove ${id} forgets it.`

@@ -101,9 +101,16 @@ async function reached(url: string, transport: Transport, privateNetwork: boolea
     })
     return { ok: true, result: `answers (status ${status})` }
   } catch (error) {
-    const { partial: _, ...facts } = error as { status?: number; partial?: unknown }
-    if (facts.status !== undefined) return { ok: true, result: `answers (status ${facts.status})` }
-    return { ok: false, result: `does not answer: ${(error as Error).message}` }
+    const { status, reason } = error as { status?: number; reason?: string }
+    if (status !== undefined) return { ok: true, result: `answers (status ${status})` }
+    const { message } = error as Error
+    return {
+      ok: false,
+      result:
+        reason === 'private_address'
+          ? `not asked: ${message}; --private-network allows one of your own`
+          : `does not answer: ${message}`,
+    }
   }
 }
 

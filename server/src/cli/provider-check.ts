@@ -27,9 +27,9 @@ export async function checkProvider(
   for (const { profile, file } of profiles) {
     const findings = options.online === true ? await asked(profile, options, environment) : undefined
     const { id, name: called } = profile
-    if (options.json !== true)
-      stdout.write(`${id}: a sound profile of ${called}\n${textOf(findings)}${used(id, file, environment)}`)
+    if (options.json !== true) stdout.write(`${id}: a sound profile of ${called}\n${textOf(findings)}`)
     refuseUnreachable(called, findings)
+    if (options.json !== true) stdout.write(used(id, file, environment))
     checked.push({ id, name: called, sound: true, ...(findings && { online: findings }) })
   }
   if (options.json === true)

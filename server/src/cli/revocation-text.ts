@@ -32,7 +32,7 @@ function wordsOf({ outcome, why }: TokenRevocation, next: number | undefined, no
     case 'failed':
       return `not revoked${because}`
     case 'pending':
-      return `not revoked yet${because}; told again ${next === undefined ? 'by itself' : distanceText(next, now)}`
+      return `not revoked yet${because}; told again ${next === undefined ? 'later' : distanceText(next, now)}`
     default:
       return outcome satisfies never
   }

@@ -220,7 +220,7 @@ const spelled = (option: string): string =>
 const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
 const inClient =
-  /\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key|variables?|profile)\b/
+  /\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|endpoint_hosts|signing_key|variables?|profile)\b/
 
 /** Keys whose trouble is told at the key itself, the one that is complained about first. */
 const lifetimeKeys = [
