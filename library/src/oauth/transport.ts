@@ -38,7 +38,8 @@ export interface WireResponse {
 
 /**
  * Sends one request and reads one bounded answer within one deadline. Throws {@link WireError} and nothing else. A transport
- * that does not know `late` ends at the deadline.
+ * that does not know `late` ends at the deadline. Where it connects nobody else can see: `insecureHttp` and `privateNetwork` are
+ * for it to heed, at the address that a name resolves to.
  */
 export type Transport = (request: WireRequest) => Promise<WireResponse>
 

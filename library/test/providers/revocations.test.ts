@@ -62,6 +62,28 @@ describe('a login is ended in the words of', () => {
         body: '{"access_token":"at-1","client_id":"client-1"}',
       },
     ],
+    [
+      'line',
+      {
+        line: 'POST https://api.line.me/oauth2/v2.1/revoke',
+        body: 'access_token=at-1&client_id=client-1&client_secret=secret-1',
+      },
+    ],
+    [
+      'miro',
+      {
+        line: 'POST https://api.miro.com/v2/oauth/revoke',
+        body: '{"accessToken":"at-1","clientId":"client-1","clientSecret":"secret-1"}',
+      },
+    ],
+    [
+      'yandex',
+      {
+        line: 'POST https://oauth.yandex.ru/revoke_token',
+        authorization: github.authorization,
+        body: 'access_token=at-1',
+      },
+    ],
     ['strava', { line: 'POST https://www.strava.com/oauth/deauthorize', body: 'access_token=at-1' }],
   ])('%s', async (id, { line, authorization, body }: Record<string, string>) => {
     expect(await told(id)).toMatchObject({ line, authorization, body })
