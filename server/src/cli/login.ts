@@ -47,6 +47,14 @@ const noDeviceAt = (location: string): EvertokenError =>
       'Without it you get a link to a page of the broker, which any browser can open; --data DIR names a local store.',
   })
 
+/** For a name that is no grant: whoever means a provider says which grant it is to be. */
+async function whatToSay(id: string, environment: Environment): Promise<string> {
+  const { isKnownProvider } = await import('./named-profile.ts')
+  return isKnownProvider(id, environment)
+    ? `${id} is a provider: evertoken login ${id} --as GRANT --client-id ID.`
+    : `Say what it is to be: evertoken login ${id} --provider NAME --client-id ID, or --issuer URL; or evertoken add ${id} asks.`
+}
+
 /** The grant of that name, or a new one of what the flags and answers say. */
 async function existing(
   id: string,
@@ -81,7 +89,7 @@ async function existing(
     if (described === undefined)
       throw new EvertokenError('unknown_grant', error.message, {
         grant: id,
-        advice: `Say what it is to be: evertoken login ${id} --provider NAME --client-id ID, or --issuer URL; or evertoken add ${id} asks.`,
+        advice: await whatToSay(id, environment),
       })
     const found = await profileFrom(options, environment)
     if (found !== undefined) {

@@ -39,6 +39,15 @@ export function knownProfiles({ cwd }: Folder): readonly FoundProfile[] {
   return [...own, ...others.map((id) => ({ profile: profiles.byId(id, []) }))]
 }
 
+/** Whether a name is the id of a profile; never why it is not. */
+export function isKnownProvider(name: string, { cwd }: Folder): boolean {
+  try {
+    return profilesAt(cwd).profiles.byId(name, []).id === name
+  } catch {
+    return false
+  }
+}
+
 /** All that an evertoken.yaml has of its own. Throws ConfigurationError, also where there is none. */
 export function ownProfiles(name: string, { cwd }: Folder): readonly FoundProfile[] {
   const file = path.resolve(cwd, name)
