@@ -97,6 +97,14 @@ const subjects = {
       'The metadata or the answer names another issuer than the configured one (RFC 8414 section 3.3, RFC 9207).',
       'Configure the issuer exactly as the provider writes it; if it did not change, do not go on.',
     ],
+    endpoint_moved: [
+      'An issuer that is known names an endpoint at another host than before; nothing was sent there.',
+      'If the provider announced it, name the host: `endpoint_hosts` of the client, or `--endpoint-host`.',
+    ],
+    private_address: [
+      'The address lies in a private network, or is one of metadata services and link-local ones; nothing was sent.',
+      '`private_network: true` on that client, or at the top of evertoken.yaml, where the provider is in a network of yours. Metadata and link-local addresses stay closed.',
+    ],
     insecure_http: [
       'A secret would have gone over plain http to another machine.',
       'Use https, or `insecure_http: true` on that client where you know the network.',

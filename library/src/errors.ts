@@ -27,7 +27,9 @@ export const errorCodes = [
   'provider_redirect',
   'discovery_failed',
   'issuer_mismatch',
+  'endpoint_moved',
   'insecure_http',
+  'private_address',
   // a person's consent
   'state_missing',
   'state_unknown',

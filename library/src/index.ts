@@ -33,7 +33,13 @@ export {
 export type { RejectionReport } from './grants/demand.ts'
 export type { DeviceConsent, DeviceConsentOptions } from './grants/device-consent.ts'
 export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
-export type { GrantState, GrantType, UpstreamRevocation } from './grants/grant.ts'
+export type {
+  GrantState,
+  GrantType,
+  TokenRevocation,
+  ToldTokens,
+  UpstreamRevocation,
+} from './grants/grant.ts'
 export { Keeper, type KeeperOptions } from './grants/keeper.ts'
 export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'

@@ -27,6 +27,8 @@ export interface Circuit extends Answers {
   readonly lanes?: Lanes | undefined
   /** Ages in ms at which tokens of unstated lifetime were refused; the last few. */
   readonly ages: readonly number[]
+  /** Hosts beside its own that the issuer named when it was first asked (endpoint-hosts.ts). */
+  readonly hosts?: readonly string[] | undefined
 }
 
 export type Breaker =
@@ -97,7 +99,11 @@ export function circuitAt(circuit: Circuit | undefined, now: number, timing = de
   const until = breaker.state === 'closed' ? now : breaker.until
   const furthest = now + 2 * Math.max(timing.longestPause, timing.probe, timing.recovery)
   if (Math.max(window.since, asked.since) > now + slack || until > furthest + slack)
-    return { ...newCircuit(now), ages: circuit.ages }
+    return {
+      ...newCircuit(now),
+      ages: circuit.ages,
+      ...(circuit.hosts === undefined ? {} : { hosts: circuit.hosts }),
+    }
   if (breaker.state !== 'recovering' || now < breaker.until) return circuit
   return { ...circuit, breaker: { state: 'closed' } }
 }

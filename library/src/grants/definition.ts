@@ -16,6 +16,7 @@ import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type LifetimeOptions, lifetimeFacts } from './lifetime-options.ts'
 import {
   checkedFlag,
+  checkedHosts,
   checkedLifetime,
   checkedSeconds,
   checkedSecret,
@@ -57,6 +58,12 @@ export interface ClientOptions extends LifetimeOptions {
    * `require_pushed_authorization_requests`, it is done all the same.
    */
   pushedAuthorization?: boolean | undefined
+  /**
+   * Hosts at which the issuer may have its endpoints (`oauth2.example.com`, with a port where it is not 443). Default: its own and those
+   * below it, and those that it named when it was first asked for this client; a move to another is refused (`endpoint_moved`)
+   * until it stands here. At most 16.
+   */
+  endpointHosts?: readonly string[] | undefined
   /** RFC 7009; in place of what an issuer names. */
   revocationUrl?: string | undefined
   /** RFC 7662; in place of what an issuer names. */
@@ -116,6 +123,12 @@ export interface ClientOptions extends LifetimeOptions {
   dpop?: boolean | undefined
   /** Allows plain http to a host that is not loopback. Default false. */
   insecureHttp?: boolean | undefined
+  /**
+   * The provider is in a network of one's own: allows addresses that are not on the public internet (RFC 6890), and this
+   * machine reached through a name. Default false. Link-local addresses and metadata services of clouds are refused always, and a
+   * loopback address written literally, or `localhost`, never. With a `transport` of your own it is for that to heed.
+   */
+  privateNetwork?: boolean | undefined
 }
 
 /** What every kind of grant may say. */
@@ -223,6 +236,8 @@ export function resolve(
       authentication: Object.freeze(resolveAuthentication(options)),
       certificate: resolveCertificate(options),
       insecureHttp: options.insecureHttp ?? false,
+      privateNetwork: options.privateNetwork === true ? true : undefined,
+      endpointHosts: checkedHosts(options.endpointHosts, 'endpointHosts'),
       revocationEndpoint: endpoint(options.revocationUrl, 'revocationUrl'),
       introspectionEndpoint: endpoint(options.introspectionUrl, 'introspectionUrl'),
       userinfoEndpoint: endpoint(options.userinfoUrl, 'userinfoUrl'),

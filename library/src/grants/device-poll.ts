@@ -72,6 +72,7 @@ const advice: Partial<Record<ErrorCode, string>> = {
     'Check that device_authorization_url and token_url are those of the provider; EVERTOKEN_LOG=wire shows the answer.',
   provider_redirect: 'Put the final address of the endpoint into the configuration.',
   insecure_http: adviceFor.insecure_http ?? '',
+  private_address: adviceFor.private_address ?? '',
 }
 
 /** The error for a failure that ends a consent by device code. `at`: UTC ms of the request. */
@@ -87,7 +88,8 @@ export const nobodyConsented = (grant: string): EvertokenError =>
 
 /** No answer, or one that says nothing of the code: RFC 8628 wants an exponential backoff. */
 function mayPass(answer: Exclude<TokenAnswer, { kind: 'tokens' }>): boolean {
-  if (answer.kind === 'silence') return answer.reason !== 'insecure_http'
+  if (answer.kind === 'silence')
+    return answer.reason !== 'insecure_http' && answer.reason !== 'private_address'
   if (answer.kind === 'error' && answer.means !== undefined) return passingMeanings.has(answer.means)
   return answer.status >= 500 || passing.has(answer.status)
 }

@@ -43,12 +43,36 @@ export type GrantStatus =
   | { readonly state: 'paused' }
   | { readonly state: 'quarantined'; readonly reason: string }
   /** The provider is being told, since (UTC ms); nothing is served any more. */
-  | { readonly state: 'revoking'; readonly since: number }
+  | { readonly state: 'revoking'; readonly since: number; readonly told?: ToldTokens | undefined }
   /** `upstream`: what the provider made of it. */
-  | { readonly state: 'revoked'; readonly since: number; readonly upstream: UpstreamRevocation }
+  | {
+      readonly state: 'revoked'
+      readonly since: number
+      readonly upstream: UpstreamRevocation
+      readonly told?: ToldTokens | undefined
+    }
 
-/** `unsupported`: the provider has no revocation endpoint. `failed`: it could not be told within seven days. */
+/**
+ * `unsupported`: the provider has no way to revoke it. `failed`: it was refused for good, or the provider could not be told
+ * within seven days.
+ */
 export type UpstreamRevocation = 'revoked' | 'unsupported' | 'failed'
+
+/** What became of the tokens of one kind at the provider; of several the worst. */
+export interface TokenRevocation {
+  /** `pending`: the provider is told again. */
+  readonly outcome: UpstreamRevocation | 'pending'
+  /** UTC ms of the last time that it was told, or should have been. */
+  readonly at: number
+  /** Why it is neither revoked nor unsupported: the provider's words, or the system's. */
+  readonly why?: string | undefined
+}
+
+/** By kind; absent where there was none. */
+export interface ToldTokens {
+  readonly refreshToken?: TokenRevocation | undefined
+  readonly accessToken?: TokenRevocation | undefined
+}
 
 export type GrantState = GrantStatus['state']
 

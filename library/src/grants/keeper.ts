@@ -92,7 +92,7 @@ export class Keeper implements AsyncDisposable {
     this.clock = options.clock ?? systemClock
     this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
     const { clock, timing } = this
-    const servers = new ServerDirectory(transport, clock, timing)
+    const servers = new ServerDirectory(store, transport, clock, timing)
     const random = options.random ?? Math.random
     this.#context = {
       store,

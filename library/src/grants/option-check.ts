@@ -51,6 +51,29 @@ export const checkedFlag = (value: boolean | undefined, what: string): boolean |
   return value
 }
 
+const mostHosts = 16
+
+/** Names of hosts, in lower case, each with its port where it is not the usual one. */
+export const checkedHosts = (
+  value: readonly string[] | undefined,
+  what: string,
+): readonly string[] | undefined => {
+  if (value === undefined) return undefined
+  if (value.length > mostHosts)
+    throw invalid(`${what} holds ${value.length}, and at most ${mostHosts} may be`)
+  return Object.freeze(
+    value.map((host) => {
+      const url = URL.parse(`https://${host}/`)
+      if (url === null || url.host !== host.toLowerCase() || url.pathname !== '/' || url.username !== '')
+        throw invalid(
+          `${what}: ${JSON.stringify(host.slice(0, 100))} is no host`,
+          'Write it without https:// and path: oauth2.example.com',
+        )
+      return url.host
+    }),
+  )
+}
+
 export const checkedSeconds = (value: number | undefined, what: string): number | undefined => {
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)

@@ -6,6 +6,7 @@ import {
   ProviderError,
   ReauthorizationRequiredError,
 } from '../errors.ts'
+import { allowsPrivate } from '../oauth/address.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { ErrorMeaning } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
@@ -76,8 +77,8 @@ export function judge(answer: TokenAnswer, replayClass: ReplayClass): Outcome {
     }
     case 'silence': {
       const code: ErrorCode =
-        answer.reason === 'insecure_http'
-          ? 'insecure_http'
+        answer.reason === 'insecure_http' || answer.reason === 'private_address'
+          ? answer.reason
           : answer.reason === 'deadline'
             ? 'provider_timeout'
             : 'provider_unreachable'
@@ -117,6 +118,9 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
     'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.',
   provider_redirect: 'Put the final address of the token endpoint into the configuration.',
   insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
+  private_address: allowsPrivate,
+  endpoint_moved:
+    'Nothing is sent there. Ask the provider whether it has moved; if so, name the host in endpoint_hosts of this client.',
 }
 
 /**

@@ -5,7 +5,14 @@ import { isWindowed } from './lifetime-facts.ts'
 import { invalid } from './option-check.ts'
 import { checkAnswer, checkErrors } from './profile-answer-check.ts'
 import { checkAssertion, checkClientAssertion } from './profile-assertion-check.ts'
-import { checkBasic, checkConsent, checkRequests, standardParameters } from './profile-request-check.ts'
+import {
+  checkBasic,
+  checkBehindHost,
+  checkConsent,
+  checkRequests,
+  isAddressName,
+  standardParameters,
+} from './profile-request-check.ts'
 import { patternOf } from './profile-variables.ts'
 
 /** Profiles that were checked; of one profile there are as many definitions as logins. */
@@ -63,6 +70,10 @@ function addressesIn(profile: ProviderProfile): readonly (readonly [path: string
 function checkAddress({ variables = {} }: ProviderProfile, path: string, template: string): void {
   if (hasStrayBraces(template)) throw invalid(`${path}: has braces that hold no name of a variable`)
   for (const name of namesIn(template)) {
+    if (path === 'requests.revoke.url' && isAddressName(name)) {
+      checkBehindHost(path, name, template)
+      continue
+    }
     if (!Object.hasOwn(variables, name))
       throw invalid(`${path}: names {${name}}, and variables has no such key`, `Add variables.${name}.`)
     if (variables[name]?.secret === true)

@@ -3,6 +3,7 @@ import type { ProviderDialect } from '../providers/dialect.ts'
 import type { ProviderProfile, RequestDialect } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { invalid } from './option-check.ts'
+import { addressNames } from './profile-request-check.ts'
 import { filledAddress, type VariableValues } from './profile-variables.ts'
 
 /**
@@ -34,9 +35,22 @@ function requestsOf(
     Object.entries(requests).map(([operation, rules]: [string, RequestDialect]) => {
       checkHeaders(profile, rules.headers ?? {}, variables)
       if (rules.url === undefined) return [operation, rules]
-      return [operation, { ...rules, url: filledAddress(profile, rules.url, variables) }]
+      return [operation, { ...rules, url: addressOf(profile, operation, rules.url, variables) }]
     }),
   )
+}
+
+/** With what only a request knows left standing: behind the host, which `checkProfile` has seen to. */
+function addressOf(
+  profile: ProviderProfile,
+  operation: string,
+  template: string,
+  variables: VariableValues,
+): string {
+  if (operation !== 'revoke') return filledAddress(profile, template, variables)
+  const places = Object.fromEntries(addressNames.map((name) => [name, `evertoken-${name}-place`]))
+  const filled = filledAddress(profile, template, { ...variables, ...places })
+  return addressNames.reduce((url, name) => url.replaceAll(places[name] as string, `{${name}}`), filled)
 }
 
 /** RFC 9110 section 5.5, without what not every server takes. */

@@ -21,6 +21,17 @@ const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 /** What makes one request of a stream of bytes. */
 const framing = /^(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|keep-alive)$/i
 
+/** What only a request knows and an address of `revoke` may hold. */
+export const addressNames = ['token', 'client_id'] as const
+
+export const isAddressName = (name: string): boolean => addressNames.some((one) => one === name)
+
+/** Throws `invalid_configuration` where what a request brings would choose the host of an address. */
+export function checkBehindHost(path: string, name: string, template: string): void {
+  const host = /^(?:[^:/?#]*:\/\/)?[^/?#]*/.exec(template)?.[0] ?? ''
+  if (host.includes(`{${name}}`)) throw invalid(`${path}: {${name}} may stand behind the host alone`)
+}
+
 /** Whether the HTTP Basic of a profile can be written. Throws `invalid_configuration`. */
 export function checkBasic({ basic, variables = {}, client_authentication: method }: ProviderProfile): void {
   if (basic === undefined) return
@@ -45,6 +56,7 @@ export function checkRequests(profile: ProviderProfile): void {
     if (operation === 'authorize')
       for (const key of ['method', 'body', 'headers'] as const)
         if (own[key] !== undefined) throw invalid(`${path}.${key}: has no effect on a page in a browser`)
+    checkRevoking(operation, path, own)
     checkHeaders(profile, `${path}.headers`, own.headers ?? {}, carried(operation))
     // Over what stands under `all`, which has been checked by itself.
     const rules = operation === 'all' ? own : rulesOf({ ...profile, variables: {} }, operation)
@@ -69,6 +81,7 @@ export function checkRequests(profile: ProviderProfile): void {
 const carriedBy: Partial<Record<Operation | 'all', readonly string[]>> = {
   request: ['assertion'],
   second_exchange: ['access_token'],
+  revoke: ['token', 'client_id', 'client_secret'],
 }
 const carried = (operation: Operation | 'all'): readonly string[] => carriedBy[operation] ?? []
 
@@ -79,6 +92,31 @@ function checkSecondExchange(path: string, { headers = {}, parameters = {} }: Re
       `${path}: never says {access_token}, which it is to exchange`,
       'Put it into a parameter or a header.',
     )
+}
+
+const ofRevocation = ['client_authentication', 'tokens', 'ends_login', 'revoked'] as const
+
+/** Only the end of a login is said in so many ways. */
+function checkRevoking(operation: string, path: string, own: RequestDialect): void {
+  if (operation !== 'revoke') {
+    const key = ofRevocation.find((one) => own[one] !== undefined)
+    if (key !== undefined) throw invalid(`${path}.${key}: has an effect under revoke alone`)
+    if (own.method === 'DELETE') throw invalid(`${path}.method: DELETE has an effect under revoke alone`)
+    return
+  }
+  if (own.tokens?.length === 0) throw invalid(`${path}.tokens: names no kind of token`)
+  if (own.ends_login === true && own.tokens?.includes('access_token') === false)
+    throw invalid(`${path}.ends_login: says something of access tokens, and tokens leaves them out`)
+  for (const [at, { status, code, pointer, equals }] of (own.revoked ?? []).entries()) {
+    const place = `${path}.revoked.${at}`
+    if (status === undefined && code === undefined && pointer === undefined)
+      throw invalid(`${place}: has no condition`, 'Give status, code or pointer.')
+    if (equals !== undefined && pointer === undefined)
+      throw invalid(`${place}.equals: has no effect without pointer`)
+    if (status !== undefined && (!Number.isInteger(status) || status < 100 || status > 599))
+      throw invalid(`${place}.status: is no HTTP status`)
+  }
+  if (own.revoked?.length === 0) throw invalid(`${path}.revoked: says of no answer that it is a success`)
 }
 
 /** Whether the consent of a profile can be asked for. Throws `invalid_configuration`. */

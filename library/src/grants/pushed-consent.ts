@@ -86,4 +86,5 @@ const advice: Partial<Record<ErrorCode, string>> = {
     'Check that pushed_authorization_request_url is that of the provider; EVERTOKEN_LOG=wire shows the answer.',
   provider_redirect: 'Put the final address of the endpoint into the configuration.',
   insecure_http: adviceFor.insecure_http ?? '',
+  private_address: adviceFor.private_address ?? '',
 }

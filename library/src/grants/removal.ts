@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { EvertokenError, ProviderError } from '../errors.ts'
 import { type GrantRecord, mints, type UpstreamRevocation } from './grant.ts'
 import { unknownGrant } from './reading.ts'
-import { revocable, revoke } from './revocation.ts'
+import { isRevocable, revoke } from './revocation.ts'
 import type { Change, GrantStore, Moment } from './store.ts'
 import type { Timing } from './timing.ts'
 
@@ -58,7 +58,7 @@ function begin(record: GrantRecord, utc: number, lease: number, moment: Moment):
     return { result: { kind: 'removed', upstream }, record: null }
   }
   const answers = answersWithin(record, lease, moment)
-  if (answers === 0 && record.tokens.length === 0 && revocable(record).length === 0)
+  if (answers === 0 && !isRevocable(record))
     return { result: { kind: 'removed', upstream: undefined }, record: null }
   const next = revoke(record, utc, moment)
   const since = next.status.state === 'revoking' ? next.status.since : utc

@@ -1,11 +1,9 @@
-import type { RevocationAnswer } from '../oauth/revocation.ts'
-import { Secret } from '../secret.ts'
 import type { Claimed } from './claim.ts'
-import { openedDefinition } from './definition.ts'
-import { findToken, type GrantRecord, ownToken, type Sealed, type UpstreamRevocation } from './grant.ts'
+import type { GrantRecord, TokenRevocation, ToldTokens, UpstreamRevocation } from './grant.ts'
 import type { RefreshContext } from './refresh.ts'
 import { backoff } from './schedule.ts'
 import type { Change, Moment } from './store.ts'
+import { refreshTokensOf, type Telling, tellTokens } from './told-tokens.ts'
 
 /**
  * A login ends: from this commit on nothing of it is served, and no answer under way brings it back (RFC 7009). The
@@ -24,25 +22,9 @@ export function revoke(record: GrantRecord, utc: number, { time }: Moment): Gran
   }
 }
 
-interface Revocable {
-  readonly sealed: Sealed
-  readonly field: 'refresh_token' | 'access_token'
-}
-
-/** Every refresh token that may be alive; where the grant has none, its access tokens. */
-export const revocable = (record: GrantRecord): readonly Revocable[] => {
-  const held = [
-    record.refreshToken,
-    ...record.candidates.map(({ refreshToken }) => refreshToken),
-    record.previousRefreshToken,
-  ]
-  const refreshTokens = held.flatMap((token) =>
-    token === undefined ? [] : [{ sealed: token.sealed, field: 'refresh_token' as const }],
-  )
-  if (refreshTokens.length > 0) return refreshTokens
-  const own = findToken(record, ownToken)
-  return own === undefined ? [] : [{ sealed: own.sealed, field: 'access_token' as const }]
-}
+/** Whether there is anything of a login that the provider could be told of. */
+export const isRevocable = (record: GrantRecord): boolean =>
+  refreshTokensOf(record).length > 0 || record.tokens.length > 0
 
 /** Tells the provider, and notes what came of it. */
 export async function revokeUpstream(
@@ -51,30 +33,9 @@ export async function revokeUpstream(
   { record, attempt }: Claimed,
 ): Promise<GrantRecord | undefined> {
   const { store, clock, timing, random } = context
-  let told: UpstreamRevocation | 'later' = 'revoked'
-  let answer: RevocationAnswer | undefined
-  const tokens = revocable(record)
-  try {
-    const definition = openedDefinition(store.seal, record)
-    const server = await context.serverOf(definition)
-    const { revokeToken } = await import('../oauth/revocation.ts')
-    const wire = { transport: context.transport, now: clock.now, deadline: timing.deadline }
-    for (const { sealed, field } of tokens) {
-      const place = field === 'access_token' ? { grant: id, field, ...ownToken } : { grant: id, field }
-      const text = store.seal.open(sealed, place)
-      const value = field === 'access_token' ? (JSON.parse(text) as { value: string }).value : text
-      answer = await revokeToken(server, definition.client, { token: new Secret(value), hint: field }, wire)
-      if (answer.kind === 'revoked') continue
-      told = answer.kind === 'unsupported' ? 'unsupported' : 'later'
-      break
-    }
-  } catch (error) {
-    // No endpoint found, or a row that does not open: it may be mended until the seven days are over.
-    told = 'later'
-    answer = { kind: 'failed', status: 0, error: error instanceof Error ? error.message : String(error) }
-  }
+  const telling = await tellTokens(context, record)
   return store.update(id, (row, moment) =>
-    afterTelling(row, record, attempt.fence, told, answer, { utc: clock.now(), timing, random }, moment),
+    afterTelling(row, record, attempt.fence, telling, { utc: clock.now(), timing, random }, moment),
   )
 }
 
@@ -82,8 +43,7 @@ function afterTelling(
   row: GrantRecord | undefined,
   seen: GrantRecord,
   fence: number,
-  told: UpstreamRevocation | 'later',
-  answer: RevocationAnswer | undefined,
+  { told, retryAfter }: Telling,
   by: Pick<RefreshContext, 'timing' | 'random'> & { readonly utc: number },
   { time }: Moment,
 ): Change<GrantRecord | undefined> {
@@ -92,13 +52,15 @@ function afterTelling(
   const free: GrantRecord = { ...row, lease: undefined }
   // An answer came in meanwhile: its refresh token is to be revoked as well.
   const more = row.candidates.some((candidate) => !seen.candidates.some(({ id }) => id === candidate.id))
-  const givenUp = told === 'later' && by.utc - since > by.timing.revocation
-  if (more || (told === 'later' && !givenUp)) {
+  const pending = [told.refreshToken, told.accessToken].find((one) => one?.outcome === 'pending')
+  const givenUp = pending !== undefined && by.utc - since > by.timing.revocation
+  if (more || (pending !== undefined && !givenUp)) {
     const failures = free.schedule.failures + (more ? 0 : 1)
-    const wait = more ? 0 : backoff(failures, 'fresh', by.random, retryAfterOf(answer))
-    const message = `the provider could not be told of the revocation yet (${wordsOf(answer)})`
+    const wait = more ? 0 : backoff(failures, 'fresh', by.random, retryAfter)
+    const message = `the provider could not be told of the revocation yet (${pending?.why ?? 'no answer'})`
     const next: GrantRecord = {
       ...free,
+      status: { state: 'revoking', since, told },
       schedule: {
         ...free.schedule,
         failures,
@@ -108,16 +70,24 @@ function afterTelling(
     }
     return { result: next, record: next }
   }
-  const next = over(free, told === 'later' ? 'failed' : told)
+  const next = over(free, told)
   return { result: next, record: next }
 }
 
+/** Nobody is told again. */
+const settled = (token: TokenRevocation | undefined): TokenRevocation | undefined =>
+  token?.outcome === 'pending' ? { ...token, outcome: 'failed' } : token
+
 /** Nothing of the login is left. */
-function over(record: GrantRecord, upstream: UpstreamRevocation): GrantRecord {
+function over(record: GrantRecord, told: ToldTokens): GrantRecord {
   const since = record.status.state === 'revoking' ? record.status.since : record.updatedAt
+  const refreshToken = settled(told.refreshToken)
+  const accessToken = settled(told.accessToken)
+  // The refresh token is the login; an access token that outlives it ends by itself.
+  const upstream = ((refreshToken ?? accessToken)?.outcome ?? 'revoked') as UpstreamRevocation
   return {
     ...record,
-    status: { state: 'revoked', since, upstream },
+    status: { state: 'revoked', since, upstream, told: { refreshToken, accessToken } },
     refreshToken: undefined,
     previousRefreshToken: undefined,
     candidates: [],
@@ -130,19 +100,5 @@ function over(record: GrantRecord, upstream: UpstreamRevocation): GrantRecord {
       failures: 0,
       lastError: undefined,
     },
-  }
-}
-
-const retryAfterOf = (answer: RevocationAnswer | undefined): number | undefined =>
-  answer?.kind === 'failed' ? answer.retryAfter : undefined
-
-function wordsOf(answer: RevocationAnswer | undefined): string {
-  switch (answer?.kind) {
-    case 'failed':
-      return answer.error ?? `status ${answer.status}`
-    case 'silence':
-      return answer.detail
-    default:
-      return 'no answer'
   }
 }

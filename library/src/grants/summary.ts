@@ -5,6 +5,7 @@ import {
   type GrantType,
   type LastError,
   ownToken,
+  type ToldTokens,
   type UpstreamRevocation,
 } from './grant.ts'
 import type { ApiPresentation, ReplayClass } from './lifetime-facts.ts'
@@ -59,6 +60,8 @@ export interface GrantSummary {
   readonly loginLimit?: SharedLoginLimit | undefined
   /** Of a revoked grant: what the provider made of it. */
   readonly upstream?: UpstreamRevocation | undefined
+  /** Of a grant that is revoked or being so: what became of its tokens at the provider, by kind. `nextAttemptAt` says when it is told again. */
+  readonly told?: ToldTokens | undefined
   /** What a person was to know, oldest first. */
   readonly notices: readonly Notice[]
 }
@@ -95,6 +98,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     refreshTokenExpiresAt: refreshTokenExpiry(record),
     loginLimit: sharedLoginLimit(record),
     upstream: status.state === 'revoked' ? status.upstream : undefined,
+    told: 'told' in status ? status.told : undefined,
     notices: record.notices,
     otherTokens: record.tokens.length - (own === undefined ? 0 : 1),
   }

@@ -19,3 +19,7 @@ export function mayCarrySecrets(url: URL, insecureHttp: boolean): boolean {
   if (url.protocol === 'https:') return true
   return url.protocol === 'http:' && (insecureHttp || isLoopback(url.hostname))
 }
+
+/** What to do about an address that is refused, for every error that says so. */
+export const allowsPrivate =
+  'Where the provider runs in a network of your own, say private_network: true for this client (--private-network on the command line, privateNetwork in the library). Link-local and metadata addresses stay refused.'

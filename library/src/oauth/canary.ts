@@ -1,6 +1,6 @@
 import type { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
-import type { ClientRegistration } from './client.ts'
+import type { ClientRegistration, Reach } from './client.ts'
 import { shownCertificate } from './client-certificate.ts'
 import { dpopProof } from './dpop-proof.ts'
 import type { ProofKey } from './proof-key.ts'
@@ -30,7 +30,7 @@ export interface ShownToken {
 export async function askCanary(
   url: string,
   token: ShownToken,
-  client: Pick<ClientRegistration, 'insecureHttp' | 'certificate' | 'provider' | 'clientId'>,
+  client: Reach & Pick<ClientRegistration, 'certificate' | 'provider' | 'clientId'>,
   wire: Wire,
 ): Promise<CanaryAnswer> {
   const { insecureHttp } = client
@@ -57,6 +57,7 @@ export async function askCanary(
         headers,
         deadline: wire.deadline,
         insecureHttp,
+        privateNetwork: client.privateNetwork,
       })
     } catch (error) {
       return { status: error instanceof WireError ? error.status : undefined }

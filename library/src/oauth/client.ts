@@ -95,13 +95,21 @@ export type ProviderAddress =
   | { readonly kind: 'issuer'; readonly issuer: string }
   | { readonly kind: 'endpoints'; readonly metadata: ServerMetadata }
 
+/** Where requests of a client may go. */
+export interface Reach {
+  /** Allows plain http to hosts that are not a literal loopback address. */
+  readonly insecureHttp: boolean
+  /** Allows addresses of private networks (RFC 6890), and loopback reached through a name. Default false. */
+  readonly privateNetwork?: boolean | undefined
+}
+
 /** Our registration at a provider. */
-export interface ClientRegistration {
+export interface ClientRegistration extends Reach {
   readonly provider: ProviderAddress
   readonly clientId: string
   readonly authentication: ClientAuthentication
-  /** Allows plain http to hosts that are not a literal loopback address. Default false. */
-  readonly insecureHttp: boolean
+  /** Hosts at which an issuer may have its endpoints, though it did not name them when it was first asked. */
+  readonly endpointHosts?: readonly string[] | undefined
   /** RFC 7009; in place of what the provider names. */
   readonly revocationEndpoint?: string | undefined
   /** RFC 7662; in place of what the provider names. */

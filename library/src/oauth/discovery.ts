@@ -1,6 +1,6 @@
 import { EvertokenError } from '../errors.ts'
-import { isLoopback, mayCarrySecrets, webAddress } from './address.ts'
-import type { MtlsEndpointAliases, ServerMetadata } from './client.ts'
+import { allowsPrivate, isLoopback, mayCarrySecrets, webAddress } from './address.ts'
+import type { MtlsEndpointAliases, Reach, ServerMetadata } from './client.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
 import { type Wire, WireError, type WireResponse } from './transport.ts'
@@ -12,19 +12,15 @@ const namesEndpoints = 'Name the endpoints themselves instead of the issuer.'
  * of the two requests has half of `wire.deadline`.
  *
  * @throws EvertokenError `discovery_failed`, `issuer_mismatch` (RFC 8414 section 3.3: the document must name exactly
- *   the issuer that was asked), `insecure_http`, each with advice.
+ *   the issuer that was asked), `insecure_http`, `private_address`, each with advice.
  */
-export async function discover(
-  issuer: string,
-  options: { readonly insecureHttp: boolean },
-  wire: Wire,
-): Promise<ServerMetadata> {
-  const url = issuerUrl(issuer, options.insecureHttp)
+export async function discover(issuer: string, reach: Reach, wire: Wire): Promise<ServerMetadata> {
+  const url = issuerUrl(issuer, reach.insecureHttp)
   let last = ''
   for (const algorithm of ['oidc', 'oauth2'] as const) {
-    const response = await request(url, algorithm, options.insecureHttp, wire)
+    const response = await request(url, algorithm, reach, wire)
     const document = response.status === 200 ? parseJson(response.body)?.value : undefined
-    if (isJsonObject(document)) return readMetadata(issuer, url, document, options.insecureHttp)
+    if (isJsonObject(document)) return readMetadata(issuer, url, document, reach.insecureHttp)
     last = response.status === 200 ? 'something that is no JSON object' : `status ${response.status}`
   }
   throw new EvertokenError('discovery_failed', `${issuer} publishes no metadata (${last})`, {
@@ -47,7 +43,7 @@ function issuerUrl(issuer: string, insecureHttp: boolean): URL {
 async function request(
   url: URL,
   algorithm: 'oidc' | 'oauth2',
-  insecureHttp: boolean,
+  reach: Reach,
   wire: Wire,
 ): Promise<WireResponse> {
   // Loaded by who discovers: whoever imports evertoken need not.
@@ -60,11 +56,24 @@ async function request(
       [oauth.allowInsecureRequests]: url.protocol === 'http:',
       [oauth.customFetch]: async (address, { headers }) => {
         const deadline = wire.deadline / 2
-        response = await wire.transport({ method: 'GET', url: address, headers, deadline, insecureHttp })
+        const { insecureHttp, privateNetwork } = reach
+        response = await wire.transport({
+          method: 'GET',
+          url: address,
+          headers,
+          deadline,
+          insecureHttp,
+          privateNetwork,
+        })
         return new Response(null)
       },
     })
   } catch (error) {
+    if (error instanceof WireError && error.reason === 'private_address')
+      throw new EvertokenError('private_address', `no metadata from ${url.host}: ${error.message}`, {
+        advice: allowsPrivate,
+        cause: error,
+      })
     const why = error instanceof WireError ? error.message : 'the transport failed in an unknown way'
     throw new EvertokenError('discovery_failed', `no metadata from ${url.host}: ${why}`, {
       advice: `Check the address and the network. ${namesEndpoints}`,

@@ -8,7 +8,7 @@ import { shownCertificate } from './client-certificate.ts'
 import { beginAnew, beginWith, bySecret, refusesClient } from './client-secrets.ts'
 import { dpopProof } from './dpop-proof.ts'
 import { withNonce } from './nonce-exchange.ts'
-import { type FormOperation, type WrittenRequest, writeRequest } from './request-dialect.ts'
+import { type FormOperation, provingItself, type WrittenRequest, writeRequest } from './request-dialect.ts'
 import type { SilenceReason, UnusableReason } from './token-answer.ts'
 import { type Late, type Wire, WireError, type WireResponse } from './transport.ts'
 
@@ -148,7 +148,7 @@ async function exchangeOnce(
   nonce: string | undefined,
   late: Late<FormAnswer> | undefined,
 ): Promise<FormAnswer> {
-  const authenticate = await clientAuthentication(server, client, wire)
+  const authenticate = await clientAuthentication(server, provingItself(client, operation), wire)
   const certificate = await shownCertificate(client, url, wire)
 
   const sent: string[] = []
@@ -175,6 +175,8 @@ async function exchangeOnce(
       ...certificate,
       deadline: wire.deadline,
       insecureHttp: client.insecureHttp,
+      privateNetwork: client.privateNetwork,
+      secrets: sent,
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
     })
     // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused
@@ -234,13 +236,18 @@ function secretsOf(
   }
   if (client.dialect !== undefined) found.push(...secretsIn(client.dialect))
   const spellings = found.flatMap((text) =>
-    encodesItself.test(text) ? [text] : [text, new URLSearchParams([['', text]]).toString().slice(1)],
+    encodesItself.test(text)
+      ? [text]
+      : [text, new URLSearchParams([['', text]]).toString().slice(1), inPath(text)],
   )
   if (client.dialect !== undefined) spellings.push(...found.map((text) => JSON.stringify(text).slice(1, -1)))
   const basic = headers.authorization?.split(' ')[1]
   const whole = [basic, headers.dpop].filter((text) => text !== undefined)
   return [...new Set([...spellings, ...whole])].filter((text) => text !== '')
 }
+
+/** A lone surrogate has no encoding, and then it was not sent so. */
+const inPath = (text: string): string => (text.isWellFormed() ? encodeURIComponent(text) : text)
 
 const secretsIn = ({ variables }: ProviderDialect): readonly string[] =>
   Object.values(variables).flatMap((value) => (value instanceof Secret ? [value.reveal()] : []))

@@ -14,10 +14,10 @@ export interface NodeTransportOptions {
   /** Connections to one host at a time; further requests wait within their deadline. Default 64. */
   readonly connections?: number | undefined
   /**
-   * Refuses addresses that are not on the public internet, and loopback reached through a name. Default false, because
-   * providers in one's own network are common. Link-local addresses, where clouds hand out their keys, are refused always.
+   * Allows addresses of private networks, and loopback reached through a name, to every request. Default false: only to requests
+   * that say so themselves ({@link WireRequest}). Link-local addresses and those where clouds hand out their keys are refused always.
    */
-  readonly publicOnly?: boolean | undefined
+  readonly privateNetwork?: boolean | undefined
   /** Resolves names. Default: the system's resolver. */
   readonly lookup?: LookupFunction | undefined
   /** Certificate authorities (PEM) to trust instead of the machine's. */
@@ -37,24 +37,33 @@ const defaultIdle = 2000
  * answer and 16 KiB of headers, no redirects, plain http only where it may be.
  */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport & { close(): void } {
-  let opened: Opened | undefined
+  // Apart, so that who may not reach a private network is not given a connection that somebody else has into it.
+  const opened = new Map<boolean, Opened>()
+  const openedFor = (privateNetwork: boolean): Opened => {
+    const there = opened.get(privateNetwork) ?? openAgents(options, privateNetwork)
+    opened.set(privateNetwork, there)
+    return there
+  }
   const transport: Transport = async (request) => {
-    opened ??= openAgents(options)
-    const { check, http, https } = opened
+    const { check, http, https, certified } = openedFor(
+      options.privateNetwork ?? request.privateNetwork ?? false,
+    )
     const url = checkedUrl(request, check)
     const { certificate } = request
     if (certificate !== undefined && url.protocol !== 'https:')
       throw new WireError('local', `plain http to ${url.host} shows no certificate`, { sent: false })
     const agent =
-      certificate === undefined ? (url.protocol === 'https:' ? https : http) : opened.certified(certificate)
+      certificate === undefined ? (url.protocol === 'https:' ? https : http) : certified(certificate)
     return responseOf(await exchange(url, request, agent))
   }
   return Object.assign(transport, {
     showsCertificates: true,
     close: () => {
-      opened?.http.destroy()
-      opened?.https.destroy()
-      opened?.certified.close()
+      for (const { http, https, certified } of opened.values()) {
+        http.destroy()
+        https.destroy()
+        certified.close()
+      }
     },
   })
 }
@@ -75,8 +84,8 @@ interface Opened {
  * node:http takes longer to load than all of this library, and a process that only reads a token never needs it: so
  * it is loaded by the first request, and not as a file would be, which fails when there is no descriptor left.
  */
-function openAgents(options: NodeTransportOptions): Opened {
-  const check = new AddressCheck(options.publicOnly ?? false, options.lookup)
+function openAgents(options: NodeTransportOptions, privateNetwork: boolean): Opened {
+  const check = new AddressCheck(privateNetwork, options.lookup)
   const shared = {
     lookup: check.lookup,
     keepAlive: true,
@@ -103,8 +112,9 @@ function checkedUrl(request: WireRequest, check: AddressCheck): URL {
   if (url === undefined) throw new WireError('local', 'no http address', { sent: false })
   if (!mayCarrySecrets(url, request.insecureHttp))
     throw new WireError('insecure_http', `plain http to ${url.host} refused`, { sent: false })
-  if (check.refusesHost(url.hostname))
-    throw new WireError('local', `${addressRefused} ${url.host}`, { sent: false })
+  const refusal = check.refusalOfHost(url.hostname)
+  if (refusal !== undefined)
+    throw new WireError('private_address', `${url.host} is ${refusal}`, { sent: false })
   return url
 }
 
@@ -254,16 +264,7 @@ function collect(head: IncomingMessage, chunks: Buffer[], done: (body: Buffer) =
 type Fail = (reason: WireError['reason'], detail: string) => void
 
 const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'])
-const ours = new Set([
-  addressRefused,
-  'EMFILE',
-  'ENFILE',
-  'ENOBUFS',
-  'ENOMEM',
-  'EADDRNOTAVAIL',
-  'EACCES',
-  'EPERM',
-])
+const ours = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EACCES', 'EPERM'])
 
 const certificateAlert =
   /^ERR_SSL_\w+_ALERT_(?:\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)$/
@@ -275,6 +276,8 @@ function judge(
   progress: Progress,
 ): { readonly reason: WireError['reason']; readonly detail: string } {
   const code = codeOf(error)
+  // Made by ourselves, of a name and an address.
+  if (code === addressRefused) return { reason: 'private_address', detail: error.message }
   const { syscall, address, port } = error as Partial<Record<'syscall' | 'address' | 'port', string>>
   const where = address === undefined ? url.host : `${address}:${port}`
   const detail = [syscall, code, where].filter((part) => part !== undefined).join(' ')

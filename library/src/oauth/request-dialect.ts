@@ -40,6 +40,31 @@ export const endpointOf = <Endpoint extends string | undefined>(
   endpoint: Endpoint,
 ): string | Endpoint => (dialect === undefined ? endpoint : (rulesOf(dialect, operation).url ?? endpoint))
 
+/** The address with what of the request stands in it, percent-encoded; undefined where that would change its path. */
+export function filledEndpoint(
+  endpoint: string,
+  values: Readonly<Record<'token' | 'client_id', string>>,
+): string | undefined {
+  let moved = false
+  const filled = endpoint.replaceAll(/\{(token|client_id)\}/g, (_, name: keyof typeof values) => {
+    moved ||= /^\.*$/.test(values[name])
+    return encodeURIComponent(values[name])
+  })
+  return moved ? undefined : filled
+}
+
+/** The client as it proves itself for an operation. */
+export function provingItself(client: ClientRegistration, operation: FormOperation): ClientRegistration {
+  const { dialect, authentication } = client
+  if (dialect === undefined || operation !== 'revoke') return client
+  const { client_authentication: method } = rulesOf(dialect, operation)
+  if (method === undefined || method === authentication.method) return client
+  if (method === 'none') return { ...client, authentication: { method } }
+  if (!('secret' in authentication)) return client
+  const { secret, secondSecret } = authentication
+  return { ...client, authentication: { method, secret, secondSecret } }
+}
+
 /** Whether the dialect wants to hear at a refresh what the RFC lets a client leave out. */
 export const isSent = (
   { dialect }: Pick<ClientRegistration, 'dialect'>,
@@ -71,11 +96,15 @@ export function writeRequest(
   const known = ownValues(dialect, client)
   const own = (name: string): string | undefined =>
     Object.hasOwn(values, name) ? values[name]?.reveal() : known(name)
-  const headers = withHeaders(form.headers, rules, own)
-  if (dialect.basic !== undefined && client.authentication.method === 'client_secret_basic') {
+  const composed: Record<string, string> = { ...form.headers }
+  const isBasic = (rules.client_authentication ?? client.authentication.method) === 'client_secret_basic'
+  if (dialect.basic !== undefined && isBasic) {
     const { user, password } = dialect.basic
-    headers.authorization = `Basic ${base64(`${fillTemplate(user, own) ?? ''}:${fillTemplate(password, own) ?? ''}`)}`
+    composed.authorization = `Basic ${base64(`${fillTemplate(user, own) ?? ''}:${fillTemplate(password, own) ?? ''}`)}`
   }
+  const headers = withHeaders(composed, rules, (name) =>
+    name === 'token' && operation === 'revoke' ? (form.body.get(name) ?? undefined) : own(name),
+  )
   if (operation === 'push') return placed(form.url, headers, form.body, {})
   const standard = new URLSearchParams(form.body)
   const separator = dialect.consent?.scope_separator
@@ -162,6 +191,11 @@ function placed(
 ): WrittenRequest {
   const { method = 'POST' } = rules
   const body = bodyOf(rules)
+  if (parameters.size === 0) {
+    // A token in the path or in a header may be all of it, and some refuse a body that says nothing.
+    const { 'content-type': _, ...bare } = headers
+    return { method, url: address, headers: bare }
+  }
   if (body === 'query') return { method, url: withQuery(address, parameters), headers }
   return { method, url: address, headers, body: body === 'json' ? json(parameters) : parameters.toString() }
 }

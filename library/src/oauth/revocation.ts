@@ -1,9 +1,12 @@
 import * as oauth from 'oauth4webapi'
+import type { RevokedRule } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { readProviderError } from './error-response.ts'
+import { holds } from './error-rules.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
-import { endpointOf } from './request-dialect.ts'
+import { parseJson } from './json-object.ts'
+import { endpointOf, filledEndpoint, rulesOf } from './request-dialect.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Wire } from './transport.ts'
 
@@ -44,7 +47,14 @@ export async function revokeToken(
   { token, hint }: PresentedToken,
   wire: Wire,
 ): Promise<RevocationAnswer> {
-  const endpoint = endpointOf(client, 'revoke', server.revocationEndpoint)
+  const rules = client.dialect === undefined ? {} : rulesOf(client.dialect, 'revoke')
+  if (rules.tokens !== undefined && !rules.tokens.includes(hint)) return { kind: 'unsupported' }
+  const address = endpointOf(client, 'revoke', server.revocationEndpoint)
+  if (address === undefined) return { kind: 'unsupported' }
+  const endpoint =
+    rules.url === undefined
+      ? address
+      : filledEndpoint(address, { token: token.reveal(), client_id: client.clientId })
   if (endpoint === undefined) return { kind: 'unsupported' }
   const answer = await exchangeForm({ endpoint, operation: 'revoke' }, server, client, wire, (request) =>
     oauth.revocationRequest(
@@ -63,7 +73,18 @@ export async function revokeToken(
   // RFC 7009 section 2.2 knows no error for a dead token; Google sends this one all the same.
   if (said?.error === 'invalid_token') return { kind: 'revoked', status }
   if (said?.error === 'unsupported_token_type') return { kind: 'unsupported' }
-  if (status >= 200 && status < 300 && said === undefined) return { kind: 'revoked', status }
+  const isRevoked =
+    rules.revoked === undefined
+      ? status >= 200 && status < 300 && said === undefined
+      : rules.revoked.some((rule) => matches(rule, status, said?.error, parseJson(response.body)?.value))
+  if (isRevoked) return { kind: 'revoked', status }
   const asked = retryAfter(response.headers, wire.now())
   return { kind: 'failed', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
+}
+
+function matches(rule: RevokedRule, status: number, error: string | undefined, document: unknown): boolean {
+  const { pointer } = rule
+  if (rule.status !== undefined && rule.status !== status) return false
+  if (rule.code !== undefined && rule.code !== error) return false
+  return pointer === undefined || holds(document, { ...rule, pointer })
 }

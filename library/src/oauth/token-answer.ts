@@ -48,6 +48,7 @@ export type SilenceReason =
   | 'reset'
   | 'deadline'
   | 'insecure_http'
+  | 'private_address'
   | 'local'
 
 /** Something arrived that is neither tokens nor a refusal. */

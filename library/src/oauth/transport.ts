@@ -4,7 +4,7 @@ import type { SilenceReason, TokenAnswer, UnusableReason } from './token-answer.
 
 /** One HTTP request on the wire. */
 export interface WireRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly url: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
@@ -14,6 +14,10 @@ export interface WireRequest {
   readonly insecureHttp: boolean
   /** What the client shows in the TLS handshake (RFC 8705); only to a transport that `showsCertificates`. */
   readonly certificate?: WireCertificate | undefined
+  /** Allows addresses of private networks (RFC 6890), and loopback reached through a name. Default false. */
+  readonly privateNetwork?: boolean | undefined
+  /** What of this is secret wherever it stands, for whoever writes of it: a provider may want a token in a path, or a secret under a public name. */
+  readonly secrets?: readonly string[] | undefined
   /** Somebody takes an answer that comes after the deadline, to a request that had left before it. */
   readonly late?: Late<WireResponse> | undefined
 }
@@ -46,7 +50,8 @@ export interface WireResponse {
 
 /**
  * Sends one request and reads one bounded answer within one deadline. Throws {@link WireError} and nothing else. A transport
- * that does not know `late` ends at the deadline.
+ * that does not know `late` ends at the deadline. Where it connects nobody else can see: `insecureHttp` and `privateNetwork` are
+ * for it to heed, at the address that a name resolves to.
  */
 export interface Transport {
   (request: WireRequest): Promise<WireResponse>

@@ -19,7 +19,7 @@ const shortestSecret = 4
 
 /**
  * A transport that tells what goes over the wire (`EVERTOKEN_LOG=wire`): method, host and path, parameters and
- * answers. Every value that is not on a short list is replaced by a fingerprint like `‹3f9c01ab›`: the same value has
+ * answers. Every value that is not on a short list, or that the request calls a secret, is replaced by a fingerprint like `‹3f9c01ab›`: the same value has
  * the same fingerprint within one process, and no other use.
  *
  * @param write gets one line without its line break.
@@ -38,8 +38,10 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
     // All of the request before the first line: its secrets are known before anything is shown.
     const parts = [url?.searchParams ?? [], Object.entries(request.headers), parametersOf(request)]
     for (const part of parts) exchange.learn(part)
+    exchange.learnValues(request.secrets ?? [])
     const [query, headers, body] = parts.map((part) => exchange.show(part))
-    write(`${id} > ${request.method} ${url?.host ?? '?'}${url?.pathname ?? ''}${query && ` ?${query}`}`)
+    const path = exchange.showPath(url?.pathname ?? '')
+    write(`${id} > ${request.method} ${url?.host ?? '?'}${path}${query && ` ?${query}`}`)
     write(`${id} > headers ${headers}`)
     if (request.body !== undefined) write(`${id} > ${body}`)
     try {
@@ -74,6 +76,15 @@ class Exchange {
         this.#secrets.push(text, text.replace(/^\w+ /, ''))
   }
 
+  /** Under whatever name and wherever else they stand. */
+  learnValues(values: readonly string[]): void {
+    this.#secrets.push(...values.filter((text) => text.length >= shortestSecret))
+  }
+
+  showPath(path: string): string {
+    return printable(path, 300, this.#secrets)
+  }
+
   show(pairs: Pairs): string {
     return [...pairs]
       .map(([name, text]) => `${printable(name, 60, this.#secrets)}=${this.#value(name, text)}`)
@@ -87,7 +98,8 @@ class Exchange {
   }
 
   #value(name: string, text: string): string {
-    if (shown.has(name)) return printable(text, 300, this.#secrets)
+    // A profile may have given a secret the name of something harmless.
+    if (shown.has(name) && !this.#secrets.includes(text)) return printable(text, 300, this.#secrets)
     const [, scheme, rest] = /^(Basic|Bearer) (.+)$/s.exec(text) ?? []
     if (scheme !== undefined && rest !== undefined) return `${scheme} ${this.#fingerprint(rest)}`
     return text === '' ? '' : this.#fingerprint(text)

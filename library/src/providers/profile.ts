@@ -101,19 +101,38 @@ export interface ProfileVariable {
 
 /** How one request is written. */
 export interface RequestDialect {
-  /** In place of the endpoint: a refresh URL of its own. */
+  /** In place of the endpoint: a refresh URL of its own. Under `revoke`, `{token}` and `{client_id}` may stand behind its host. */
   readonly url?: string
-  /** Default `POST`; with `GET` all parameters go into the query. */
-  readonly method?: 'POST' | 'GET'
+  /** Default `POST`; with `GET` all parameters go into the query. `DELETE` is for `revoke` alone. */
+  readonly method?: 'POST' | 'GET' | 'DELETE'
   /** Where the parameters go; default `form`. */
   readonly body?: 'form' | 'json' | 'query'
   /** Names other than those of the RFC: `{ client_id: client_key }`. Applied after `parameters`. */
   readonly rename?: Readonly<Record<string, string>>
   /** More parameters, or others in place of the standard ones; `null` leaves one out. */
   readonly parameters?: Readonly<Record<string, string | null>>
+  /** Under `revoke`, `{token}`, `{client_id}` and `{client_secret}` may stand in them. */
   readonly headers?: Readonly<Record<string, string>>
   /** What the RFC lets a client leave out and this provider wants to hear: scope or redirect_uri at a refresh. */
   readonly send?: readonly ('scope' | 'redirect_uri')[]
+  /** Under `revoke`: how a client with a secret proves itself there, where that is otherwise than at the token endpoint. */
+  readonly client_authentication?: 'none' | 'client_secret_basic' | 'client_secret_post'
+  /** Under `revoke`: the kinds of token that can be revoked; default both. */
+  readonly tokens?: readonly ('access_token' | 'refresh_token')[]
+  /** Under `revoke`: an access token takes the refresh token of its login along. */
+  readonly ends_login?: boolean
+  /** Under `revoke`: what says that the token is worth nothing now, and nothing else does; default any 2xx that names no error. */
+  readonly revoked?: readonly RevokedRule[]
+}
+
+/** Matches where everything it names does. At least one of `status`, `code` and `pointer` must stand. */
+export interface RevokedRule {
+  readonly status?: number
+  /** The error code of the answer, for one that says that the token was dead already. */
+  readonly code?: string
+  readonly pointer?: string
+  /** For `pointer`; without it, that something is there, as in {@link AnswerTest}. */
+  readonly equals?: string | number | boolean
 }
 
 /** A JSON pointer (RFC 6901), or several of which the first that leads to something counts. */

@@ -65,6 +65,7 @@ describe('an outcome means', () => {
     ['not_sent', { code: 'spool_unavailable' }, 'ours'],
     ['not_sent', { code: 'internal' }, 'ours'],
     ['not_sent', { code: 'insecure_http' }, 'ours'],
+    ['not_sent', { code: 'private_address' }, 'ours'],
     ['refused', { code: 'wrong_encryption_key' }, 'ours'],
     ['rejected', { code: 'no_refresh_token' }, 'ours'],
   ])('%s with %o: %s', (verdict, facts, meaning) => {

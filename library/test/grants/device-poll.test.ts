@@ -18,7 +18,9 @@ const unusable = (status: number, more: { retryAfter?: number } = {}): TokenAnsw
   reason: 'not_json',
   ...more,
 })
-const silence = (reason: 'deadline' | 'refused' | 'reset' | 'insecure_http'): TokenAnswer => ({
+const silence = (
+  reason: 'deadline' | 'refused' | 'reset' | 'insecure_http' | 'private_address',
+): TokenAnswer => ({
   kind: 'silence',
   sent: reason === 'deadline' || reason === 'reset',
   reason,
@@ -66,6 +68,7 @@ test.each<[string, TokenAnswer, string]>([
   ['a success that nobody can read', unusable(200), 'provider_answer_unusable'],
   ['a redirect', { kind: 'unusable', status: 302, reason: 'redirect' }, 'provider_redirect'],
   ['plain http', silence('insecure_http'), 'insecure_http'],
+  ['a private address', silence('private_address'), 'private_address'],
 ])('%s ends it, and nothing is said of trying again by itself', (_name, answer, code) => {
   const result = afterPoll('work', answer, 5_000, 0)
   expect(result).toMatchObject({ kind: 'over', error: { code, grant: 'work' } })

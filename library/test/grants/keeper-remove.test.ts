@@ -45,7 +45,7 @@ describe('a grant that is removed and revoked', () => {
     for (const reader of [keeper, other])
       expect(await failure(reader.getToken('work'))).toMatchObject({ code: 'unknown_grant' })
     expect(server.introspect(token.value).active).toBe(false)
-    expect(new Set(told().map(({ presented }) => presented)).size).toBe(2)
+    expect(new Set(told().map(({ presented }) => presented)).size).toBe(3)
     expect(await keeper.store.read('work')).toBeUndefined()
   })
 
@@ -200,11 +200,11 @@ describe('while the provider is told of a removal', () => {
     await asked
     const other = await at.another()
     const removing = other.remove('work', { revoke: true })
-    await expect.poll(() => at.told().length).toBe(2)
+    await expect.poll(() => at.told().length).toBe(3)
     release()
     await at.run(tending)
     expect(await at.run(removing)).toBe('revoked')
-    expect(new Set(at.told().map(({ presented }) => presented)).size).toBe(3)
+    expect(new Set(at.told().map(({ presented }) => presented)).size).toBe(4)
     expect(await other.list()).toEqual([])
   })
 })

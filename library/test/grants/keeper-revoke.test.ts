@@ -11,7 +11,7 @@ async function revocable() {
   const at = await practised({ store: (clock) => sqliteStore(file, { clock }) })
   await at.keeper.add('work', await at.imported({ revocationUrl: `${at.server.issuer}/revoke` }))
   const token = await at.run(at.keeper.getToken('work'))
-  /** Refresh tokens that the provider was told of: the present one, and the one before it. */
+  /** What the provider was told of: the present refresh token, the one before it, and the access token. */
   const told = () => at.server.requests.filter(({ path }) => path === '/revoke')
   return { ...at, token, told }
 }
@@ -28,7 +28,7 @@ describe('a login that is revoked', () => {
     for (const reader of [keeper, other])
       expect(await failure(reader.getToken('work'))).toMatchObject({ code: 'grant_revoked' })
     expect(server.introspect(token.value).active).toBe(false)
-    expect(new Set(told().map(({ presented }) => presented)).size).toBe(2)
+    expect(new Set(told().map(({ presented }) => presented)).size).toBe(3)
     const record = await keeper.store.read('work')
     expect(record).toMatchObject({ refreshToken: undefined, previousRefreshToken: undefined, tokens: [] })
   })
@@ -45,7 +45,7 @@ describe('a login that is revoked', () => {
     await run(keeper.tend('work'))
     expect(await keeper.show('work')).toMatchObject({ state: 'revoked', upstream: 'revoked' })
     expect(events).toEqual([{ grant: 'work', upstream: 'revoked' }])
-    expect(told()).toHaveLength(3)
+    expect(told()).toHaveLength(4)
   })
 
   test('is given up telling of after seven days', async () => {
@@ -108,7 +108,7 @@ describe('a login that is revoked while it is refreshed', () => {
     const other = await at.another()
     // The clock cannot wait for the held request: what revoking waits for is let go by hand.
     const revoking = other.revoke('work')
-    await expect.poll(() => at.told().length).toBe(2)
+    await expect.poll(() => at.told().length).toBe(3)
     await at.clock.advance(1000)
     const summary = await revoking
     return { ...at, other, tending, summary, release: () => release() }
@@ -124,6 +124,6 @@ describe('a login that is revoked while it is refreshed', () => {
     expect(await other.show('work')).toMatchObject({ state: 'revoking', candidates: 1 })
     await run(other.tend('work'))
     expect(await other.show('work')).toMatchObject({ state: 'revoked', candidates: 0 })
-    expect(new Set(told().map(({ presented }) => presented)).size).toBe(3)
+    expect(new Set(told().map(({ presented }) => presented)).size).toBe(4)
   })
 })

@@ -41,6 +41,7 @@ const table: readonly [string, TokenAnswer, Verdict, Verdict, string][] = [
   ['TLS handshake failed', silence('tls', false), 'not_sent', 'not_sent', 'provider_unreachable'],
   ['no descriptor left', silence('local', false), 'not_sent', 'not_sent', 'provider_unreachable'],
   ['plain http', silence('insecure_http', false), 'not_sent', 'not_sent', 'insecure_http'],
+  ['a private address', silence('private_address', false), 'not_sent', 'not_sent', 'private_address'],
   ['deadline before connect', silence('deadline', false), 'not_sent', 'not_sent', 'provider_timeout'],
   ['reset after sending', silence('reset', true), 'ambiguous', 'ambiguous', 'provider_unreachable'],
   ['deadline after sending', silence('deadline', true), 'ambiguous', 'ambiguous', 'provider_timeout'],

@@ -43,6 +43,31 @@ describe('a profile that cannot be is refused by the path of its key', () => {
       { token_url: 'https://a.{tenant}.com/', variables: { tenant } },
     ],
     ['userinfo_url: {tenant} would choose', { userinfo_url: '{tenant}/me', variables: { tenant } }],
+    ['requests.refresh.url: names {token}', { requests: { refresh: { url: 'https://a.example/{token}' } } }],
+    [
+      'requests.revoke.url: {token} may stand behind the host alone',
+      { requests: { revoke: { url: 'https://{token}.a.example.com/' } } },
+    ],
+    [
+      'requests.revoke.url: {client_id} may stand behind the host alone',
+      { requests: { revoke: { url: '{client_id}/x' } } },
+    ],
+    ['requests.refresh.method: DELETE has', { requests: { refresh: { method: 'DELETE' } } }],
+    ['requests.all.tokens: has an effect under', { requests: { all: { tokens: ['access_token'] } } }],
+    ['requests.revoke.tokens: names no kind', { requests: { revoke: { tokens: [] } } }],
+    [
+      'requests.revoke.ends_login: says something',
+      { requests: { revoke: { ends_login: true, tokens: ['refresh_token'] } } },
+    ],
+    ['requests.revoke.revoked: says of no', { requests: { revoke: { revoked: [] } } }],
+    ['requests.revoke.revoked.0: has no condition', { requests: { revoke: { revoked: [{}] } } }],
+    [
+      'requests.revoke.revoked.1.equals: has no effect',
+      { requests: { revoke: { revoked: [{ status: 204 }, { code: 'x', equals: 1 }] } } },
+    ],
+    ['requests.revoke.revoked.0.status: is no HTTP', { requests: { revoke: { revoked: [{ status: 99 }] } } }],
+    ['requests.revoke.headers.a: names {code}', { requests: { revoke: { headers: { a: '{code}' } } } }],
+    ['requests.refresh.headers.a: names {token}', { requests: { refresh: { headers: { a: '{token}' } } } }],
     ['requests.refresh.url: names {x}', { requests: { refresh: { url: 'https://a.example/{x}' } } }],
     [
       'token_url: holds the secret {k}',

@@ -324,7 +324,9 @@ test('plain http goes to loopback in every spelling, and elsewhere only where it
   for (const host of ['127.0.0.1', '127.1', '0x7f000001', 'localhost'])
     expect((await transportForTest()(post(`http://${host}:${port}/`))).body).toBe('here')
   const mapped = `http://[::ffff:127.0.0.1]:${port}/`
-  expect((await transportForTest()(post(mapped, { insecureHttp: true }))).body).toBe('here')
+  expect((await transportForTest()(post(mapped, { insecureHttp: true, privateNetwork: true }))).body).toBe(
+    'here',
+  )
 })
 
 test('a header with a line break is refused and not shown', async () => {

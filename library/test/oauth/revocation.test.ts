@@ -1,9 +1,11 @@
 import { inspect } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ClientRegistration, ServerMetadata } from '../../src/oauth/client.ts'
 import { discover } from '../../src/oauth/discovery.ts'
 import { revokeToken } from '../../src/oauth/revocation.ts'
 import type { WireRequest } from '../../src/oauth/transport.ts'
+import type { ProviderDialect } from '../../src/providers/dialect.ts'
+import type { RequestDialect } from '../../src/providers/profile.ts'
 import { Secret } from '../../src/secret.ts'
 import { startPracticeServer } from '../../src/testing/practice-server.ts'
 import { login } from '../testing/requests.ts'
@@ -145,4 +147,116 @@ test('a provider that quotes what it was sent is not repeated', async () => {
     description: 'bad [secret] of [secret]',
   })
   expect(inspect(answer, { depth: 9 })).not.toContain('refresh-token')
+})
+
+/** One revocation in the words of a provider: what was sent, and what the answer means. */
+async function spoken(
+  revoke: RequestDialect,
+  response: { status?: number; body?: string } = {},
+  hint: 'refresh_token' | 'access_token' = 'access_token',
+) {
+  const sent: WireRequest[] = []
+  const dialect: ProviderDialect = { id: 'acme', variables: {}, requests: { revoke } }
+  const answer = await revokeToken(
+    serverAt('https://provider.example/revoke'),
+    { ...client, dialect },
+    { token, hint },
+    wireForTest({
+      transport: async (request: WireRequest) => {
+        sent.push(request)
+        return { status: 200, headers: {}, body: '', ...response }
+      },
+    }),
+  )
+  return { answer, request: sent[0], sent }
+}
+
+describe('in the words of a provider', () => {
+  const basic = `Basic ${btoa('client-1:client-secret-1')}`
+
+  test('a token may stand in the path, and nothing else is sent', async () => {
+    const { request } = await spoken({
+      url: 'https://api.provider.example/{client_id}/refresh-tokens/{token}',
+      method: 'DELETE',
+      parameters: { token: null, token_type_hint: null },
+    })
+    expect(request).toMatchObject({
+      method: 'DELETE',
+      url: 'https://api.provider.example/client-1/refresh-tokens/refresh-token%2Fof%2Bthe%3Drequest',
+      headers: { authorization: basic },
+    })
+    expect(request?.body).toBe(undefined)
+    expect(request?.headers).not.toHaveProperty('content-type')
+    // For whoever writes of the request.
+    expect(request?.secrets).toContain('refresh-token%2Fof%2Bthe%3Drequest')
+  })
+
+  test('a token that would change the path is not sent', async () => {
+    const dialect: ProviderDialect = {
+      id: 'acme',
+      variables: {},
+      requests: { revoke: { url: 'https://provider.example/tokens/{token}' } },
+    }
+    const transport = async () => Promise.reject(new Error('sent'))
+    const dots = { token: new Secret('..'), hint: 'access_token' } as const
+    expect(await revokeToken(serverAt(), { ...client, dialect }, dots, wireForTest({ transport }))).toEqual({
+      kind: 'unsupported',
+    })
+  })
+
+  test('a token may prove itself in a header, in place of the client', async () => {
+    const { request } = await spoken({
+      headers: { Authorization: 'Bearer {token}' },
+      client_authentication: 'none',
+      parameters: { token: null, token_type_hint: null, client_id: null },
+    })
+    expect(request?.headers.authorization).toBe(`Bearer ${token.reveal()}`)
+    expect(request?.body).toBe(undefined)
+  })
+
+  test('a client may prove itself otherwise than at the token endpoint', async () => {
+    const { request } = await spoken({
+      client_authentication: 'client_secret_post',
+      body: 'json',
+      parameters: { token_type_hint: null },
+      rename: { token: 'access_token' },
+    })
+    expect(request?.headers).not.toHaveProperty('authorization')
+    expect(JSON.parse(request?.body ?? '')).toEqual({
+      access_token: token.reveal(),
+      client_id: 'client-1',
+      client_secret: 'client-secret-1',
+    })
+    const { request: other } = await spoken({
+      client_authentication: 'none',
+      headers: { Authorization: 'Client {client_secret}' },
+    })
+    expect(other?.headers.authorization).toBe('Client client-secret-1')
+    expect(new URLSearchParams(other?.body).has('client_secret')).toBe(false)
+  })
+
+  test('kinds of token that cannot be revoked are not sent', async () => {
+    const { answer, sent } = await spoken({ tokens: ['access_token'] }, {}, 'refresh_token')
+    expect([answer, sent]).toEqual([{ kind: 'unsupported' }, []])
+    expect((await spoken({ tokens: ['access_token'] })).answer).toEqual({ kind: 'revoked', status: 200 })
+  })
+
+  test.each([
+    ['a status', [{ status: 302 }], { status: 302 }, 'revoked'],
+    ['another status', [{ status: 204 }], { status: 200 }, 'failed'],
+    ['a member', [{ pointer: '/revoked', equals: true }], { body: '{"ok":true,"revoked":true}' }, 'revoked'],
+    ['the wrong value', [{ pointer: '/revoked', equals: true }], { body: '{"revoked":false}' }, 'failed'],
+    ['a code', [{ code: 'token_revoked' }], { body: '{"ok":false,"error":"token_revoked"}' }, 'revoked'],
+    ['another code', [{ code: 'token_revoked' }], { body: '{"ok":false,"error":"no_permission"}' }, 'failed'],
+    ['a member of an answer that is none', [{ pointer: '/revoked' }], { body: '<html>' }, 'failed'],
+    [
+      'one of several',
+      [{ status: 204 }, { status: 404, code: 'gone' }],
+      { status: 404, body: '{"error":"gone"}' },
+      'revoked',
+    ],
+    ['half of one', [{ status: 404, code: 'gone' }], { status: 404, body: '{"error":"no"}' }, 'failed'],
+  ] as const)('what says that it is done is %s', async (_name, revoked, response, kind) => {
+    expect((await spoken({ revoked }, response)).answer).toMatchObject({ kind })
+  })
 })

@@ -62,6 +62,30 @@ test.each(['at-1 is no JSON', '["at-1"]', '"at-1"', ''])('the body %j is not sho
   expect(await logged(async () => ({ ...answer, body }))).not.toMatch(secrets)
 })
 
+// A profile had renamed the refresh token to resource, and the client secret to audience: both were shown.
+test('a secret is not shown under a name that is harmless elsewhere, nor in a path', async () => {
+  const lines: string[] = []
+  const send = loggedTransport(
+    async () => ({ ...answer, body: '{"scope":"rt-old","issuer":"the token rt/deep-secret"}' }),
+    (line) => lines.push(line),
+  )
+  await send(
+    post('https://provider.example/tokens/rt%2Fdeep-secret/rt-old?audience=hunter2', {
+      headers: {},
+      body: 'resource=rt-old&scope=read+rt-old&grant_type=refresh_token',
+      secrets: ['rt-old', 'hunter2', 'rt/deep-secret', 'rt%2Fdeep-secret'],
+    }),
+  )
+  const text = lines.join('\n')
+  expect(text).not.toMatch(/rt-old|hunter2|deep-secret/)
+  const print = '‹[0-9a-f]{8}›'
+  expect(text).toMatch(
+    new RegExp(`POST provider\\.example/tokens/\\[secret\\]/\\[secret\\] \\?audience=${print}`),
+  )
+  expect(text).toMatch(new RegExp(`resource=${print} scope=read \\[secret\\] grant_type=refresh_token`))
+  expect(text).toMatch(new RegExp(`scope=${print} issuer=the token \\[secret\\]`))
+})
+
 test('a secret that was sent is not shown where the provider quotes it', async () => {
   const body = JSON.stringify({
     error: 'hunter2',
@@ -71,8 +95,8 @@ test('a secret that was sent is not shown where the provider quotes it', async (
   })
   const text = await logged(async () => ({ ...answer, status: 400, body }))
   expect(text).not.toMatch(secrets)
-  expect(text).toContain(
-    'error=[secret] error_description=the token [secret] of [secret] is used scope=[secret]',
+  expect(text).toMatch(
+    /error=‹\w+› error_description=the token \[secret\] of \[secret\] is used scope=‹\w+› \[secret\]=/,
   )
 })
 

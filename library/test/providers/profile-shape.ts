@@ -75,14 +75,20 @@ const operations = [
   'introspect',
 ]
 
+const revokedRule = objectOf({ status, code: text, pointer: pointerText, equals: scalar })
+
 const request = objectOf({
   url: text,
-  method: oneOf('POST', 'GET'),
+  method: oneOf('POST', 'GET', 'DELETE'),
   body: oneOf('form', 'json', 'query'),
   rename: mapOf(text),
   parameters: mapOf(nullable),
   headers: mapOf(text),
   send: listOf(oneOf('scope', 'redirect_uri')),
+  client_authentication: oneOf('none', 'client_secret_basic', 'client_secret_post'),
+  tokens: listOf(oneOf('access_token', 'refresh_token')),
+  ends_login: flag,
+  revoked: listOf(revokedRule),
 })
 
 const expiryFormat = oneOf('relative_s', 'relative_ms', 'epoch_s', 'epoch_ms', 'iso8601')

@@ -1,8 +1,24 @@
-import type { GrantSummary } from 'evertoken'
+import type { GrantSummary, TokenRevocation, ToldTokens } from 'evertoken'
 import { type Static, Type } from 'typebox'
 import { noticeBody, noticeSchema } from './notice.ts'
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
+
+const toldSchema = (description: string) =>
+  Type.Optional(
+    Type.Object(
+      {
+        outcome: Type.Unsafe<TokenRevocation['outcome']>({
+          type: 'string',
+          enum: ['revoked', 'unsupported', 'failed', 'pending'],
+          description: 'pending: the provider is told again, at next_attempt_at.',
+        }),
+        at: time('When it was last told, or should have been.'),
+        why: Type.Optional(Type.String({ description: 'Why it is neither revoked nor unsupported.' })),
+      },
+      { description },
+    ),
+  )
 
 /** A list of what may leave, not of what may not: a token or secret has no member to be in. */
 export const summarySchema = Type.Object(
@@ -105,6 +121,15 @@ export const summarySchema = Type.Object(
         description: 'Of a revoked grant: what the provider made of it.',
       }),
     ),
+    told: Type.Optional(
+      Type.Object(
+        {
+          refresh_token: toldSchema('Of several the worst; absent where there was none.'),
+          access_token: toldSchema('Of several the worst; absent where there was none that lived.'),
+        },
+        { description: 'Of a grant that is revoked or being so: what became of its tokens at the provider.' },
+      ),
+    ),
     notices: Type.Array(noticeSchema, { description: 'What a person was to know, oldest first.' }),
   },
   {
@@ -143,10 +168,21 @@ export const summaryReference = Type.Unsafe<Static<typeof summarySchema>>({ $ref
 
 const iso = (at: number): string => new Date(at).toISOString()
 
+const tokenBody = ({ outcome, at, why }: TokenRevocation) => ({
+  outcome,
+  at: iso(at),
+  ...(why !== undefined && { why }),
+})
+
+const toldBody = ({ refreshToken, accessToken }: ToldTokens) => ({
+  ...(refreshToken !== undefined && { refresh_token: tokenBody(refreshToken) }),
+  ...(accessToken !== undefined && { access_token: tokenBody(accessToken) }),
+})
+
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
-  const { refreshTokenExpiresAt, loginLimit, upstream, api, senderConstrained } = summary
+  const { refreshTokenExpiresAt, loginLimit, upstream, api, senderConstrained, told } = summary
   return {
     id: summary.id,
     state: summary.state,
@@ -188,6 +224,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
     ...(refreshTokenExpiresAt !== undefined && { refresh_token_expires_at: iso(refreshTokenExpiresAt) }),
     ...(loginLimit !== undefined && { login_limit: { ...loginLimit } }),
     ...(upstream !== undefined && { upstream }),
+    ...(told !== undefined && { told: toldBody(told) }),
     notices: summary.notices.map(noticeBody),
   }
 }

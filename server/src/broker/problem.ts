@@ -47,7 +47,9 @@ export const problemKinds: Readonly<Record<ErrorCode, Kind>> = {
   provider_redirect: { status: 502, title: 'The provider redirects its token endpoint' },
   discovery_failed: { status: 502, title: "The provider's metadata cannot be read" },
   issuer_mismatch: { status: 502, title: 'The provider is another one than configured' },
+  endpoint_moved: { status: 502, title: 'The provider names an endpoint at a host of another' },
   insecure_http: { status: 422, title: 'The provider is addressed without TLS' },
+  private_address: { status: 422, title: 'The provider is at an address that is refused' },
 
   state_missing: { status: 400, title: 'The answer carries no state' },
   state_unknown: { status: 400, title: 'The answer belongs to no consent under way' },

@@ -2,11 +2,12 @@ import { EvertokenError } from 'evertoken'
 import { summaryBody } from '../broker/grant-summary.ts'
 import type { Environment } from './environment.ts'
 import { describedGrant } from './grant-description.ts'
-import { answersFrom, type GrantFlags } from './grant-flags.ts'
+import { answersFrom, type GrantFlags, profileFrom } from './grant-flags.ts'
 import { completed } from './grant-questions.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, openGrants } from './grants.ts'
 import { withProgress } from './progress.ts'
+import { atTerminal } from './questions.ts'
 
 export interface AddOptions extends GrantFlags {
   /** False with `--no-check`: no token is fetched. */
@@ -17,6 +18,7 @@ export interface AddOptions extends GrantFlags {
 export async function add(id: string, options: AddOptions, environment: Environment): Promise<void> {
   await using grants = await openGrants(options, environment, true)
   await checkFree(id, grants)
+  await tellAtTerminal(options, environment)
   const answers = await completed(id, await answersFrom(options, environment), environment)
   let grant = await grants.add(id, describedGrant(answers))
   if (options.check && grant.state !== 'pending') {
@@ -30,6 +32,15 @@ export async function add(id: string, options: AddOptions, environment: Environm
       : new GrantText(environment).line('added', grant),
   )
   if (grant.state === 'pending') stderr.write(`A person has to consent now: evertoken login ${id}\n`)
+}
+
+/** Whoever is asked for a client id first hears how a client is made. */
+async function tellAtTerminal(options: AddOptions, environment: Environment): Promise<void> {
+  if (options.clientId !== undefined || !atTerminal(environment)) return
+  const found = await profileFrom(options, environment)
+  if (found === undefined) return
+  const { tellOfProvider } = await import('./provider-advice.ts')
+  tellOfProvider(found.profile, environment)
 }
 
 /** Before anybody types answers for a name that is taken. */

@@ -46,7 +46,13 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     },
     list: () => everyGrant(client),
     show: (id) => grant('GET', grantAt(id)),
-    add: (id, described) => grant('POST', '/v1/grants', { id, ...described }),
+    add: (id, described) => {
+      const { provider, private_network } = described.client
+      if (private_network !== undefined) throw notForRequests(base.host)
+      if (typeof provider === 'object' && provider.id !== undefined)
+        throw notOfCatalogue(provider.id, base.host)
+      return grant('POST', '/v1/grants', { id, ...described })
+    },
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
@@ -63,6 +69,20 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
+
+const notForRequests = (broker: string): EvertokenError =>
+  new EvertokenError('usage', `--private-network is not for the broker ${broker} to be told by a request`, {
+    advice: 'Its operator says private_network: true at the top of evertoken.yaml; leave the flag out then.',
+  })
+
+const notOfCatalogue = (id: string, broker: string): EvertokenError =>
+  new EvertokenError(
+    'usage',
+    `the broker ${broker} takes no profile of one's own, such as ${id}, in a request`,
+    {
+      advice: 'Put the provider, a client and the grant into the evertoken.yaml of the broker.',
+    },
+  )
 
 function tokenQuery({ scope, resource }: Pick<TokenRequest, 'scope' | 'resource'>): URLSearchParams {
   const query = new URLSearchParams()

@@ -6,7 +6,10 @@ export function configuredPlace(file: string, { env }: Surroundings): Place {
   return placeOf(readStore(file, env), file)
 }
 
-export function placeOf(store: Configuration['store'], configuration: string): Place {
+export function placeOf(
+  { store, privateNetwork }: Pick<Configuration, 'store' | 'privateNetwork'>,
+  configuration: string,
+): Place {
   const { folder, keys, ...address } = store
-  return { folder, keys, store: address, origin: configuration, configuration }
+  return { folder, keys, store: address, origin: configuration, configuration, privateNetwork }
 }

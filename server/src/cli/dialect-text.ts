@@ -7,15 +7,41 @@ const bodies = { form: 'as a form', json: 'as JSON', query: 'in the query' } as 
 export function requestText([operation, request]: [string, RequestDialect]): string[] {
   const words = [
     ...(request.url !== undefined ? [`to ${request.url}`] : []),
-    ...(request.method === 'GET' ? ['by GET'] : []),
+    ...(request.method === undefined || request.method === 'POST' ? [] : [`by ${request.method}`]),
     ...(request.body !== undefined ? [bodies[request.body]] : []),
     ...parameterWords(request.parameters),
     ...renameWords(request.rename),
     ...Object.entries(request.headers ?? {}).map(([name, value]) => `with the header ${name}: ${value}`),
     ...(request.send !== undefined ? [`also sends ${request.send.join(' and ')}`] : []),
+    ...revocationWords(request),
   ]
   if (words.length === 0) return []
   return [`${operation === 'all' ? 'all' : operation}: ${words.join(', ')}`]
+}
+
+function revocationWords({
+  client_authentication: method,
+  tokens,
+  ends_login: ends,
+  revoked,
+}: RequestDialect): string[] {
+  const rules = revoked?.map(({ status, code, pointer, equals }) =>
+    [
+      status === undefined ? [] : [`status ${status}`],
+      code === undefined ? [] : [`the error ${code}`],
+      pointer === undefined ? [] : [`${pointer} ${equals === undefined ? 'there' : `is ${equals}`}`],
+    ]
+      .flat()
+      .join(' and '),
+  )
+  return [
+    ...(method === undefined ? [] : [`the client proves itself by ${method}`]),
+    ...(tokens === undefined
+      ? []
+      : [`only for ${tokens.map((kind) => kind.replace('_', ' ')).join(' and ')}s`]),
+    ...(ends === true ? ['an access token takes its login along'] : []),
+    ...(rules === undefined ? [] : [`done is ${rules.join(', or ')}`]),
+  ]
 }
 
 const parameterWords = (parameters: RequestDialect['parameters'] = {}): string[] =>

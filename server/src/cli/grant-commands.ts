@@ -37,7 +37,15 @@ export function registerGrantCommands(program: Command, environment: Environment
 
   described(onGrants(program.command('login')))
     .description('consent to a grant in the browser, or log in by password, for the first time or again')
-    .argument(...name)
+    .argument('<name>', 'the grant; with --as the provider')
+    .addOption(
+      new Option('--as <grant>', 'the name of the grant, where the argument is the provider').conflicts([
+        'provider',
+        'profileFile',
+        'issuer',
+        'tokenUrl',
+      ]),
+    )
     .option('--port <port>', 'port of the redirect URI http://127.0.0.1:PORT/callback; default: any', portOf)
     .option('--paste', 'the browser is on another machine: paste the address at which it ends')
     .addOption(
@@ -48,9 +56,6 @@ export function registerGrantCommands(program: Command, environment: Environment
     )
     .option('--no-open', 'print the link and open no browser')
     .option('--other-account', 'whoever logs in may be another than before; the grant is theirs then')
-    .addOption(
-      new Option('--as <grant>', 'call the grant so; <name> is then the provider').conflicts(['provider']),
-    )
     .addOption(
       new Option(
         '--username <name>',
@@ -153,9 +158,10 @@ function described(command: Command): Command {
   return command
     .addOption(
       new Option(
-        '--provider <id>',
-        'the provider: its id in the catalogue, see evertoken provider list',
+        '--provider <name>',
+        'the provider: its id (evertoken provider list), or a file with its profile',
       ).conflicts([
+        'profileFile',
         'issuer',
         'tokenUrl',
         'authorizationUrl',
@@ -164,7 +170,17 @@ function described(command: Command): Command {
         'revocationUrl',
       ]),
     )
-    .option('--variable <name=value>', 'with --provider, what its profile asks for; may be repeated', pairs)
+    .addOption(
+      new Option('--profile-file <file>', 'or a file with its profile, YAML or JSON').conflicts([
+        'issuer',
+        'tokenUrl',
+        'authorizationUrl',
+        'deviceAuthorizationUrl',
+        'pushedAuthorizationRequestUrl',
+        'revocationUrl',
+      ]),
+    )
+    .option('--variable <name=value>', 'what the profile asks for: a tenant, a shop; may be repeated', pairs)
     .option('--variable-env <name=variable>', 'the same, by the environment variable that holds it', pairs)
     .option('--issuer <url>', 'or its issuer, whose endpoints are discovered')
     .option('--token-url <url>', 'or its token endpoint')
@@ -250,12 +266,19 @@ function described(command: Command): Command {
     .option('--metadata <name>', "member of the provider's answer to hand out; may be repeated", collected)
     .option('--label <name=value>', 'for filters and policy; may be repeated', pairs)
     .option('--insecure-http', 'allow plain http to a host that is not this one')
+    .option(
+      '--endpoint-host <host>',
+      'where the issuer may have endpoints besides, after it has moved; may be repeated',
+      collected,
+    )
+    .option('--private-network', 'the provider is in a network of your own; not with --broker')
 }
 
 const examples = {
   add: `
 Examples:
   $ evertoken add billing
+  $ evertoken add crm --type refresh_token --provider hubspot --client-id abc --client-secret-file secret --refresh-token-file -
   $ evertoken add billing --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
   $ evertoken add api --type token_exchange --issuer https://sts.example.com --subject-token-file /var/run/token --subject-token-type jwt
   $ evertoken add repo --type request --provider github-app-installation --variable installation_id=123 --client-id Iv23 --signing-key-file app.pem
@@ -266,7 +289,7 @@ Examples:
 Examples:
   $ evertoken login work
   $ evertoken login work --issuer https://auth.example.com --client-id abc --scope 'read offline_access'
-  $ evertoken login work --provider google --client-id abc --client-secret-file secret --scope openid
+  $ evertoken login google --as work --client-id abc --client-secret-file secret --scope openid
   $ evertoken login quartile --as ads --username ann@example.com --variable-env subscription_key=KEY
   $ evertoken login work --paste
   $ evertoken login work --device

@@ -26,7 +26,7 @@ const anonymous: readonly GrantTypeName[] = ['jwt_bearer', 'password', 'token_ex
 export function missingOf(answers: GrantAnswers): Required[] {
   const { type } = answers
   const wanted: Required[] = ['type']
-  const profile = answers.provider !== undefined
+  const profile = answers.profile !== undefined
   if (!profile && answers.tokenUrl === undefined) wanted.push('issuer')
   else if (!profile && type === 'authorization_code' && isNowhere(answers)) wanted.push('authorizationUrl')
   if (type === undefined || !anonymous.includes(type)) wanted.push('clientId')
@@ -96,7 +96,7 @@ export function describedGrant(answers: GrantAnswers): NewGrant {
 
 function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']): ClientDescription {
   return defined({
-    provider: answers.provider ?? addressOf(answers),
+    provider: profileOf(answers) ?? addressOf(answers),
     variables: answers.variable,
     client_id: answers.clientId,
     client_secret: answers.clientSecret,
@@ -108,7 +108,22 @@ function clientOf(answers: GrantAnswers, key: ClientDescription['signing_key']):
     pushed_authorization: answers.pushedAuthorization,
     dpop: answers.dpop,
     insecure_http: answers.insecureHttp,
+    private_network: answers.privateNetwork,
+    endpoint_hosts: answers.endpointHost && [...answers.endpointHost],
   }) as ClientDescription
+}
+
+/** What the profile of the provider asks for and nobody has given yet. */
+export function missingVariables({ profile, variable = {} }: GrantAnswers): string[] {
+  return Object.entries(profile?.profile.variables ?? {})
+    .filter(([name, { default: usual }]) => usual === undefined && !Object.hasOwn(variable, name))
+    .map(([name]) => name)
+}
+
+/** Whoever keeps the grant has the catalogue too; a profile of one's own goes along as a whole. */
+function profileOf({ profile: found }: GrantAnswers): ClientDescription['provider'] | undefined {
+  if (found === undefined) return undefined
+  return found.file === undefined ? found.profile.id : { ...found.profile }
 }
 
 function addressOf(answers: GrantAnswers): ClientDescription['provider'] {

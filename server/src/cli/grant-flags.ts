@@ -5,6 +5,7 @@ import { secretLines } from '../config/secret-file.ts'
 import type { Environment } from './environment.ts'
 import { SecretReader } from './given-secret.ts'
 import type { GrantsOptions } from './grants.ts'
+import type { FoundProfile } from './named-profile.ts'
 
 export type GrantTypeName = GrantDescription['grant_type']
 export type Algorithm = NonNullable<ClientDescription['signing_key']>['algorithm']
@@ -12,8 +13,10 @@ export type Algorithm = NonNullable<ClientDescription['signing_key']>['algorithm
 /** The flags that describe a grant, as commander hands them over. Secrets only by file or environment variable. */
 export interface GrantFlags extends GrantsOptions {
   type?: GrantTypeName | undefined
-  /** The id of a profile of the catalogue. */
+  /** The id of a profile, of the nearest evertoken.yaml or the catalogue, or the file it is in. */
   provider?: string | undefined
+  /** `--profile-file FILE`: surely a file. */
+  profileFile?: string | undefined
   /** Its variables. */
   variable?: Readonly<Record<string, string>> | undefined
   /** The same, by the environment variables that hold their values. */
@@ -63,10 +66,14 @@ export interface GrantFlags extends GrantsOptions {
   metadata?: readonly string[] | undefined
   label?: Readonly<Record<string, string>> | undefined
   insecureHttp?: boolean | undefined
+  privateNetwork?: boolean | undefined
+  endpointHost?: readonly string[] | undefined
 }
 
 /** What is known of a grant so far: flags first, answers to questions over them. Secrets are clear text in here. */
-export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions> {
+export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions | 'provider' | 'profileFile'> {
+  /** The provider, where it is known by a profile. */
+  profile?: FoundProfile | undefined
   /** Two while one is being rotated. */
   clientSecret?: string | string[] | undefined
   refreshToken?: string | undefined
@@ -75,14 +82,26 @@ export interface GrantAnswers extends Omit<GrantFlags, keyof GrantsOptions> {
   actorToken?: string | undefined
 }
 
-async function variablesOf(
-  { provider, variable = {}, variableEnv = {} }: GrantFlags,
+/** The profile that the flags name. Throws ConfigurationError where there is none, and for what is wrong in one. */
+export async function profileFrom(
+  { provider, profileFile }: Pick<GrantFlags, 'provider' | 'profileFile'>,
+  environment: Pick<Environment, 'cwd'>,
+): Promise<FoundProfile | undefined> {
+  if (provider === undefined && profileFile === undefined) return undefined
+  const { namedProfile, profileInFile } = await import('./named-profile.ts')
+  return profileFile === undefined
+    ? namedProfile(provider as string, environment)
+    : profileInFile(profileFile, environment)
+}
+
+function variablesOf(
+  { variable = {}, variableEnv = {} }: GrantFlags,
+  profile: FoundProfile['profile'] | undefined,
   { env }: Environment,
-): Promise<GrantFlags['variable']> {
+): GrantFlags['variable'] {
   const named = Object.entries(variableEnv)
   if (Object.keys(variable).length + named.length === 0) return undefined
-  const { catalogueProfile } = await import('evertoken/providers')
-  const declared = (provider === undefined ? undefined : catalogueProfile(provider))?.variables ?? {}
+  const declared = profile?.variables ?? {}
   for (const name of Object.keys(variable))
     if (Object.hasOwn(declared, name) && declared[name]?.secret === true)
       throw new EvertokenError('usage', `${name} is a secret, and everybody here can read the command line`, {
@@ -121,9 +140,12 @@ export async function answersFrom(
     (await reader.read({ flag, file, variable }))?.reveal()
   // Read by whoever refreshes, whenever that is: what is needed of it now is its place.
   const placeOf = (file: string | undefined) => file && path.resolve(environment.cwd, file)
+  const { provider: _, profileFile: __, ...rest } = flags
+  const profile = await profileFrom(flags, environment)
   return {
-    ...flags,
-    variable: await variablesOf(flags, environment),
+    ...rest,
+    profile,
+    variable: variablesOf(flags, profile?.profile, environment),
     clientAssertionFile: placeOf(flags.clientAssertionFile),
     clientCertificateFile: placeOf(flags.clientCertificateFile),
     clientKeyFile: placeOf(flags.clientKeyFile),

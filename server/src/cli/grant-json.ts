@@ -1,4 +1,4 @@
-import type { GrantSummary, Notice, StoredNotice, Validation } from 'evertoken'
+import type { GrantSummary, Notice, StoredNotice, TokenRevocation, Validation } from 'evertoken'
 import type { summaryBody } from '../broker/grant-summary.ts'
 import type { storedNoticeBody } from '../broker/notices.ts'
 import type { validationBody } from '../broker/validation.ts'
@@ -44,9 +44,16 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
     loginLimit: body.login_limit,
     upstream: body.upstream,
+    told: body.told && {
+      refreshToken: tokenFromBody(body.told.refresh_token),
+      accessToken: tokenFromBody(body.told.access_token),
+    },
     notices: body.notices.map((notice) => ({ ...notice, at: Date.parse(notice.at) }) as Notice),
   }
 }
+
+const tokenFromBody = (body: NonNullable<GrantBody['told']>['access_token']): TokenRevocation | undefined =>
+  body && { ...body, at: Date.parse(body.at) }
 
 /** The inverse of the broker's `storedNoticeBody`. A kind of a newer broker is shown like any other. */
 export const noticeFromJson = (body: ReturnType<typeof storedNoticeBody>): StoredNotice =>

@@ -1,8 +1,8 @@
 import path from 'node:path'
-import { EvertokenError } from 'evertoken'
+import { EvertokenError, type ProfileVariable, variablePattern } from 'evertoken'
 import { readKeyFile } from 'evertoken/sqlite'
 import type { Environment } from './environment.ts'
-import { flagOf, missingOf, type Required } from './grant-description.ts'
+import { flagOf, missingOf, missingVariables, type Required } from './grant-description.ts'
 import type { Algorithm, GrantAnswers, GrantTypeName } from './grant-flags.ts'
 import { atTerminal, type Check, type Choice, Questions } from './questions.ts'
 
@@ -43,16 +43,19 @@ export async function completed(
   flags: GrantAnswers,
   environment: Environment,
 ): Promise<GrantAnswers> {
-  if (missingOf(flags).length === 0) return flags
+  const [first] = missingOf(flags)
+  const [variable] = missingVariables(flags)
+  if (first === undefined && variable === undefined) return flags
   if (!atTerminal(environment)) {
-    const [first] = missingOf(flags) as [Required]
-    throw new EvertokenError('usage', `${flagOf[first]} is missing`, {
+    const flag = first === undefined ? variableFlag(flags, variable as string) : flagOf[first]
+    throw new EvertokenError('usage', `${flag} is missing`, {
       grant: id,
       advice: `Nobody is here to ask; give it on the command line. evertoken add --help shows an example.`,
     })
   }
   const answers = { ...flags }
   const ask = new GrantQuestions(answers, environment)
+  await ask.variables()
   for (let [next] = missingOf(answers); next !== undefined; [next] = missingOf(answers))
     await ask.required(next)
   await ask.optional()
@@ -65,12 +68,12 @@ const anything: Check = () => undefined
 class GrantQuestions {
   readonly #answers: GrantAnswers
   readonly #ask: Questions
-  readonly #cwd: string
+  readonly #environment: Environment
 
   constructor(answers: GrantAnswers, environment: Environment) {
     this.#answers = answers
     this.#ask = new Questions(environment)
-    this.#cwd = environment.cwd
+    this.#environment = environment
   }
 
   async required(name: Required): Promise<void> {
@@ -99,7 +102,7 @@ class GrantQuestions {
         break
       case 'subjectToken':
         answers.subjectTokenFile = path.resolve(
-          this.#cwd,
+          this.#environment.cwd,
           await this.#ask.text('File in which the subject token is renewed', notEmpty, 'subject.jwt'),
         )
         break
@@ -141,12 +144,52 @@ class GrantQuestions {
     return (await answer) || undefined
   }
 
+  /** What the profile of the provider cannot know by itself. */
+  async variables(): Promise<void> {
+    const answers = this.#answers
+    for (const name of missingVariables(answers)) {
+      const declared = answers.profile?.profile.variables?.[name] as ProfileVariable
+      const { description, example, secret } = declared
+      const message = `${name}: ${description}`
+      const check = (answer: string): string | undefined => wrongValue(answer, declared)
+      const value = await (secret === true
+        ? this.#ask.secret(message, check)
+        : this.#ask.text(message, check, example))
+      answers.variable = { ...answers.variable, [name]: value }
+    }
+  }
+
+  /** Any of those that are known here, found by typing a part of its name. */
+  async #known(): Promise<void> {
+    const [{ knownProfiles }, { tellOfProvider }] = await Promise.all([
+      import('./named-profile.ts'),
+      import('./provider-advice.ts'),
+    ])
+    const known = knownProfiles(this.#environment)
+    const id = await this.#ask.search(
+      'Which provider?',
+      known.map(({ profile, file }) => ({
+        value: profile.id,
+        label: profile.name,
+        hint: file === undefined ? profile.id : `${profile.id}, yours`,
+      })),
+    )
+    const found = known.find(({ profile }) => profile.id === id)
+    if (found === undefined) return
+    this.#answers.profile = found
+    tellOfProvider(found.profile, this.#environment)
+    await this.variables()
+  }
+
   async #provider(): Promise<void> {
     const kind = await this.#ask.select('How is the provider known?', [
+      { value: 'known', label: 'By its name', hint: 'Google, GitHub, Slack and many more' },
       { value: 'issuer', label: 'By its issuer URL', hint: 'its endpoints are discovered' },
       { value: 'endpoints', label: 'By its token endpoint' },
     ])
-    if (kind === 'issuer') this.#answers.issuer = await this.#url('Issuer URL', 'https://auth.example.com')
+    if (kind === 'known') await this.#known()
+    else if (kind === 'issuer')
+      this.#answers.issuer = await this.#url('Issuer URL', 'https://auth.example.com')
     else this.#answers.tokenUrl = await this.#url('Token endpoint', 'https://auth.example.com/oauth/token')
   }
 
@@ -156,7 +199,7 @@ class GrantQuestions {
   }
 
   async #signingKey(): Promise<void> {
-    const read = (file: string): string => readKeyFile(path.resolve(this.#cwd, file)).reveal()
+    const read = (file: string): string => readKeyFile(path.resolve(this.#environment.cwd, file)).reveal()
     const file = await this.#ask.text(
       'File with the private key (PEM or JWK; mode 0600)',
       (answer) => {
@@ -173,6 +216,20 @@ class GrantQuestions {
     )
     this.#answers.signingKey = read(file)
   }
+}
+
+/** What somebody types to give a variable: a secret is never an argument. */
+const variableFlag = ({ profile }: GrantAnswers, name: string): string => {
+  const { secret, example } = profile?.profile.variables?.[name] ?? {}
+  return secret === true ? `--variable-env ${name}=VARIABLE` : `--variable ${name}=${example ?? 'VALUE'}`
+}
+
+function wrongValue(answer: string, variable: ProfileVariable): string | undefined {
+  if (answer === '') return 'This cannot be empty.'
+  if (new RegExp(`^(?:${variablePattern(variable)})$`, 'u').test(answer)) return undefined
+  return variable.example === undefined
+    ? `It must match ${variablePattern(variable)}`
+    : `Write it like ${variable.example}`
 }
 
 function wrongUrl(answer: string, example: string, insecureHttp: boolean): string | undefined {

@@ -3,6 +3,7 @@ import type { GrantSummary, NoticeKind, UpstreamRevocation } from 'evertoken'
 import { apiText } from './dialect-text.ts'
 import { distanceText, durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
+import { toldLines, upstreamText } from './revocation-text.ts'
 import { table } from './table.ts'
 
 type State = GrantSummary['state']
@@ -81,7 +82,8 @@ export class GrantText {
       ['unresolved', grant.unresolved ? 'a refresh was sent and its answer is not known' : undefined],
       ['candidates', grant.candidates === 0 ? undefined : candidatesText(grant.candidates)],
       ['login ends', at(grant.refreshTokenExpiresAt)],
-      ['upstream', grant.upstream && upstreams[grant.upstream]],
+      ['upstream', grant.upstream && upstreamText[grant.upstream]],
+      ...toldLines(grant, this.#now).map(([name, words]): [string, string] => [name, words]),
       ...grant.notices.map(({ kind, message, at: time }, index): [string, string] => [
         index === 0 ? 'notices' : '',
         `${new Date(time).toISOString()} ${this.#paint(noticeStyles[kind] ?? 'none', kind)}: ${message}`,
@@ -104,11 +106,14 @@ export class GrantText {
     return `${done} ${grant.id}: ${this.state(grant.state)}${token}\n`
   }
 
-  /** In one line, after somebody asked for it. */
-  revocation({ id, upstream }: GrantSummary): string {
-    return upstream === undefined
-      ? `revoking ${id}: nothing of it is handed out any more; the provider is told as soon as it answers`
-      : `revoked ${id}: ${upstreams[upstream]}`
+  /** After somebody asked for it: how far it came, and what became of each kind of token. */
+  revocation(grant: GrantSummary): string {
+    const { id, upstream } = grant
+    const done =
+      upstream === undefined
+        ? `revoking ${id}: nothing of it is handed out any more; the provider is told as soon as it answers`
+        : `revoked ${id}: ${upstreamText[upstream]}`
+    return [done, ...toldLines(grant, this.#now).map(([name, words]) => `  ${name}: ${words}`)].join('\n')
   }
 
   /** What became of a removal, and of the login where that was to be ended. */
@@ -116,7 +121,7 @@ export class GrantText {
     if (upstream === undefined) return `removed ${id}`
     // Only grants without a login are removed then.
     const failed = 'the provider could not be told; its last access token ends by itself'
-    return `removed ${id}: ${upstream === 'failed' ? failed : upstreams[upstream]}`
+    return `removed ${id}: ${upstream === 'failed' ? failed : upstreamText[upstream]}`
   }
 
   /** The newest, unless it says that all is well. */
@@ -141,12 +146,6 @@ const lifetimes = {
   jwt: 'read from the token, which is a JWT: the provider does not state it',
   introspection: 'asked of the provider (introspection): its answers do not state it',
   assumed: 'assumed: the provider does not state it',
-} as const
-
-const upstreams = {
-  revoked: 'the provider has ended the login',
-  unsupported: 'the provider has no way to end a login; its own pages may',
-  failed: 'the provider could not be told: end the login on its own pages',
 } as const
 
 const noticeStyles: Partial<Record<NoticeKind, Style>> = {
@@ -186,7 +185,7 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
     case 'suspect':
       return 'The provider has refused; it is asked again before that is believed. Nothing is to be done yet.'
     case 'revoking':
-      return 'The provider is told again by itself. Nothing is to be done.'
+      return 'A worker or broker tells the provider again when that is due; evertoken worker --once does it now.'
     case 'revoked':
       return isLoggedIn(grantType)
         ? `evertoken login ${id} begins a new login, evertoken remove ${id} forgets it.`
@@ -210,6 +209,8 @@ function adviceOnError(code: NonNullable<GrantSummary['lastError']>['code']): st
       return 'Use the final address of the token endpoint.'
     case 'provider_answer_unusable':
       return 'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.'
+    case 'private_address':
+      return 'If the provider is in a network of your own, private_network: true on its client lets requests go there.'
     default:
       return 'It is tried again by itself at the time of the next refresh.'
   }

@@ -18,8 +18,8 @@ import { transportOf } from './transport.ts'
 export async function openLocal(place: Place, environment: Environment, make: boolean): Promise<Grants> {
   // Looking at a store that is not there must not leave one behind.
   if (!make && place.store.kind === 'sqlite' && !existsSync(place.store.file))
-    return grantsOf(await openNothing(place, environment))
-  return grantsOf(await openKeeper(place, environment))
+    return grantsOf(await openNothing(place, environment), place)
+  return grantsOf(await openKeeper(place, environment), place)
 }
 
 /** A keeper on a store that must be there. Throws `not_found`. */
@@ -59,7 +59,7 @@ async function openNothing(place: Place, environment: Environment): Promise<Keep
   return Keeper.open({ store: { open: async () => ({ ...nothing, location }) }, clock })
 }
 
-function grantsOf(keeper: Keeper): Grants {
+function grantsOf(keeper: Keeper, { privateNetwork }: Place): Grants {
   return {
     location: keeper.store.location,
     consent: {
@@ -75,7 +75,7 @@ function grantsOf(keeper: Keeper): Grants {
     add: async (id, grant) => {
       const { definitionFromOptions } = await import('../config/grant-description.ts')
       // A file that flags name has its whole path by now.
-      const { definition, labels } = definitionFromOptions(grant, { folder: '/' })
+      const { definition, labels } = definitionFromOptions(grant, { folder: '/', privateNetwork })
       return keeper.add(id, definition, { labels })
     },
     refresh: async (id, signal) => {

@@ -6,11 +6,12 @@ import { warnOfCrowdAround } from './crowded-logins.ts'
 import type { Environment } from './environment.ts'
 import { SecretReader } from './given-secret.ts'
 import { describedGrant } from './grant-description.ts'
-import { answersFrom, type GrantFlags } from './grant-flags.ts'
+import { answersFrom, type GrantFlags, profileFrom } from './grant-flags.ts'
 import { completed } from './grant-questions.ts'
 import { GrantText } from './grant-text.ts'
 import { type Grants, openGrants } from './grants.ts'
 import { localLogin } from './local-login.ts'
+import type { FoundProfile } from './named-profile.ts'
 import { checkAnswerable, type GivenCredentials, givenCredentials, passwordLogin } from './password-login.ts'
 
 export interface LoginOptions extends GrantFlags {
@@ -33,7 +34,7 @@ export interface LoginOptions extends GrantFlags {
 }
 
 /**
- * A person consents to a grant, for the first time or again; the grant keeps its name.
+ * A person consents to a grant, for the first time or again; the grant keeps its name. `login google --as work`, or `login work`.
  *
  * @param name of the grant, or of the provider where `--as` names the grant.
  */
@@ -68,16 +69,18 @@ const noDeviceAt = (location: string): EvertokenError =>
 const isByPassword = ({ grantType }: GrantSummary): boolean => grantType === 'password'
 
 /** A provider with a login by user name and password, and no page of its own to send a person to. */
-async function knowsOnlyPasswords({ provider }: LoginOptions): Promise<boolean> {
-  if (provider === undefined) return false
-  const { catalogueProfile } = await import('evertoken/providers')
-  const profile = catalogueProfile(provider)
-  return (
-    profile?.requests?.login !== undefined &&
-    profile.issuer === undefined &&
-    profile.authorization_url === undefined &&
-    profile.device_authorization_url === undefined
-  )
+const knowsOnlyPasswords = (profile: FoundProfile['profile'] | undefined): boolean =>
+  profile?.requests?.login !== undefined &&
+  profile.issuer === undefined &&
+  profile.authorization_url === undefined &&
+  profile.device_authorization_url === undefined
+
+/** For a name that is no grant: whoever means a provider says which grant it is to be. */
+async function whatToSay(id: string, environment: Environment): Promise<string> {
+  const { isKnownProvider } = await import('./named-profile.ts')
+  return isKnownProvider(id, environment)
+    ? `${id} is a provider: evertoken login ${id} --as GRANT --client-id ID.`
+    : `Say what it is to be: evertoken login ${id} --provider NAME --client-id ID, or --issuer URL; or evertoken add ${id} asks.`
 }
 
 /** The grant of that name, or a new one of what the flags and answers say. */
@@ -88,7 +91,8 @@ async function existing(
   { credentials, reader }: { readonly credentials: GivenCredentials; readonly reader: SecretReader },
   environment: Environment,
 ): Promise<GrantSummary> {
-  const said = options.provider ?? options.issuer ?? options.tokenUrl ?? options.clientId
+  const said =
+    options.provider ?? options.profileFile ?? options.issuer ?? options.tokenUrl ?? options.clientId
   try {
     const grant = await grants.show(id)
     if (!isByPassword(grant)) checkConsentable(grant)
@@ -111,13 +115,14 @@ async function existing(
     if (said === undefined)
       throw new EvertokenError('unknown_grant', error.message, {
         grant: id,
-        advice: `Say what it is to be: evertoken login ${id} --issuer URL --client-id ID; or evertoken add ${id} asks.`,
+        advice: await whatToSay(id, environment),
       })
-    if (options.provider !== undefined) {
+    const found = await profileFrom(options, environment)
+    if (found !== undefined) {
       const { tellOfProvider } = await import('./provider-advice.ts')
-      tellOfProvider(options.provider, environment)
+      tellOfProvider(found.profile, environment)
     }
-    const byPassword = options.username !== undefined || (await knowsOnlyPasswords(options))
+    const byPassword = options.username !== undefined || knowsOnlyPasswords(found?.profile)
     const type = byPassword ? 'password' : 'authorization_code'
     const answers = await answersFrom({ ...options, type }, environment, reader)
     const described = describedGrant(await completed(id, answers, environment))

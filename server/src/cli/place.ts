@@ -14,6 +14,8 @@ export interface Place {
   readonly origin: string
   /** The evertoken.yaml that says so. */
   readonly configuration?: string | undefined
+  /** What that file says of it for grants that are added. */
+  readonly privateNetwork?: boolean | undefined
 }
 
 /** What the search looks at. */
@@ -42,6 +44,15 @@ export async function findPlace(options: PlaceOptions, environment: Surroundings
     if (folder === path.dirname(folder)) break
   }
   return dataFolder(userFolder(environment), "the user's data folder")
+}
+
+/** The nearest evertoken.yaml from a folder upward. */
+export function nearestConfiguration(cwd: string): string | undefined {
+  for (let folder = cwd; ; folder = path.dirname(folder)) {
+    const file = path.join(folder, configurationName)
+    if (existsSync(file)) return file
+    if (folder === path.dirname(folder)) return undefined
+  }
 }
 
 /** What a data folder holds; its api keys are beside the master key. */

@@ -37,6 +37,7 @@ const published = {
 export async function askAddresses(
   profile: ProviderProfile,
   environment: Pick<Environment, 'env' | 'stderr' | 'signal' | 'clock'>,
+  privateNetwork = false,
 ): Promise<readonly Finding[]> {
   const transport = transportOf(environment)
   const { issuer } = profile
@@ -56,7 +57,11 @@ export async function askAddresses(
   await visit('issuer', issuer, async (url) => {
     try {
       const now = () => environment.clock.now()
-      metadata = await discover(url, { insecureHttp: false }, { transport, now, deadline: patience })
+      metadata = await discover(
+        url,
+        { insecureHttp: false, privateNetwork },
+        { transport, now, deadline: patience },
+      )
       return { ok: true, result: 'publishes metadata and calls itself so' }
     } catch (error) {
       if (!(error instanceof EvertokenError)) throw error
@@ -69,21 +74,21 @@ export async function askAddresses(
   })
   for (const key of [...(Object.keys(published) as (keyof typeof published)[]), 'userinfo_url'] as const)
     await visit(key, profile[key], async (url) => {
-      const finding = await reached(url, transport)
+      const finding = await reached(url, transport, privateNetwork)
       const named = metadata !== undefined && key !== 'userinfo_url' ? metadata[published[key]] : undefined
       return named === undefined || named === url
         ? finding
         : { ...finding, result: `${finding.result}; the issuer names ${named}` }
     })
   for (const [operation, { url }] of Object.entries(profile.requests ?? {}))
-    await visit(`requests.${operation}.url`, url, (whole) => reached(whole, transport))
+    await visit(`requests.${operation}.url`, url, (whole) => reached(whole, transport, privateNetwork))
   return findings
 }
 
 type Question = (url: string) => Promise<Pick<Finding, 'ok' | 'result'>>
 
 /** Any answer says that somebody is there: an endpoint for POST refuses a GET as it likes. */
-async function reached(url: string, transport: Transport): ReturnType<Question> {
+async function reached(url: string, transport: Transport, privateNetwork: boolean): ReturnType<Question> {
   const headers = { 'user-agent': 'evertoken', accept: 'application/json' }
   try {
     const { status } = await transport({
@@ -92,12 +97,20 @@ async function reached(url: string, transport: Transport): ReturnType<Question> 
       headers,
       deadline: patience,
       insecureHttp: false,
+      privateNetwork,
     })
     return { ok: true, result: `answers (status ${status})` }
   } catch (error) {
-    const { partial: _, ...facts } = error as { status?: number; partial?: unknown }
-    if (facts.status !== undefined) return { ok: true, result: `answers (status ${facts.status})` }
-    return { ok: false, result: `does not answer: ${(error as Error).message}` }
+    const { status, reason } = error as { status?: number; reason?: string }
+    if (status !== undefined) return { ok: true, result: `answers (status ${status})` }
+    const { message } = error as Error
+    return {
+      ok: false,
+      result:
+        reason === 'private_address'
+          ? `not asked: ${message}; --private-network allows one of your own`
+          : `does not answer: ${message}`,
+    }
   }
 }
 

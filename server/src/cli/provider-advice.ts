@@ -2,20 +2,11 @@ import { styleText } from 'node:util'
 import { EvertokenError, type ProviderProfile } from 'evertoken'
 import { profileOfGrant } from '../config/configuration.ts'
 import type { Environment } from './environment.ts'
-import { namedProfile } from './named-profile.ts'
 import type { PlaceOptions } from './options.ts'
 import { findPlace } from './place.ts'
 import { isVerified, numbered } from './provider-text.ts'
 
-/**
- * Before somebody logs in at a provider for the first time: how a client is made there, what surprises people, and whether
- * anybody has checked what is known of it. Throws ConfigurationError where the catalogue has no such provider.
- */
-export function tellOfProvider(id: string, environment: Environment): void {
-  tell(namedProfile(id, environment), environment)
-}
-
-/** The same for a grant of the evertoken.yaml that is used here, if its provider is a profile. */
+/** Before somebody logs in at the provider of a grant of the evertoken.yaml that is used here, if that is a profile. */
 export async function tellOfConfigured(
   grant: string,
   options: PlaceOptions,
@@ -25,27 +16,33 @@ export async function tellOfConfigured(
   if (configuration === undefined) return
   try {
     const profile = profileOfGrant(configuration, grant)
-    if (profile !== undefined) tell(profile, environment)
+    if (profile !== undefined) tellOfProvider(profile, environment)
   } catch (error) {
     // The grant itself is in the store and needs none of it; the next start says what is wrong there.
     if (!(error instanceof EvertokenError)) throw error
   }
 }
 
-function tell(profile: ProviderProfile, environment: Environment): void {
+/**
+ * Before somebody makes a client at a provider or logs in there for the first time: how a client is made, what surprises people,
+ * and whether anybody has checked what is known of it.
+ */
+export function tellOfProvider(profile: ProviderProfile, environment: Pick<Environment, 'stderr'>): void {
   const { name, registration: { url, redirect_uris: uris, steps, traps = [] } = {}, facts } = profile
   const warn = (text: string): string =>
     styleText('yellow', text, { stream: environment.stderr as NodeJS.WriteStream })
   const recalled = facts?.recalled ?? []
   const lines = [
-    ...(isVerified(profile)
+    ...(facts === undefined || isVerified(profile)
       ? recalled.length === 0
         ? []
         : [warn(`unverified: of ${name}, ${recalled.join(', ')} was never checked against a source`)]
       : [warn(`unverified: what is known of ${name} was never checked against a source`)]),
     ...(url === undefined && steps === undefined
       ? []
-      : [`A client at ${name} is made${url === undefined ? '' : ` at ${url}`}:`]),
+      : [
+          `A client at ${name} is made${url === undefined ? '' : ` at ${url}`}${steps === undefined ? '.' : ':'}`,
+        ]),
     ...numbered(steps).map((step) => `  ${step}`),
     ...(uris === undefined ? [] : [`  It takes as redirect URI: ${uris.join(', ')}.`]),
     ...traps.map((trap) => `  ${warn('Beware:')} ${trap}`),

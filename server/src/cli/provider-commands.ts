@@ -23,7 +23,7 @@ Examples:
 
   provider
     .command('list')
-    .description('the catalogue: id, name, whether refresh tokens rotate, how sure that is')
+    .description('what is known: id, name, whether refresh tokens rotate, how sure that is')
     .argument('[text]', 'only those with it in their id or name')
     .option('--json', 'for programs')
     .addHelpText('after', '\nExample:\n  $ evertoken provider list goo')
@@ -34,7 +34,7 @@ Examples:
   provider
     .command('show')
     .description('everything about one: endpoints, how to register a client, traps, lifetimes, oddities')
-    .argument('<name>', 'its id in the catalogue, or a file with a profile')
+    .argument('<name>', 'its id, of the nearest evertoken.yaml or the catalogue, or a file')
     .option('--yaml', 'the profile itself, to paste into evertoken.yaml or a file')
     .option('--json', 'the same as JSON')
     .addHelpText(
@@ -48,8 +48,9 @@ Examples:
   provider
     .command('check')
     .description('whether a profile is sound; --online: whether its addresses answer')
-    .argument('<name>', 'a file with a profile, or an id in the catalogue')
+    .argument('<name>', 'a file with a profile, an evertoken.yaml for all it has, or an id as for show')
     .option('--online', 'ask each address, without any secret, and compare with what the issuer publishes')
+    .option('--private-network', 'with --online, addresses may be in a network of your own')
     .option('--json', 'for programs')
     .addHelpText(
       'after',

@@ -13,11 +13,11 @@ export async function showProvider(
   { yaml, json }: ProviderShowOptions,
   environment: Environment,
 ): Promise<void> {
-  const profile = namedProfile(name, environment)
+  const { profile, file } = namedProfile(name, environment)
   const { stdout } = environment
   if (json === true) stdout.write(`${JSON.stringify(profile, null, 2)}\n`)
   else if (yaml === true) {
     const { stringify } = await import('yaml')
     stdout.write(stringify(profile, { lineWidth: 110 }))
-  } else stdout.write(new ProviderText(environment).details(profile))
+  } else stdout.write(new ProviderText(environment).details(profile, file))
 }

@@ -1,8 +1,10 @@
+import path from 'node:path'
 import { styleText } from 'node:util'
 import type { ProviderProfile } from 'evertoken'
 import { answerText, apiText, assertionText, consentText, errorText, requestText } from './dialect-text.ts'
 import { durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
+import type { FoundProfile } from './named-profile.ts'
 import { table } from './table.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -17,25 +19,30 @@ export class ProviderText {
     this.#stream = stdout as NodeJS.WriteStream
   }
 
-  table(profiles: readonly ProviderProfile[]): string {
+  table(profiles: readonly FoundProfile[]): string {
     return table(
       ['ID', 'NAME', 'ROTATION', 'FACTS'].map((title) => this.#paint('bold', title)),
-      profiles.map((profile) => [
+      profiles.map(({ profile, file }) => [
         profile.id,
         profile.name,
         profile.lifetimes?.rotation ?? '-',
-        isVerified(profile) ? 'read' : this.#paint('yellow', 'unverified'),
+        file !== undefined
+          ? `yours, ${path.basename(file)}`
+          : isVerified(profile)
+            ? 'read'
+            : this.#paint('yellow', 'unverified'),
       ]),
     )
   }
 
-  /** One provider, all of it. */
-  details(profile: ProviderProfile): string {
+  /** One provider, all of it. `file`: where it is written, if it is not of the catalogue. */
+  details(profile: ProviderProfile, file?: string): string {
     const { facts, registration, api } = profile
     const lines: Line[] = [
       ['id', profile.id],
       ['name', profile.name],
-      ['facts', this.#confidence(profile)],
+      ['yours', file],
+      ['facts', file !== undefined && profile.facts === undefined ? undefined : this.#confidence(profile)],
       ...addressLines(profile),
       ['client', clientText(profile)],
       ['dpop', profile.dpop === true ? 'tokens are bound to a key of the client (RFC 9449)' : undefined],

@@ -1,4 +1,4 @@
-import { confirm, isCancel, password, select, text } from '@clack/prompts'
+import { autocomplete, confirm, isCancel, password, select, text } from '@clack/prompts'
 import { EvertokenError } from 'evertoken'
 import { type Environment, Interruption } from './environment.ts'
 
@@ -37,6 +37,20 @@ export class Questions {
   async select<T extends string>(message: string, options: readonly Choice<T>[]): Promise<T> {
     const choices = options as unknown as Parameters<typeof select<string>>[0]['options']
     return answered(await select<string>({ message, options: choices, ...this.#common })) as T
+  }
+
+  /** One of many, found by typing a part of its label or hint. */
+  async search(message: string, options: readonly Required<Choice<string>>[]): Promise<string> {
+    const filter = (typed: string, { label = '', hint = '' }: { label?: string; hint?: string }): boolean =>
+      `${label} ${hint}`.toLowerCase().includes(typed.trim().toLowerCase())
+    const asked = {
+      message,
+      options: [...options],
+      filter,
+      maxItems: 10,
+      placeholder: 'type a part of its name',
+    }
+    return answered(await autocomplete<string>({ ...asked, ...this.#common }))
   }
 
   /** Enter alone means no. */

@@ -39,15 +39,20 @@ async function configured(
 ): Promise<Served> {
   const { readConfiguration } = await import('../config/configuration.ts')
   const configuration = readConfiguration(file, environment.env)
-  const { store, grants } = configuration
+  const { grants, privateNetwork } = configuration
   const place =
     data === undefined
-      ? placeOf(store, file)
+      ? placeOf(configuration, file)
       : dataFolder(
           path.resolve(environment.cwd, data),
           options.data === undefined ? 'EVERTOKEN_DATA' : '--data',
         )
-  return addressed({ place: { ...place, configuration: file }, grants }, options, environment, configuration)
+  return addressed(
+    { place: { ...place, configuration: file, privateNetwork }, grants },
+    options,
+    environment,
+    configuration,
+  )
 }
 
 /** `--listen` wins over EVERTOKEN_PORT, and that over the file. */

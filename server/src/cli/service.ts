@@ -3,7 +3,7 @@ import { type Keeper, Worker } from 'evertoken'
 import { ensureKeyFile } from '../broker/api-key.ts'
 import { startBroker } from '../broker/broker.ts'
 import { brokerLog } from '../broker/log.ts'
-import { grantDescription } from '../config/grant-description.ts'
+import { requestedDescription } from '../config/grant-description.ts'
 import type { Environment } from './environment.ts'
 import { openKeeper } from './local-grants.ts'
 import type { Served } from './served.ts'
@@ -36,7 +36,7 @@ export async function startService(served: Served, environment: Environment): Pr
     await ensureKeyFile(keeper.store, readerKey, { label: 'reader', rights: 'read' })
     const broker = await startBroker({
       keeper,
-      grantDescription,
+      grantDescription: requestedDescription(place),
       logger: env.EVERTOKEN_LOG === 'requests' ? brokerLog('debug', stderr) : undefined,
       host: served.listen.host,
       port: served.listen.port,

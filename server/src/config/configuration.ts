@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { ProviderProfile, Secret } from 'evertoken'
 import { readDocument } from './document.ts'
 import type { Environment } from './environment.ts'
-import { type DescribedGrant, describedGrant } from './grant-description.ts'
+import { type DescribedGrant, describedGrant, reaching } from './grant-description.ts'
 import { listenAddress, publicOrigin } from './listen-address.ts'
 import { nearestKey } from './nearest-key.ts'
 import { fault } from './origin.ts'
@@ -25,6 +25,8 @@ export interface Configuration {
   /** PEM texts, or null where the broker speaks plain http. */
   readonly tls: { readonly cert: string; readonly key: Secret } | null
   readonly behindTlsProxy: boolean
+  /** Whether grants that are added may have their provider in a network of one's own. */
+  readonly privateNetwork: boolean
   /** In the order of the file. */
   readonly grants: readonly ConfiguredGrant[]
 }
@@ -69,19 +71,27 @@ export function readConfiguration(file: string, environment: Environment): Confi
     store: storeOf(options, written, folder),
     tls,
     behindTlsProxy: options.behind_tls_proxy ?? false,
+    privateNetwork: options.private_network ?? false,
     grants: grantsOf(options, written),
   })
 }
 
 /**
- * Only where the grants are kept: whoever reads a token from the store needs none of the secrets that the clients of
+ * Only where the grants are kept, and what holds for those that are added: whoever reads a token from the store needs none of the secrets that the clients of
  * the file need. Throws as {@link readConfiguration} does, but for `providers`, `clients` and `grants`.
  */
-export function readStore(file: string, environment: Environment): Configuration['store'] {
+export function readStore(
+  file: string,
+  environment: Environment,
+): Pick<Configuration, 'store' | 'privateNetwork'> {
   const document = readDocument(file, environment, { except: ['providers', 'clients', 'grants'] })
   checkOptions(configurationSchema, document.value, document.origin)
   const folder = path.dirname(path.resolve(file))
-  return storeOf(document.value as ConfigurationFile, { ...document.origin, folder }, folder)
+  const options = document.value as ConfigurationFile
+  return {
+    store: storeOf(options, { ...document.origin, folder }, folder),
+    privateNetwork: options.private_network ?? false,
+  }
 }
 
 /**
@@ -97,6 +107,14 @@ export function profileOfGrant(file: string, id: string): ProviderProfile | unde
   if (name === undefined || client === undefined) return undefined
   const written: Written = { ...document.origin, folder: path.dirname(path.resolve(file)) }
   return profileOf(client, new Profiles(providers, written), written, ['clients', name])
+}
+
+/** The profiles that a file has of its own and can name. None of its secrets are needed. Throws ConfigurationError. */
+export function readProfiles(file: string): Profiles {
+  const document = readDocument(file, null, { asWritten: true, except: ['clients', 'grants'] })
+  checkOptions(configurationSchema, document.value, document.origin)
+  const { providers = {} } = document.value as ConfigurationFile
+  return new Profiles(providers, { ...document.origin, folder: path.dirname(path.resolve(file)) })
 }
 
 function storeOf(options: ConfigurationFile, written: Written, folder: string): Configuration['store'] {
@@ -160,10 +178,11 @@ function grantsOf(options: ConfigurationFile, written: Written): readonly Config
     ]),
   )
   const grants = Object.entries(options.grants ?? {}).map(([id, { client: name, ...grant }]) => {
-    const client = Object.hasOwn(clients, name) ? clients[name] : undefined
+    const said = Object.hasOwn(clients, name) ? clients[name] : undefined
     const provider = providers.get(name)
-    if (client === undefined || provider === undefined)
+    if (said === undefined || provider === undefined)
       throw unknownClient(id, name, Object.keys(clients), written)
+    const client = reaching(said, options.private_network)
     const places = { grant: ['grants', id], client: ['clients', name] }
     return Object.freeze({ id, ...describedGrant(grant, client, provider, written, places) })
   })

@@ -1,5 +1,5 @@
 import type { ErrorMeaning, ExpiryFormat, Operation } from 'evertoken'
-import { Type } from 'typebox'
+import { type TProperties, Type } from 'typebox'
 import { flag, keys, list, mapOf, named, oneOf, seconds, text, urlTemplate } from './schema-types.ts'
 
 /** The keys of a profile that say how its provider speaks: requests, answers, errors. */
@@ -12,12 +12,54 @@ export const parameters = (description: string) =>
 
 export const renamed = (description: string) => named(`${description}: { client_id: client_key }.`)
 
-const request = (which: string) =>
+/** A login is ended in more ways than it is kept. */
+const revocation = {
+  client_authentication: optional(
+    oneOf(
+      ['none', 'client_secret_basic', 'client_secret_post'],
+      'How a client with a secret proves itself here, where that is otherwise than at the token endpoint.',
+    ),
+  ),
+  tokens: optional(
+    list(oneOf(['access_token', 'refresh_token']), 'The kinds of token that can be revoked; default both.'),
+  ),
+  ends_login: optional(flag('An access token takes the refresh token of its login along.')),
+  revoked: optional(
+    list(
+      keys(
+        {
+          status: optional(Type.Integer({ minimum: 100, maximum: 599, description: 'HTTP status.' })),
+          code: optional(text('The error code, for an answer that says that the token was dead already.')),
+          pointer: optional(
+            Type.String({
+              format: 'json-pointer',
+              description: 'Something of the answer: a JSON pointer (RFC 6901) from the top.',
+            }),
+          ),
+          equals: optional(
+            Type.Union([Type.String(), Type.Number(), Type.Boolean()], {
+              description: 'What pointer leads to; without it, that something is there.',
+            }),
+          ),
+        },
+        'Matches where everything it names does.',
+      ),
+      'What says that the token is worth nothing now, and nothing else does; default any 2xx that names no error.',
+    ),
+  ),
+}
+
+const request = (which: string, more: TProperties = {}) =>
   optional(
     keys(
       {
         url: optional(urlTemplate('In place of the endpoint.')),
-        method: optional(oneOf(['POST', 'GET'], 'Default POST; with GET all parameters go into the query.')),
+        method: optional(
+          oneOf(
+            ['POST', 'GET', 'DELETE'],
+            'Default POST; with GET all parameters go into the query; DELETE for revoke alone.',
+          ),
+        ),
         body: optional(oneOf(['form', 'json', 'query'], 'Where the parameters go; default form.')),
         rename: optional(renamed('Names other than those of the RFC, applied after parameters')),
         parameters: optional(parameters('More parameters, or others in place of the standard ones')),
@@ -28,6 +70,7 @@ const request = (which: string) =>
             'What the RFC lets a client leave out and this provider wants to hear.',
           ),
         ),
+        ...more,
       },
       which,
     ),
@@ -48,7 +91,7 @@ const operations = {
   request: request("A token by a request of the provider's own; {assertion} is a JWT that is signed for it."),
   device_authorization: request('The codes of a login on another device (RFC 8628).'),
   device_token: request('Whether that login has happened.'),
-  revoke: request('The end of a login (RFC 7009).'),
+  revoke: request('The end of a login (RFC 7009).', revocation),
   introspect: request('Whether a token lives (RFC 7662).'),
 } satisfies Record<Operation | 'all', unknown>
 

@@ -38,6 +38,8 @@ export interface DescribedGrant {
 export interface DescriptionOptions {
   /** The folder from which `…_file` keys count. Without it there are no such keys: a request reads no files of ours. */
   folder?: string | undefined
+  /** What holds where the client does not say it: `private_network` at the top of evertoken.yaml. Default false. */
+  privateNetwork?: boolean | undefined
 }
 
 /**
@@ -47,19 +49,34 @@ export interface DescriptionOptions {
  * @throws ConfigurationError `unknown_key`, `invalid_configuration`, `empty_secret`, `key_file_unreadable`,
  *   `key_file_too_open`; the message names the key.
  */
-export function definitionFromOptions(options: unknown, { folder }: DescriptionOptions = {}): DescribedGrant {
+export function definitionFromOptions(
+  options: unknown,
+  { folder, privateNetwork }: DescriptionOptions = {},
+): DescribedGrant {
   checkOptions(folder === undefined ? requestedGrantSchema : describedGrantSchema, options, {})
-  const { client, ...grant } = options as GrantDescription & { client: ClientDescription }
+  const { client: said, ...grant } = options as GrantDescription & { client: ClientDescription }
+  const client = reaching(said, privateNetwork)
   const written = { folder }
   const provider = providerOptions(client, new Profiles({}, written), written, ['client'])
   return describedGrant(grant, client, provider, written, { grant: [], client: ['client'] })
 }
 
-/** For the broker: how a grant is described in a request, and how that is read. */
-export const grantDescription = Object.freeze({
-  schema: requestedGrantSchema,
-  read: (options: unknown): DescribedGrant => definitionFromOptions(options),
-})
+/** A client with what holds for all that do not say it themselves. */
+export const reaching = (
+  client: ClientDescription,
+  privateNetwork: boolean | undefined,
+): ClientDescription =>
+  privateNetwork === undefined ? client : { private_network: privateNetwork, ...client }
+
+/** For a broker: how a grant is described in a request, and how that is read. */
+export const requestedDescription = (options: Pick<DescriptionOptions, 'privateNetwork'>) =>
+  Object.freeze({
+    schema: requestedGrantSchema,
+    read: (described: unknown): DescribedGrant => definitionFromOptions(described, options),
+  })
+
+/** The same for a broker without private networks. */
+export const grantDescription = requestedDescription({})
 
 /** Where a grant and its client stand in what was written. */
 export interface Places {
@@ -151,10 +168,12 @@ function clientOptions(
     clientCertificateFile: wholePath(client.client_certificate_file, written),
     clientKeyFile: wholePath(client.client_key_file, written),
     clientAssertionAudience: client.client_assertion_audience,
+    endpointHosts: client.endpoint_hosts,
     redirectUri: client.redirect_uri,
     validationUrl: client.validation_url,
     dpop: client.dpop,
     insecureHttp: client.insecure_http,
+    privateNetwork: client.private_network,
     pushedAuthorization: client.pushed_authorization,
     ...lifetimeOptions(client),
   }
@@ -268,7 +287,7 @@ const spelled = (option: string): string =>
 const ours = (text: string): string => text.replaceAll(/\b[a-z]+(?:[A-Z][a-z]+)+\b/g, spelled)
 
 const inClient =
-  /(?<!assertion\.)\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|signing_key|variables?|profile)\b/
+  /(?<!assertion\.)\b(issuer|token_url|authorization_url|device_authorization_url|pushed_authorization_request_url|client_\w+|endpoint_hosts|signing_key|variables?|profile)\b/
 
 /** Keys whose trouble is told at the key itself, the one that is complained about first. */
 const lifetimeKeys = [

@@ -36,6 +36,11 @@ export class Profiles {
     for (const id of Object.keys(own)) this.#ownProfile(id, [])
   }
 
+  /** Ids of the configuration's own. */
+  get ownIds(): readonly string[] {
+    return Object.keys(this.#own)
+  }
+
   /** @throws ConfigurationError where there is none of that id; it names the nearest. */
   byId(id: string, place: Path): ProviderProfile {
     return this.#byId(id, this.#written, place, []).profile

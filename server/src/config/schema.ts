@@ -138,6 +138,13 @@ const requestedProvider = Type.Union(
   { description: 'The authorization server: an issuer URL, the id of a profile, or its endpoints.' },
 )
 
+const privateNetwork = Type.Optional(
+  Type.Boolean({
+    description:
+      'The provider is in a network of your own: allows addresses that are not on the public internet (RFC 6890); default: what stands at the top of the file, else false. Link-local and metadata addresses are refused always.',
+  }),
+)
+
 const clientKeys = {
   variables: Type.Optional(
     mapOf(
@@ -204,6 +211,13 @@ const clientKeys = {
       'For evertoken validate: an address that answers a GET with 401 to a dead access token, 2xx to a live one, and changes nothing.',
     ),
   ),
+  endpoint_hosts: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      maxItems: 16,
+      description:
+        'Hosts at which the issuer may have its endpoints. Default: its own, those below it, and those that it named when it was first asked for this client; a move to another is refused (endpoint_moved) until it stands here.',
+    }),
+  ),
   client_assertion_audience: Type.Optional(
     texts(
       '`aud` of client assertions: issuer, token_endpoint, any other value, or a list of these; default: the issuer alone where one is known, else the token endpoint.',
@@ -228,7 +242,11 @@ const clientKeys = {
   ...lifetimes,
 }
 
-const client = keys({ provider, ...clientKeys }, 'Our registration at a provider.')
+const client = keys(
+  { provider, ...clientKeys, private_network: privateNetwork },
+  'Our registration at a provider.',
+)
+/** Whether the broker may be sent into its own network is not for a request to say. */
 const requestedClient = keys(
   { provider: requestedProvider, ...clientKeys },
   'Our registration at a provider.',
@@ -382,6 +400,12 @@ export const configurationSchema = keys({
     Type.Boolean({
       description:
         'Callers reach the broker only through a proxy that ends TLS; lets it listen beyond loopback; default false.',
+    }),
+  ),
+  private_network: Type.Optional(
+    Type.Boolean({
+      description:
+        'Providers may be in a network of your own: the same key of every client that does not say it itself, and of grants that are added by request; default false.',
     }),
   ),
   providers: Type.Optional(

@@ -359,6 +359,10 @@ describe('by hand', () => {
       id: 'work',
       state: 'revoked',
       upstream: 'revoked',
+      told: {
+        refresh_token: { outcome: 'revoked', at: expect.stringMatching(/^\d{4}-.*Z$/) },
+        access_token: { outcome: 'revoked' },
+      },
       freshness: 'none',
     })
     expect(practice.introspect(value)).toEqual({ active: false })

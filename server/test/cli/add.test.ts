@@ -33,6 +33,25 @@ describe('evertoken add', () => {
     expect(sent.map(({ status }) => status)).toEqual([401, 200])
   })
 
+  test('does not send a secret into a private network unless that is said', async () => {
+    const data = folder()
+    const env = { OUR_SECRET: serviceSecret }
+    const flags = ['--type', 'client_credentials', '--client-id', 'a', '--client-secret-env', 'OUR_SECRET']
+    const add = (id: string, host: string) =>
+      evertoken(['add', id, '--data', data, ...flags, '--token-url', `https://${host}:1/token`], { env })
+    const refused = await add('a', '0x0a.1')
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('(10.0.0.1:1 is an address of a private network) (private_address)')
+    expect(refused.stderr).toContain(
+      'private_network: true for this client (--private-network on the command',
+    )
+    expect((await evertoken(['show', 'a', '--data', data])).stdout).toContain(
+      'advice        If the provider is in a network of your own, private_network: true on its client',
+    )
+    // Loopback written literally is wanted: somebody is asked, and nobody is there.
+    expect((await add('b', '0x7f.1')).stderr).toContain('connect ECONNREFUSED 127.0.0.1:1')
+  })
+
   test('sends nothing with --no-check', async () => {
     const server = await provider()
     const flags = [...serviceFlags(server), '--client-secret-file', secretFile(serviceSecret), '--no-check']
@@ -313,6 +332,7 @@ describe('evertoken add', () => {
 
 describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
   const enter = '\r'
+  const down = '\u001b[B'
 
   test('asks for what is missing, hides the secret, and loses no answer to a wrong one', async () => {
     const server = await provider()
@@ -321,7 +341,7 @@ describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
     await running.says(/What do you have/, 'stdout')
     running.type(enter)
     await running.says(/How is the provider known/, 'stdout')
-    running.type(enter)
+    running.type(`${down}${enter}`)
     await running.says(/Issuer URL/, 'stdout')
     running.type(`auth.example.com${enter}`)
     await running.says(/Write it whole/, 'stdout')
@@ -339,6 +359,46 @@ describe.skipIf(!hasTerminal)('evertoken add on a terminal', () => {
     expect(stdout).toContain('added billing')
     expect(code).toBe(0)
     expect(stdout).not.toContain(serviceSecret)
+  })
+
+  test('finds a provider by typing, says how a client is made there, and asks for what its profile asks for', async () => {
+    const server = await provider()
+    const cwd = folder()
+    fs.writeFileSync(
+      path.join(cwd, 'evertoken.yaml'),
+      `providers:
+  dojo:
+    name: The Dojo
+    token_url: ${server.issuer}/{realm}
+    variables: { realm: { description: Which door., pattern: '[a-z]+', example: token } }
+    registration: { url: https://dojo.example/apps, steps: [Bow.], traps: [It hurts.] }
+`,
+    )
+    const running = onTerminal(['add', 'billing'], { cwd })
+    await running.says(/What do you have/, 'stdout')
+    running.type(enter)
+    await running.says(/How is the provider known/, 'stdout')
+    running.type(enter)
+    await running.says(/Which provider/, 'stdout')
+    running.type('dojo')
+    await running.says(/dojo, yours/, 'stdout')
+    running.type(enter)
+    await running.says(/A client at The Dojo is made at https:\/\/dojo\.example\/apps/, 'stdout')
+    await running.says(/realm: Which door/, 'stdout')
+    running.type(`NO${enter}`)
+    await running.says(/Write it like token/, 'stdout')
+    running.type(`\u007f\u007ftoken${enter}`)
+    await running.says(/Client id/, 'stdout')
+    running.type(`practice-service${enter}`)
+    await running.says(/Client secret/, 'stdout')
+    running.type(`${serviceSecret}${enter}`)
+    await running.says(/Scope/, 'stdout')
+    running.type(enter)
+    const { code, stdout } = await running.ended
+    expect(stdout).toContain('added billing')
+    expect(stdout).toContain('It hurts.')
+    expect(code).toBe(0)
+    expect(server.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
   })
 
   test('ends with 130 and adds nothing when a question is left', async () => {

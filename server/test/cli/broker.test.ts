@@ -57,6 +57,25 @@ const added = async ({ server, admin }: Brokered) =>
   })
 
 describe('at a broker', () => {
+  test('no request tells it of a profile of its own design, nor sends it into its own network', async () => {
+    const { admin } = await broker()
+    const profile = secretFile('{ id: acme, token_url: "https://acme.example/token" }')
+    const grant = ['--type', 'client_credentials', '--client-id', 'a', '--client-secret-env', 'OURS']
+    const add = (...more: string[]) =>
+      evertoken(['add', 'x', ...admin, ...grant, '--no-check', ...more], { env: { OURS: 's' } })
+    const own = await add('--profile-file', profile)
+    expect([own.code, own.stderr]).toEqual([
+      2,
+      expect.stringContaining("takes no profile of one's own, such as acme, in a request (usage)"),
+    ])
+    const inside = await add('--token-url', 'https://10.0.0.1/token', '--private-network')
+    expect([inside.code, inside.stderr]).toEqual([
+      2,
+      expect.stringContaining('private_network: true at the top of evertoken.yaml'),
+    ])
+    expect((await evertoken(['list', ...admin])).stdout).not.toContain('client_credentials')
+  })
+
   test('every command does what it does on a local store', async () => {
     const brokered = await broker()
     const { admin, server } = brokered

@@ -32,7 +32,7 @@ describe('evertoken provider list', () => {
     })
     const nothing = await evertoken(['provider', 'list', 'nobody-has-this'])
     expect(nothing).toMatchObject({ code: 0, stdout: '' })
-    expect(nothing.stderr).toContain('No provider of the catalogue has "nobody-has-this"')
+    expect(nothing.stderr).toContain('No provider has "nobody-has-this"')
   })
 })
 
@@ -87,7 +87,9 @@ facts: { confidence: recalled, sources: [], checked: '2026-11-25' }
     const cwd = written(stdout, 'pasted.yaml')
     expect(await evertoken(['provider', 'check', 'pasted.yaml'], { cwd })).toMatchObject({
       code: 0,
-      stdout: 'google: a sound profile of Google\n',
+      stdout: expect.stringMatching(
+        /^google: a sound profile of Google\nUse it: .* --profile-file pasted\.yaml, .* google: \{ profile_file: pasted\.yaml \}\n$/,
+      ),
     })
   })
 })
@@ -164,6 +166,78 @@ ${more}`
     })
   })
 })
+
+describe('what the nearest evertoken.yaml has under providers', () => {
+  const yaml = (more = '') => `
+clients: { c: { provider: acme, client_id: x, client_secret: "\${NOT_SET_HERE}" } }
+providers:
+  acme:
+    name: Acme
+    token_url: https://{tenant}.acme.example/token
+    authorization_url: https://{tenant}.acme.example/authorize
+    variables: { tenant: { description: Your door., example: eu } }
+    registration: { steps: [Make an app at Acme.] }
+  google: { extends: google, revocation_url: null }
+${more}`
+  /** A folder below the one with the file. */
+  const below = (text: string) => {
+    const cwd = path.join(written(text, 'evertoken.yaml'), 'deep')
+    fs.mkdirSync(cwd)
+    return cwd
+  }
+
+  test('is listed and shown as yours, before the catalogue', async () => {
+    const cwd = below(yaml())
+    const file = path.join(path.dirname(cwd), 'evertoken.yaml')
+    const { stdout } = await evertoken(['provider', 'list'], { cwd })
+    expect(stdout).toMatch(/^acme +Acme +- +yours, evertoken\.yaml$/m)
+    expect(stdout.match(/^google .*$/gm)).toEqual([expect.stringMatching(/yours, evertoken\.yaml$/)])
+    const listed = await evertoken(['provider', 'list', 'acme', '--json'], { cwd })
+    expect(JSON.parse(listed.stdout)).toEqual({ providers: [{ id: 'acme', name: 'Acme', file }] })
+    const shown = await evertoken(['provider', 'show', 'acme'], { cwd })
+    expect(shown.stdout).toContain(`yours          ${file}\n`)
+    expect(shown.stdout).not.toContain('unverified')
+  })
+
+  test('is checked all at once, and what is wrong has its line', async () => {
+    const cwd = path.dirname(below(yaml()))
+    expect(await evertoken(['provider', 'check', 'evertoken.yaml'], { cwd })).toMatchObject({
+      code: 0,
+      stdout: 'acme: a sound profile of Acme\ngoogle: a sound profile of Google\n',
+    })
+    const wrong = path.dirname(below(yaml('  other: { token_url: https://a.example/t, anwser: {} }\n')))
+    const { code, stderr } = await evertoken(['provider', 'check', 'evertoken.yaml'], { cwd: wrong })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/evertoken\.yaml:11: providers\.other\.anwser: there is no such key/)
+    expect(stderr).toContain('Did you mean answer?')
+  })
+
+  test('is a provider to log in at, by its name', async () => {
+    const cwd = below(yaml())
+    const data = folder()
+    const missing = await evertoken(['login', 'acme', '--as', 'work', '--client-id', 'a', '--data', data], {
+      cwd,
+    })
+    expect(missing.code).toBe(2)
+    expect(missing.stderr).toContain('A client at Acme is made:\n  1. Make an app at Acme.')
+    expect(missing.stderr).toContain('--variable tenant=eu is missing')
+    const args = ['--client-id', 'a', '--variable', 'tenant=eu', '--paste', '--data', data]
+    const begun = start(['login', 'acme', '--as', 'work', ...args], { cwd })
+    await begun.says(/^ {2}https:\/\/eu\.acme\.example\/authorize\?/m)
+    begun.child.kill()
+    expect((await evertoken(['show', 'work', '--data', data])).stdout).toContain(
+      'provider      eu.acme.example',
+    )
+  }, 60_000)
+})
+
+test('a profile in a file is a provider to log in at', async () => {
+  const cwd = written('token_url: https://zed.example/t\nauthorization_url: https://zed.example/a\n', 'zed')
+  const args = ['--client-id', 'a', '--paste', '--data', folder()]
+  const begun = start(['login', 'other', '--profile-file', 'zed', ...args], { cwd })
+  await begun.says(/^ {2}https:\/\/zed\.example\/a\?/m)
+  begun.child.kill()
+}, 60_000)
 
 describe('evertoken login --provider', () => {
   test('says first how a client is made there and what surprises people, and then asks for it', async () => {

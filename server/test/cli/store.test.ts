@@ -169,7 +169,11 @@ describe('evertoken revoke', () => {
     expect(unsure.stderr).toContain('evertoken revoke work --yes')
     expect(server.introspect(token.trim())).toMatchObject({ active: true })
     const sure = await evertoken(['revoke', 'work', '--yes', '--data', data])
-    expect(sure).toMatchObject({ code: 0, stdout: 'revoked work: the provider has ended the login\n' })
+    expect(sure).toMatchObject({
+      code: 0,
+      stdout:
+        'revoked work: the provider has ended the login\n  refresh token: revoked\n  access token: revoked\n',
+    })
     expect(server.introspect(token.trim())).toEqual({ active: false })
     const refused = await evertoken(['token', 'work', '--data', data, '--json'])
     expect(refused.code).toBe(6)

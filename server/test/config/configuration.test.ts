@@ -27,6 +27,7 @@ describe('an empty evertoken.yaml', () => {
       },
       tls: null,
       behindTlsProxy: false,
+      privateNetwork: false,
       grants: [],
     })
   })
@@ -322,4 +323,21 @@ test('an anchor may be used again', () => {
     ['read', 'write'],
     ['read', 'write'],
   ])
+})
+
+describe('private_network', () => {
+  const reachOf = (top: string, client: string) => {
+    const { privateNetwork, grants } = configured(`${top}\n${acme({ client })}`)
+    return [privateNetwork, grants[0]?.definition.client.privateNetwork]
+  }
+
+  test('is false, and a client may say otherwise', () => {
+    expect(reachOf('', '')).toEqual([false, undefined])
+    expect(reachOf('', '    private_network: true\n')).toEqual([false, true])
+  })
+
+  test('at the top is for every client that does not say it itself, and for grants that are added', () => {
+    expect(reachOf('private_network: true', '')).toEqual([true, true])
+    expect(reachOf('private_network: true', '    private_network: false\n')).toEqual([true, undefined])
+  })
 })

@@ -223,6 +223,19 @@ describe('a grant described outside a file', () => {
     )
   })
 
+  test('cannot send the broker into its own network, unless the operator lets all grants go there', () => {
+    const inside = { ...options, client: { ...client, private_network: true } }
+    expect(refused(inside)).toMatchObject({
+      code: 'unknown_key',
+      message: 'client.private_network: there is no such key',
+    })
+    expect(definitionFromOptions(options).definition.client.privateNetwork).toBe(undefined)
+    expect(definitionFromOptions(options, { privateNetwork: true }).definition.client.privateNetwork).toBe(
+      true,
+    )
+    expect(definitionFromOptions(inside, { folder: '/' }).definition.client.privateNetwork).toBe(true)
+  })
+
   test('takes variables as they are written: a request has no environment', () => {
     const scope = '${HOME}'
     expect(definitionFromOptions({ ...options, scope }).definition.scope).toEqual([scope])

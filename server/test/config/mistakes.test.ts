@@ -420,3 +420,14 @@ describe('the file', () => {
     )
   })
 })
+
+test('a host that is none is told at the client', () => {
+  const client = "    endpoint_hosts: ['https://x.example']\n"
+  expect(mistakeIn(acme({ client }))).toMatchObject({
+    code: 'invalid_configuration',
+    message: expect.stringMatching(
+      /^evertoken\.yaml:2: clients\.acme: endpoint_hosts: "https:\/\/x\.example" is no host$/,
+    ),
+    advice: 'Write it without https:// and path: oauth2.example.com',
+  })
+})
