@@ -3,6 +3,7 @@ import { type Answer, OAuthError } from './answer.ts'
 import type { FaultQueue } from './fault.ts'
 import type { ResolvedPracticeOptions } from './practice-options.ts'
 import type { PracticeState } from './practice-state.ts'
+import type { RecordedExchanges } from './recorded-exchange.ts'
 import type { OpenRecord } from './request-record.ts'
 import type { NoteTruth, TruthLog } from './truth-log.ts'
 
@@ -26,6 +27,7 @@ export interface Practice {
   readonly state: PracticeState
   readonly truth: TruthLog
   readonly faults: FaultQueue
+  readonly recorded: RecordedExchanges
   readonly issuer: string
   readonly tokenEndpoint: string
   /** UTC milliseconds. */

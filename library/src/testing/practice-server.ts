@@ -8,6 +8,7 @@ import { type Introspection, introspect } from './introspection.ts'
 import { listen, peersNotice, serve } from './listener.ts'
 import { type PracticeServerOptions, resolvePracticeOptions, withSecret } from './practice-options.ts'
 import { PracticeState } from './practice-state.ts'
+import { RecordedExchanges } from './recorded-exchange.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
 import { type TruthEntry, TruthLog } from './truth-log.ts'
 
@@ -49,6 +50,7 @@ export type {
   RespondRequest,
   ScriptedResponse,
 } from './practice-options.ts'
+export type { RecordedAnswer, RecordedExchange, RecordedRequest } from './recorded-exchange.ts'
 export { fingerprint, type PracticeRequest } from './request-record.ts'
 export type { Rotation } from './rotation.ts'
 export {
@@ -237,6 +239,7 @@ export class PracticeServer {
  */
 export async function startPracticeServer(options: PracticeServerOptions = {}): Promise<PracticeServer> {
   const resolved = resolvePracticeOptions(options)
+  const recorded = new RecordedExchanges(resolved.recorded)
   const { server, port } = await listen(resolved.host, resolved.port)
   try {
     const issuer = resolved.issuer ?? `http://${reachable(resolved.host)}:${port}`
@@ -248,6 +251,7 @@ export async function startPracticeServer(options: PracticeServerOptions = {}): 
       state,
       truth: new TruthLog(resolved.truthFile, resolved.now, 4 * resolved.recordLimit),
       faults,
+      recorded,
       issuer,
       tokenEndpoint: `${issuer}/token`,
       now: resolved.now,

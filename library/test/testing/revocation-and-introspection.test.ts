@@ -4,6 +4,7 @@ import { FaultQueue } from '../../src/testing/fault.ts'
 import { resolvePracticeOptions } from '../../src/testing/practice-options.ts'
 import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { PracticeState } from '../../src/testing/practice-state.ts'
+import { RecordedExchanges } from '../../src/testing/recorded-exchange.ts'
 import { route } from '../../src/testing/routes.ts'
 import { TruthLog } from '../../src/testing/truth-log.ts'
 import { asks, basic, login, post, refresh, tokensOf } from './requests.ts'
@@ -72,6 +73,7 @@ describe('introspection from another machine', () => {
     state: new PracticeState(undefined, now),
     faults: new FaultQueue(1),
     truth: new TruthLog(undefined, () => now),
+    recorded: new RecordedExchanges([]),
     issuer: 'http://practice.example',
     tokenEndpoint: 'http://practice.example/token',
     now: () => now,
