@@ -88,7 +88,11 @@ export function readRefusal(
   const { error, description } = words ??
     said ??
     readCodedRefusal(body, 400, sent) ?? { error: 'unspecified' }
-  const told = description ?? words?.description ?? standard?.description ?? readDescription(body, sent)
+  const told =
+    readOwnDescription(document, dialect, sent) ??
+    description ??
+    standard?.description ??
+    readDescription(body, sent)
   return { error, ...(told === undefined ? {} : { description: told }) }
 }
 
@@ -98,16 +102,26 @@ export function readRefusal(
  */
 export function readOwnWords(
   document: unknown,
-  { error_code: code, error_description: description }: AnswerDialect,
+  dialect: AnswerDialect,
   sent: readonly string[],
 ): ProviderWords | undefined {
+  const { error_code: code } = dialect
   const error = code === undefined ? undefined : readErrorCode(firstAt(document, code), sent)
   if (error === undefined) return undefined
-  const told = description === undefined ? undefined : firstAt(document, description)
-  const shown = typeof told === 'string' ? printable(told, 500, sent) : ''
   const other = isJsonObject(document) ? readDescription(document, sent) : undefined
-  const words = shown === '' ? other : shown
+  const words = readOwnDescription(document, dialect, sent) ?? other
   return { error, ...(words === undefined ? {} : { description: words }) }
+}
+
+/** Where the profile says that it stands, also where the code is that of the RFC. */
+export function readOwnDescription(
+  document: unknown,
+  { error_description: pointer }: AnswerDialect,
+  sent: readonly string[],
+): string | undefined {
+  const told = pointer === undefined ? undefined : firstAt(document, pointer)
+  const shown = typeof told === 'string' ? printable(told, 500, sent) : ''
+  return shown === '' ? undefined : shown
 }
 
 const mostNames = 12
