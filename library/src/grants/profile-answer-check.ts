@@ -30,6 +30,11 @@ const pointers = [
 export function checkAnswer(answer: AnswerDialect): void {
   for (const key of pointers) checkPointer(`answer.${key}`, answer[key])
   for (const key of ['success', 'failure'] as const) checkTest(`answer.${key}`, answer[key])
+  if (answer.refresh_extends === true && answer.success === undefined)
+    throw invalid(
+      'answer.refresh_extends: has no effect without success',
+      'Say by answer.success which answer without tokens is a success.',
+    )
   const roots = new Map<string, string>()
   for (const [name, { root }] of Object.entries(answer.secondary_tokens ?? {})) {
     const path = `answer.secondary_tokens.${name}`

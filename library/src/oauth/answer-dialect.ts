@@ -62,6 +62,14 @@ export function rootOf(document: unknown, { root, access_token: token }: AnswerD
   return firstAt(document, withToken ?? root)
 }
 
+/** Whether an answer without an access token says that the one there is has got its life anew. */
+export const extendsPresent = (
+  document: unknown,
+  { refresh_extends: renewed, success }: AnswerDialect,
+  status: number,
+): boolean =>
+  renewed === true && success !== undefined && status >= 200 && status < 300 && holds(document, success)
+
 function partsOf(scope: unknown, separator: string): readonly string[] {
   return (Array.isArray(scope) ? scope : [scope])
     .filter((part) => typeof part === 'string')

@@ -2,6 +2,7 @@ import type { AnswerDialect } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import {
   type AnswerReading,
+  extendsPresent,
   normalised,
   readOwnWords,
   readRefusal,
@@ -80,6 +81,8 @@ export function readTokenAnswer(
     }
     // What came with it is kept whatever else it says.
     if (refreshToken !== undefined) return unusable
+    if (dialect !== undefined && extendsPresent(document, dialect, status))
+      return { ...unusable, extends: whole }
     const own = dialect === undefined ? undefined : readOwnWords(document, dialect, sent)
     const said = own === undefined || saysSuccess(own.error) ? readCodedRefusal(plain, status, sent) : own
     return judged(said === undefined ? unusable : { kind: 'error', ...facts, ...said }, document)

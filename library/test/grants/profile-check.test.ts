@@ -190,6 +190,7 @@ describe('a profile that cannot be is refused by the path of its key', () => {
       { answer: { secondary_tokens: { a: { root: '/x' }, b: { root: ['/x'] } } } },
     ],
     ['answer.secondary_tokens.a b: is no name', { answer: { secondary_tokens: { 'a b': { root: '/x' } } } }],
+    ['answer.refresh_extends: has no effect without success', { answer: { refresh_extends: true } }],
     ['errors.0: has no condition', errors({})],
     ['errors.0.equals: has no effect', errors({ status: 400, equals: 1 })],
     ['errors.0.status: is no HTTP', errors({ status: 4 })],

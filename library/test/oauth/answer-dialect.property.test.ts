@@ -44,6 +44,7 @@ const dialects = fc.record(
     scope_separator: fc.string({ maxLength: 2 }),
     success: answerTest,
     failure: answerTest,
+    refresh_extends: fc.boolean(),
     error_code: pointers,
     error_description: pointers,
     secondary_tokens: fc.dictionary(name, fc.record({ root: pointers }), { maxKeys: 2 }),
