@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { readProviderError } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
+import { readRefusedAnswer, wordsOf } from './refused-answer.ts'
 import { endpointOf } from './request-dialect.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Wire } from './transport.ts'
@@ -59,11 +59,11 @@ export async function revokeToken(
   if (answer.kind === 'unreadable') return { kind: 'failed', status: answer.status }
   const { response, sent } = answer
   const { status } = response
-  const said = readProviderError(response.body, sent)
-  // RFC 7009 section 2.2 knows no error for a dead token; Google sends this one all the same.
-  if (said?.error === 'invalid_token') return { kind: 'revoked', status }
+  const said = readRefusedAnswer(response, sent, wire.now(), client.dialect)
+  // RFC 7009 section 2.2 knows no error for a dead token; Google sends this one all the same, and others their own.
+  if (said?.error === 'invalid_token' || said?.means === 'dead') return { kind: 'revoked', status }
   if (said?.error === 'unsupported_token_type') return { kind: 'unsupported' }
   if (status >= 200 && status < 300 && said === undefined) return { kind: 'revoked', status }
-  const asked = retryAfter(response.headers, wire.now())
-  return { kind: 'failed', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
+  const asked = said?.retryAfter ?? retryAfter(response.headers, wire.now())
+  return { kind: 'failed', status, ...wordsOf(said), ...(asked === undefined ? {} : { retryAfter: asked }) }
 }
