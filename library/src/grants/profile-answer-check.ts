@@ -30,6 +30,12 @@ const pointers = [
 export function checkAnswer(answer: AnswerDialect): void {
   for (const key of pointers) checkPointer(`answer.${key}`, answer[key])
   for (const key of ['success', 'failure'] as const) checkTest(`answer.${key}`, answer[key])
+  const { success, failure } = answer
+  if (success !== undefined && success.pointer === failure?.pointer && success.equals === failure.equals)
+    throw invalid(
+      'answer.failure: is the same as answer.success, so that every answer is an error',
+      'Keep one of them.',
+    )
   if (answer.refresh_extends === true && answer.success === undefined)
     throw invalid(
       'answer.refresh_extends: has no effect without success',
@@ -55,6 +61,16 @@ function checkTest(path: string, test: AnswerTest | undefined): void {
   if (test !== undefined) checkPointer(`${path}.pointer`, test.pointer)
 }
 
+/** Characters that are read of each, so that a longer one is never found. */
+const longestCode = 100
+const longestDescription = 500
+
+function checkText(path: string, text: string | undefined, longest: number): void {
+  if (text === '') throw invalid(`${path}: is empty`)
+  if (text !== undefined && text.length > longest)
+    throw invalid(`${path}: can never match, because only ${longest} characters are read`)
+}
+
 /** Whether every error rule can match, and none that stands before it takes all that it would. Throws `invalid_configuration`. */
 export function checkErrors(rules: readonly ErrorRule[]): void {
   for (const [at, rule] of rules.entries()) {
@@ -66,7 +82,13 @@ export function checkErrors(rules: readonly ErrorRule[]): void {
       throw invalid(`${path}.equals: has no effect without pointer`)
     if (status !== undefined && (!Number.isInteger(status) || status < 100 || status > 599))
       throw invalid(`${path}.status: is no HTTP status`)
-    if (description === '') throw invalid(`${path}.description: is empty`)
+    if (status !== undefined && (status < 200 || (status >= 300 && status < 400)))
+      throw invalid(
+        `${path}.status: can never match, because a ${status} is no answer that is read`,
+        'Redirects are never followed; give the final address of the endpoint.',
+      )
+    checkText(`${path}.code`, code === undefined ? undefined : String(code), longestCode)
+    checkText(`${path}.description`, description, longestDescription)
     if (retryAfter !== undefined && (!Number.isFinite(retryAfter) || retryAfter < 0))
       throw invalid(`${path}.retry_after: is no number of seconds`)
     checkPointer(`${path}.pointer`, pointer)

@@ -195,6 +195,15 @@ describe('a profile that cannot be is refused by the path of its key', () => {
     ['errors.0.equals: has no effect', errors({ status: 400, equals: 1 })],
     ['errors.0.status: is no HTTP', errors({ status: 4 })],
     ['errors.0.pointer: "a" is no', errors({ pointer: 'a' })],
+    ['errors.0.status: can never match, because a 302', errors({ status: 302 })],
+    ['errors.0.status: can never match, because a 100', errors({ status: 100, code: 'x' })],
+    ['errors.0.code: is empty', errors({ code: '' })],
+    ['errors.0.code: can never match, because only 100', errors({ code: 'x'.repeat(101) })],
+    ['errors.0.description: can never match, because only 500', errors({ description: 'x'.repeat(501) })],
+    [
+      'answer.failure: is the same as answer.success',
+      { answer: { success: { pointer: '/ok', equals: true }, failure: { pointer: '/ok', equals: true } } },
+    ],
     ['errors.1: can never match, because errors.0', errors({ status: 400 }, { status: 400, code: 'x' })],
     ['errors.1: can never match', errors({ code: 1 }, { code: '1' })],
     [
