@@ -143,7 +143,7 @@ export function whereLooked(
   sent: readonly string[],
 ): string {
   const { root, access_token: pointer = '/access_token' } = answer
-  const place = `${written(pointer)}${root === undefined ? '' : ` below ${written(root)}`}`
+  const place = `${written(pointer)}${root === undefined ? '' : `, below answer.root at ${written(root)}`}`
   const found = rootOf(document, answer)
   const from = isJsonObject(found) ? found : document
   const names = isJsonObject(from) ? Object.keys(from) : []
@@ -152,7 +152,7 @@ export function whereLooked(
     .map((name) => (plainName.test(name) ? withoutSecrets(name, sent) : '…'))
   const there =
     shown.length === 0 ? 'no members' : [...shown, ...(names.length > mostNames ? ['…'] : [])].join(', ')
-  return `the profile ${id} has the access token at ${place}; there were ${there}`
+  return `the profile ${id} has answer.access_token at ${place}; there were ${there}`
 }
 
 const written = (pointer: Pointer): string =>

@@ -107,7 +107,7 @@ describe('a login at a provider with a dialect of its own', () => {
         failure: {
           code: 'provider_answer_unusable',
           message:
-            'the token endpoint answered status 200 with something that is no token response (the profile acme has the access token at /access/token below /data; there were access, region)',
+            'the token endpoint answered status 200 with something that is no token response (the profile acme has answer.access_token at /access/token, below answer.root at /data; there were access, region)',
         },
       },
     })
