@@ -30,6 +30,7 @@ const pointers = [
 export function checkAnswer(answer: AnswerDialect): void {
   for (const key of pointers) checkPointer(`answer.${key}`, answer[key])
   for (const key of ['success', 'failure'] as const) checkTest(`answer.${key}`, answer[key])
+  checkShown(answer)
   const { success, failure } = answer
   if (success !== undefined && success.pointer === failure?.pointer && success.equals === failure.equals)
     throw invalid(
@@ -55,6 +56,24 @@ export function checkAnswer(answer: AnswerDialect): void {
   for (const [name, pointer] of Object.entries(answer.metadata ?? {}))
     checkPointer(`answer.metadata.${name}`, pointer)
   if (answer.scope_separator === '') throw invalid('answer.scope_separator: is empty')
+}
+
+/** What is shown as it is must not be where a token is. */
+function checkShown(answer: AnswerDialect): void {
+  const all = (pointer: Pointer | undefined): readonly string[] => [pointer ?? []].flat()
+  const tokens = (['access_token', 'refresh_token', 'id_token'] as const).flatMap((key) =>
+    all(answer[key] ?? `/${key}`),
+  )
+  const fromTop = all(answer.root ?? '').flatMap((root) => tokens.map((token) => root + token))
+  const shown = { token_type: tokens, scope: tokens, error_code: fromTop, error_description: fromTop }
+  for (const [key, secret] of Object.entries(shown)) {
+    const found = all(answer[key as keyof typeof shown]).find((one) => secret.includes(one))
+    if (found !== undefined)
+      throw invalid(
+        `answer.${key}: ${found} is where a token lies, and this is shown`,
+        'Give the place of what it says in the answer, or leave it out.',
+      )
+  }
 }
 
 function checkTest(path: string, test: AnswerTest | undefined): void {

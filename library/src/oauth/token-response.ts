@@ -150,15 +150,18 @@ function readTokens(
 ): TokenResponse {
   const expiresIn = readLifetime(member(body, 'expires_in'))
   const jwtExpiresAt = readJwtExpiry(accessToken)
-  const scope = readScope(member(body, 'scope'), sent)
   const idToken = member(body, 'id_token')
+  // What a profile, or a provider, takes for a type or a scope is stored and shown as it is: no token may be among it.
+  const hidden = [...sent, accessToken, kept.refreshToken?.reveal() ?? '']
+  if (typeof idToken === 'string') hidden.push(idToken)
+  const scope = readScope(member(body, 'scope'), hidden)
   const subject = typeof idToken === 'string' ? readSubject(idToken) : undefined
   const refreshTokenExpiresIn = refreshLifetimes
     .map((name) => readLifetime(member(body, name)))
     .find((lifetime) => lifetime !== undefined)
   return {
     accessToken: new Secret(accessToken),
-    tokenType: readTokenType(member(body, 'token_type'), sent),
+    tokenType: readTokenType(member(body, 'token_type'), hidden),
     ...(expiresIn === undefined ? {} : { expiresIn }),
     ...(jwtExpiresAt === undefined ? {} : { jwtExpiresAt }),
     ...(scope === undefined ? {} : { scope }),
@@ -171,17 +174,17 @@ function readTokens(
 
 const readLifetime = (value: unknown): number | undefined => readExpiry(value, 'relative_s', [])
 
-function readTokenType(value: unknown, sent: readonly string[]): string {
+function readTokenType(value: unknown, secrets: readonly string[]): string {
   if (typeof value !== 'string' || !tokenTypeText.test(value) || /^bearer$/i.test(value)) return 'Bearer'
-  return withoutSecrets(value, sent)
+  return withoutSecrets(value, secrets) === value ? value : 'Bearer'
 }
 
-function readScope(value: unknown, sent: readonly string[]): readonly string[] | undefined {
+function readScope(value: unknown, secrets: readonly string[]): readonly string[] | undefined {
   const words = (Array.isArray(value) ? value : [value])
     .filter((part) => typeof part === 'string')
     .flatMap((part) => part.split(/\s+/))
     .filter((word) => scopeToken.test(word))
-    .map((word) => withoutSecrets(word, sent))
+    .map((word) => withoutSecrets(word, secrets))
   return words.length === 0 ? undefined : [...new Set(words)]
 }
 

@@ -201,6 +201,15 @@ describe('a profile that cannot be is refused by the path of its key', () => {
     ['errors.0.code: can never match, because only 100', errors({ code: 'x'.repeat(101) })],
     ['errors.0.description: can never match, because only 500', errors({ description: 'x'.repeat(501) })],
     [
+      'answer.scope: /access_token is where a token lies',
+      { answer: { scope: ['/scopes', '/access_token'] } },
+    ],
+    ['answer.token_type: /t is where a token lies', { answer: { access_token: '/t', token_type: '/t' } }],
+    [
+      'answer.error_description: /data/t is where a token lies',
+      { answer: { root: '/data', access_token: '/t', error_description: '/data/t' } },
+    ],
+    [
       'answer.failure: is the same as answer.success',
       { answer: { success: { pointer: '/ok', equals: true }, failure: { pointer: '/ok', equals: true } } },
     ],

@@ -306,6 +306,19 @@ describe('metadata is never a token', () => {
   })
 })
 
+// A profile that had its scope, or its type, at the place of a token stored that token in clear, and showed it.
+test('no token is taken for a scope or a type, whole or in parts', () => {
+  const body = { access_token: 'access-token-in-full', refresh_token: 'refresh-token-in-full', words: 'read' }
+  expect(tokensOf(read(body, { scope: '/refresh_token', token_type: '/access_token' }))).toEqual({
+    accessToken: 'access-token-in-full',
+    refreshToken: 'refresh-token-in-full',
+    scope: ['[secret]'],
+  })
+  expect(tokensOf(read({ ...body, scope: 'read access-token-in' }, {}))).toMatchObject({
+    scope: ['read', '[secret]'],
+  })
+})
+
 describe('an answer in which no pointer leads to an access token', () => {
   test.each<[AnswerDialect, string | object, string]>([
     [
