@@ -122,7 +122,7 @@ export function readOwnWords(
 }
 
 /** Where the profile says that it stands, also where the code is that of the RFC. */
-export function readOwnDescription(
+function readOwnDescription(
   document: unknown,
   { error_description: pointer }: AnswerDialect,
   sent: readonly string[],

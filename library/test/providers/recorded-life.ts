@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { expect, onTestFinished } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
 import {
   authorizationCode,
   clientCredentials,
@@ -8,6 +9,7 @@ import {
   refreshToken,
 } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
+import type { StoreOpener } from '../../src/grants/store.ts'
 import type { GrantSummary } from '../../src/grants/summary.ts'
 import type { AccessToken } from '../../src/grants/token.ts'
 import { catalogueProfile } from '../../src/providers/catalogue.ts'
@@ -109,9 +111,12 @@ export const profileOf = ({ provider, profile }: RecordedLife): ProviderProfile 
 const minute = 60_000
 
 /** Lives the whole life; every expectation of the file is asserted on the way. */
-export async function live(life: RecordedLife): Promise<void> {
+export async function live(
+  life: RecordedLife,
+  open: (clock: Clock) => StoreOpener = (clock) => memoryStore({ clock, ephemeral: true }),
+): Promise<void> {
   const at = await practised({ practice: { recorded: exchangesOf(life) } })
-  const keeper = await keeperOf(at)
+  const keeper = await keeperOf(at, open(at.clock))
   const world = { ...at, keeper, life }
   await keeper.add('work', definitionOf(life))
   if (life.begins === undefined || life.begins === 'consent') await consent(world)
@@ -131,9 +136,9 @@ export async function live(life: RecordedLife): Promise<void> {
 type World = Practised & { readonly life: RecordedLife }
 
 /** Every request goes to the practice server, with its host in front of its path. */
-async function keeperOf(at: Practised): Promise<Keeper> {
+async function keeperOf(at: Practised, store: StoreOpener): Promise<Keeper> {
   const keeper = await Keeper.open({
-    store: memoryStore({ clock: at.clock, ephemeral: true }),
+    store,
     clock: at.clock,
     random: () => 0.5,
     transport: (request) => {

@@ -2,6 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checkProfile } from '../../src/grants/profile-check.ts'
+import { sqliteStore } from '../../src/stores/sqlite/store.ts'
+import { newStoreFile } from '../stores/sqlite-files.ts'
 import { live, profileOf, quirkRows, readRecorded, recordedNames } from './recorded-life.ts'
 
 const lives = recordedNames().map((name) => ({ name, life: readRecorded(name) }))
@@ -14,6 +16,15 @@ describe('a login lives, meets trouble, goes on and ends as the recorded answers
     await live(life)
   })
 })
+
+// Sealed texts are opened on the way where a refresh extends a token, and where metadata is kept beside it.
+test.each(['coros', 'slack', 'salesforce', 'facebook'])(
+  'on a disk the life of %s is the same',
+  async (name) => {
+    const file = newStoreFile()
+    await live(readRecorded(name), (clock) => sqliteStore(file, { clock }))
+  },
+)
 
 describe('every kind of quirk is proven, or it is said why not:', () => {
   const root = path.join(import.meta.dirname, '../../..')
