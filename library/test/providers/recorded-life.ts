@@ -117,7 +117,22 @@ export async function live(
 ): Promise<void> {
   const at = await practised({ practice: { recorded: exchangesOf(life) } })
   const keeper = await keeperOf(at, open(at.clock))
-  const world = { ...at, keeper, life }
+  const unexpected = () =>
+    at.server.requests
+      .filter(({ outcome }) => outcome !== 'recorded')
+      .map(({ path: asked, reason }) => `${asked}: ${reason}`)
+  try {
+    await through({ ...at, keeper, life })
+  } catch (error) {
+    // What was wrong with the request says more than what came of it.
+    expect(unexpected()).toEqual([])
+    throw error
+  }
+  expect(unexpected()).toEqual([])
+}
+
+async function through(world: World): Promise<void> {
+  const { keeper, life } = world
   await keeper.add('work', definitionOf(life))
   if (life.begins === undefined || life.begins === 'consent') await consent(world)
   const end = await expectToken(world, life.first.expect, 1)
@@ -130,7 +145,6 @@ export async function live(
     await expectToken(world, life.refresh.expect, 2, end)
   }
   if (life.dead !== undefined) await die(world, life.dead.expect)
-  expect(at.server.requests.filter(({ outcome }) => outcome !== 'recorded')).toEqual([])
 }
 
 type World = Practised & { readonly life: RecordedLife }
