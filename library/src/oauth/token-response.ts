@@ -151,20 +151,20 @@ function readTokens(
   const expiresIn = readLifetime(member(body, 'expires_in'))
   const jwtExpiresAt = readJwtExpiry(accessToken)
   const idToken = member(body, 'id_token')
+  const tokenType = readTokenType(member(body, 'token_type'), sent)
   // What a profile, or a provider, takes for a type or a scope is stored and shown as it is: no token may be among it.
-  const hidden = [...sent, accessToken, kept.refreshToken?.reveal() ?? '']
-  if (typeof idToken === 'string') hidden.push(idToken)
-  const scope = readScope(member(body, 'scope'), hidden)
+  const isToken = among([accessToken, kept.refreshToken?.reveal(), idToken])
+  const scope = readScope(member(body, 'scope'), sent)?.filter((word) => !isToken(word))
   const subject = typeof idToken === 'string' ? readSubject(idToken) : undefined
   const refreshTokenExpiresIn = refreshLifetimes
     .map((name) => readLifetime(member(body, name)))
     .find((lifetime) => lifetime !== undefined)
   return {
     accessToken: new Secret(accessToken),
-    tokenType: readTokenType(member(body, 'token_type'), hidden),
+    tokenType: isToken(tokenType) ? 'Bearer' : tokenType,
     ...(expiresIn === undefined ? {} : { expiresIn }),
     ...(jwtExpiresAt === undefined ? {} : { jwtExpiresAt }),
-    ...(scope === undefined ? {} : { scope }),
+    ...(scope === undefined || scope.length === 0 ? {} : { scope }),
     ...(typeof idToken === 'string' && idToken !== '' ? { idToken: new Secret(idToken) } : {}),
     ...(subject === undefined ? {} : { subject }),
     ...(refreshTokenExpiresIn === undefined ? {} : { refreshTokenExpiresIn }),
@@ -172,19 +172,35 @@ function readTokens(
   }
 }
 
-const readLifetime = (value: unknown): number | undefined => readExpiry(value, 'relative_s', [])
+/** A shorter text is an ordinary word that stands in some token by chance. */
+const shortestToken = 8
+const shortestPart = 12
 
-function readTokenType(value: unknown, secrets: readonly string[]): string {
-  if (typeof value !== 'string' || !tokenTypeText.test(value) || /^bearer$/i.test(value)) return 'Bearer'
-  return withoutSecrets(value, secrets) === value ? value : 'Bearer'
+/** Whether a text is one of the tokens, holds one, or is a part of one. */
+const among = (tokens: readonly unknown[]) => {
+  const texts = tokens.filter((token) => typeof token === 'string')
+  return (text: string): boolean =>
+    texts.some(
+      (token) =>
+        text === token ||
+        (token.length >= shortestToken && text.includes(token)) ||
+        (text.length >= shortestPart && token.includes(text)),
+    )
 }
 
-function readScope(value: unknown, secrets: readonly string[]): readonly string[] | undefined {
+const readLifetime = (value: unknown): number | undefined => readExpiry(value, 'relative_s', [])
+
+function readTokenType(value: unknown, sent: readonly string[]): string {
+  if (typeof value !== 'string' || !tokenTypeText.test(value) || /^bearer$/i.test(value)) return 'Bearer'
+  return withoutSecrets(value, sent) === value ? value : 'Bearer'
+}
+
+function readScope(value: unknown, sent: readonly string[]): readonly string[] | undefined {
   const words = (Array.isArray(value) ? value : [value])
     .filter((part) => typeof part === 'string')
     .flatMap((part) => part.split(/\s+/))
     .filter((word) => scopeToken.test(word))
-    .map((word) => withoutSecrets(word, secrets))
+    .map((word) => withoutSecrets(word, sent))
   return words.length === 0 ? undefined : [...new Set(words)]
 }
 
