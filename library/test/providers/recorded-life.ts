@@ -47,6 +47,8 @@ export interface RecordedLife {
     readonly fragment?: string
   }
   readonly first: Step<ExpectedToken>
+  /** What brings the lasting token for the first one, whose value then is this one's. */
+  readonly second?: Omit<Step<never>, 'expect'>
   /** Answered once, in place of the refresh. */
   readonly error?: Step<ExpectedTrouble>
   readonly refresh?: Step<ExpectedToken>
@@ -137,7 +139,7 @@ async function through(world: World): Promise<void> {
   if (life.begins === undefined || life.begins === 'consent') await consent(world)
   const end = await expectToken(world, life.first.expect, 1)
   if (life.error !== undefined) {
-    await renew(world)
+    await untilRefused(world)
     expect(await keeper.show('work')).toMatchObject(life.error.expect)
   }
   if (life.refresh !== undefined) {
@@ -193,6 +195,12 @@ async function consent({ keeper, run, life }: World): Promise<void> {
   await run(keeper.finishConsent(new URL(`${redirectUri}?${new URLSearchParams({ code: 'code-1', state })}`)))
 }
 
+/** Where a refresh may not come too early, the first moment at which one is due may be none at which it is sent. */
+async function untilRefused(world: World): Promise<void> {
+  for (let tries = 0; tries < 4 && (await world.keeper.show('work')).lastError === undefined; tries++)
+    await renew(world)
+}
+
 /** As a worker would: when it is due. */
 async function renew({ keeper, run, pass, clock, life }: World): Promise<void> {
   if (life.renewedByHand) {
@@ -245,7 +253,7 @@ async function die(
   { ends = 'reauthorization_required', ...expected }: ExpectedTrouble & { readonly ends?: string },
 ): Promise<void> {
   const { keeper, run, pass, clock, failure } = world
-  await renew(world)
+  await untilRefused(world)
   expect(await keeper.show('work')).toMatchObject(expected)
   for (const wait of [2, 15]) {
     await pass(wait * minute)
@@ -272,11 +280,15 @@ const secretsOf = ({ client, first, refresh }: RecordedLife): readonly string[] 
   ].filter((secret) => secret !== undefined)
 
 function exchangesOf(life: RecordedLife): readonly RecordedExchange[] {
-  const { first, error, refresh, dead } = life
+  const { first, second, error, refresh, dead } = life
   const firstRequest = { path: '', parameters: {}, ...first.request }
   const refreshRequest = { ...firstRequest, ...refresh?.request }
   const exchanges: RecordedExchange[] = []
-  const add = (step: Step<unknown> | undefined, before: RecordedRequest, times?: number): void => {
+  const add = (
+    step: Omit<Step<unknown>, 'expect'> | undefined,
+    before: RecordedRequest,
+    times?: number,
+  ): void => {
     if (step?.answer === undefined) return
     const { request, answer } = step
     const parameters = { ...request?.parameters }
@@ -287,6 +299,7 @@ function exchangesOf(life: RecordedLife): readonly RecordedExchange[] {
     })
   }
   add(first, firstRequest, 1)
+  add(second, firstRequest, 1)
   add(error, refreshRequest, 1)
   add(refresh, refreshRequest, 1)
   add(dead, refreshRequest)

@@ -59,8 +59,8 @@ describe('every kind of quirk is proven, or it is said why not:', () => {
 
 describe('every recorded answer', () => {
   test.each(lives)('of $name says where it was read, or that it is only recalled', ({ life }) => {
-    const { first, error, refresh, dead } = life
-    for (const step of [first, error, refresh, dead])
+    const { first, second, error, refresh, dead } = life
+    for (const step of [first, second, error, refresh, dead])
       if (step?.answer !== undefined)
         expect([step.source !== undefined, step.recalled === true]).toContain(true)
   })
