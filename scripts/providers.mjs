@@ -101,6 +101,7 @@ function differences(profile) {
     answer.refresh_token === '/access_token' && 'renewed by the access token',
     (answer.root || String(answer.access_token ?? '').lastIndexOf('/') > 0) && 'nested answer',
     answer.secondary_tokens && 'two tokens',
+    answer.refresh_extends && 'a refresh extends the token',
     answer.expiry_format && `${answer.expiry_format} expiry`,
     (answer.success || answer.failure) && 'errors with status 200',
     profile.errors && 'error codes',

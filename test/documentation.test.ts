@@ -61,8 +61,9 @@ test('every block is in a language that is held against something', () => {
 })
 
 test('what is shown as JSON is JSON', () => {
+  // One text of JSON, or one on each line.
   for (const { code } of blocks.filter(({ language }) => language === 'json'))
-    for (const line of code.trim().split('\n')) JSON.parse(line)
+    for (const text of /^\[\n/.test(code) ? [code] : code.trim().split('\n')) JSON.parse(text)
 })
 
 describe('a program on a page', () => {

@@ -1,10 +1,11 @@
-// Every block of docs/testing.md runs: the TypeScript as a program, the shell as one script from top to bottom.
+// Every block of docs/testing.md runs: the TypeScript as a program, the shell as one script from top to bottom, the JSON as a provider.
 
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { startPracticeServer } from 'evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '..')
@@ -44,7 +45,7 @@ async function run(cwd: string, file: string, args: readonly string[]) {
 }
 
 test('there are no other blocks', () => {
-  expect(blocks.map(({ language }) => language)).toEqual(['ts', 'sh', 'sh', 'sh', 'sh'])
+  expect(blocks.map(({ language }) => language)).toEqual(['ts', 'sh', 'sh', 'json', 'sh', 'sh'])
 })
 
 test.each(written('ts'))('the program runs', async (code) => {
@@ -55,6 +56,17 @@ test.each(written('ts'))('the program runs', async (code) => {
     stderr: '',
     code: 0,
   })
+})
+
+test('the recorded provider answers as its answers say', async () => {
+  const [code = ''] = written('json')
+  await using server = await startPracticeServer({ recorded: JSON.parse(code), now: () => 1_800_000_000_000 })
+  const ask = async (token: string) => {
+    const query = new URLSearchParams({ appid: 'wx1', grant_type: 'refresh_token', refresh_token: token })
+    return (await fetch(`${server.url}/sns/oauth2/refresh_token?${query}`)).json()
+  }
+  expect(await ask('rt-1')).toEqual({ errcode: -1, errmsg: 'system busy' })
+  expect(await ask('rt-1')).toEqual({ access_token: 'at-2', expires_at: 1_800_007_200, openid: 'o1' })
 })
 
 test('the shell script says what its comments say', async () => {

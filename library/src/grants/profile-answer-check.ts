@@ -30,6 +30,18 @@ const pointers = [
 export function checkAnswer(answer: AnswerDialect): void {
   for (const key of pointers) checkPointer(`answer.${key}`, answer[key])
   for (const key of ['success', 'failure'] as const) checkTest(`answer.${key}`, answer[key])
+  checkShown(answer)
+  const { success, failure } = answer
+  if (success !== undefined && success.pointer === failure?.pointer && success.equals === failure.equals)
+    throw invalid(
+      'answer.failure: is the same as answer.success, so that every answer is an error',
+      'Keep one of them.',
+    )
+  if (answer.refresh_extends === true && answer.success === undefined)
+    throw invalid(
+      'answer.refresh_extends: has no effect without success',
+      'Say by answer.success which answer without tokens is a success.',
+    )
   const roots = new Map<string, string>()
   for (const [name, { root }] of Object.entries(answer.secondary_tokens ?? {})) {
     const path = `answer.secondary_tokens.${name}`
@@ -46,8 +58,36 @@ export function checkAnswer(answer: AnswerDialect): void {
   if (answer.scope_separator === '') throw invalid('answer.scope_separator: is empty')
 }
 
+/** What is shown as it is must not be where a token is. */
+function checkShown(answer: AnswerDialect): void {
+  const all = (pointer: Pointer | undefined): readonly string[] => [pointer ?? []].flat()
+  const tokens = (['access_token', 'refresh_token', 'id_token'] as const).flatMap((key) =>
+    all(answer[key] ?? `/${key}`),
+  )
+  const fromTop = all(answer.root ?? '').flatMap((root) => tokens.map((token) => root + token))
+  const shown = { token_type: tokens, scope: tokens, error_code: fromTop, error_description: fromTop }
+  for (const [key, secret] of Object.entries(shown)) {
+    const found = all(answer[key as keyof typeof shown]).find((one) => secret.includes(one))
+    if (found !== undefined)
+      throw invalid(
+        `answer.${key}: ${found} is where a token lies, and this is shown`,
+        'Give the place of what it says in the answer, or leave it out.',
+      )
+  }
+}
+
 function checkTest(path: string, test: AnswerTest | undefined): void {
   if (test !== undefined) checkPointer(`${path}.pointer`, test.pointer)
+}
+
+/** Characters that are read of each, so that a longer one is never found. */
+const longestCode = 100
+const longestDescription = 500
+
+function checkText(path: string, text: string | undefined, longest: number): void {
+  if (text === '') throw invalid(`${path}: is empty`)
+  if (text !== undefined && text.length > longest)
+    throw invalid(`${path}: can never match, because only ${longest} characters are read`)
 }
 
 /** Whether every error rule can match, and none that stands before it takes all that it would. Throws `invalid_configuration`. */
@@ -61,7 +101,13 @@ export function checkErrors(rules: readonly ErrorRule[]): void {
       throw invalid(`${path}.equals: has no effect without pointer`)
     if (status !== undefined && (!Number.isInteger(status) || status < 100 || status > 599))
       throw invalid(`${path}.status: is no HTTP status`)
-    if (description === '') throw invalid(`${path}.description: is empty`)
+    if (status !== undefined && (status < 200 || (status >= 300 && status < 400)))
+      throw invalid(
+        `${path}.status: can never match, because a ${status} is no answer that is read`,
+        'Redirects are never followed; give the final address of the endpoint.',
+      )
+    checkText(`${path}.code`, code === undefined ? undefined : String(code), longestCode)
+    checkText(`${path}.description`, description, longestDescription)
     if (retryAfter !== undefined && (!Number.isFinite(retryAfter) || retryAfter < 0))
       throw invalid(`${path}.retry_after: is no number of seconds`)
     checkPointer(`${path}.pointer`, pointer)

@@ -10,6 +10,7 @@ import { markSent, withoutLease } from './attempt.ts'
 import { type Claimed, keyOf, lastTry, type Why } from './claim.ts'
 import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { drain } from './drain.ts'
+import { extended } from './extension.ts'
 import { findToken, type GrantRecord, mints, parentOf, quarantine } from './grant.ts'
 import { type FailedOutcome, judge, type Outcome } from './outcome.ts'
 import { probe } from './probe.ts'
@@ -127,7 +128,8 @@ async function follow(
     late: late > 0 ? { ms: late, take } : undefined,
   }
   const wire = { clock, transport: inTime(context.transport, tooLate) }
-  const answer = await sendTokenMessage(message, wire).catch((error: unknown) => neverSent(error))
+  const told = (answer: TokenAnswer) => extended(answer, store.seal, record, spending.key)
+  const answer = await sendTokenMessage(message, wire).then(told, (error: unknown) => neverSent(error))
   context.faultPoint?.('post_receive')
   const outcome = 'verdict' in answer ? answer : judge(answer, effectiveClass(record.facts, timing))
   circuits.report(record.circuit, { grant: record.id, outcome })
@@ -144,7 +146,7 @@ async function follow(
     assumedLifetime: circuits.lifetime(record.circuit) ?? timing.assumedLifetime,
   }
   if (listening !== undefined) {
-    const heard = listening.then((late) => judged(spending, judge(late, 'strict'), sealing))
+    const heard = listening.then((late) => judged(spending, judge(told(late), 'strict'), sealing))
     context.listening(record.id, heard)
     return settled(spending, outcome as FailedOutcome, { listening: true })
   }

@@ -62,6 +62,14 @@ export function rootOf(document: unknown, { root, access_token: token }: AnswerD
   return firstAt(document, withToken ?? root)
 }
 
+/** Whether an answer without an access token says that the one there is has got its life anew. */
+export const extendsPresent = (
+  document: unknown,
+  { refresh_extends: renewed, success }: AnswerDialect,
+  status: number,
+): boolean =>
+  renewed === true && success !== undefined && status >= 200 && status < 300 && holds(document, success)
+
 function partsOf(scope: unknown, separator: string): readonly string[] {
   return (Array.isArray(scope) ? scope : [scope])
     .filter((part) => typeof part === 'string')
@@ -88,7 +96,11 @@ export function readRefusal(
   const { error, description } = words ??
     said ??
     readCodedRefusal(body, 400, sent) ?? { error: 'unspecified' }
-  const told = description ?? words?.description ?? standard?.description ?? readDescription(body, sent)
+  const told =
+    readOwnDescription(document, dialect, sent) ??
+    description ??
+    standard?.description ??
+    readDescription(body, sent)
   return { error, ...(told === undefined ? {} : { description: told }) }
 }
 
@@ -98,16 +110,26 @@ export function readRefusal(
  */
 export function readOwnWords(
   document: unknown,
-  { error_code: code, error_description: description }: AnswerDialect,
+  dialect: AnswerDialect,
   sent: readonly string[],
 ): ProviderWords | undefined {
+  const { error_code: code } = dialect
   const error = code === undefined ? undefined : readErrorCode(firstAt(document, code), sent)
   if (error === undefined) return undefined
-  const told = description === undefined ? undefined : firstAt(document, description)
-  const shown = typeof told === 'string' ? printable(told, 500, sent) : ''
   const other = isJsonObject(document) ? readDescription(document, sent) : undefined
-  const words = shown === '' ? other : shown
+  const words = readOwnDescription(document, dialect, sent) ?? other
   return { error, ...(words === undefined ? {} : { description: words }) }
+}
+
+/** Where the profile says that it stands, also where the code is that of the RFC. */
+function readOwnDescription(
+  document: unknown,
+  { error_description: pointer }: AnswerDialect,
+  sent: readonly string[],
+): string | undefined {
+  const told = pointer === undefined ? undefined : firstAt(document, pointer)
+  const shown = typeof told === 'string' ? printable(told, 500, sent) : ''
+  return shown === '' ? undefined : shown
 }
 
 const mostNames = 12
@@ -121,7 +143,7 @@ export function whereLooked(
   sent: readonly string[],
 ): string {
   const { root, access_token: pointer = '/access_token' } = answer
-  const place = `${written(pointer)}${root === undefined ? '' : ` below ${written(root)}`}`
+  const place = `${written(pointer)}${root === undefined ? '' : `, below answer.root at ${written(root)}`}`
   const found = rootOf(document, answer)
   const from = isJsonObject(found) ? found : document
   const names = isJsonObject(from) ? Object.keys(from) : []
@@ -130,7 +152,7 @@ export function whereLooked(
     .map((name) => (plainName.test(name) ? withoutSecrets(name, sent) : '…'))
   const there =
     shown.length === 0 ? 'no members' : [...shown, ...(names.length > mostNames ? ['…'] : [])].join(', ')
-  return `the profile ${id} has the access token at ${place}; there were ${there}`
+  return `the profile ${id} has answer.access_token at ${place}; there were ${there}`
 }
 
 const written = (pointer: Pointer): string =>

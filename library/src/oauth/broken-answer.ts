@@ -1,6 +1,7 @@
 import type { AnswerDialect, Pointer } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { normalised } from './answer-dialect.ts'
+import { scriptHead } from './answer-text.ts'
 import { deepest, isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 
 /** RFC 6749 appendix A.17: a refresh token may hold spaces; it travels only in form bodies. */
@@ -23,7 +24,10 @@ export function salvageRefreshToken(
   dialect?: AnswerDialect | undefined,
 ): Secret | undefined {
   const reading = dialect === undefined ? undefined : firstPlaces(dialect)
-  const text = partial.reveal().replace(/^\ufeff/, '')
+  const text = partial
+    .reveal()
+    .replace(/^\ufeff/, '')
+    .replace(scriptHead, '')
   for (const { end, open } of endsOf(text)) {
     const json = parseJson(text.slice(0, end) + open)
     if (json === undefined) continue

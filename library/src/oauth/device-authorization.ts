@@ -74,7 +74,7 @@ export async function requestDeviceAuthorization(
       request.options,
     ),
   )
-  const read = readObjectAnswer(answer, wire.now())
+  const read = readObjectAnswer(answer, wire.now(), client.dialect)
   return read.kind === 'object' ? readAuthorization(read.body, read.status, client.insecureHttp) : read
 }
 

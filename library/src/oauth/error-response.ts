@@ -1,8 +1,6 @@
 import type { ErrorMeaning } from '../providers/profile.ts'
-import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
+import { isJsonObject, type JsonObject, member } from './json-object.ts'
 import { printable } from './printable.ts'
-import { retryAfter } from './retry-after.ts'
-import type { WireResponse } from './transport.ts'
 
 /** What a provider calls a failure. */
 export interface ProviderWords {
@@ -24,24 +22,6 @@ export interface ErrorAnswer {
   readonly retryAfter?: number | undefined
   /** What the provider's profile says of it. */
   readonly means?: ErrorMeaning | undefined
-}
-
-/** The refusal that an answer is, if it is one. `now`: UTC ms. */
-export function readErrorAnswer(
-  { status, headers, body }: WireResponse,
-  sent: readonly string[],
-  now: number,
-): ErrorAnswer | undefined {
-  const said = readProviderError(body, sent)
-  if (said === undefined) return undefined
-  const asked = retryAfter(headers, now)
-  return { kind: 'error', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
-}
-
-/** The error in a body, whatever its status, if it names one. `sent` holds the secrets of the request; none is shown. */
-export function readProviderError(text: string, sent: readonly string[]): ProviderWords | undefined {
-  const body = parseJson(text)?.value
-  return isJsonObject(body) ? readErrorMember(body, sent) : undefined
 }
 
 /** RFC 6749 section 5.2, as real providers write it. */

@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { readProviderError } from './error-response.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { isJsonObject, member, parseJson } from './json-object.ts'
+import { readRefusedAnswer, wordsOf } from './refused-answer.ts'
 import { endpointOf } from './request-dialect.ts'
 import { retryAfter } from './retry-after.ts'
 import type { PresentedToken } from './revocation.ts'
@@ -60,12 +60,17 @@ export async function introspectToken(
   if (answer.kind === 'unreadable') return { kind: 'unusable', status: answer.status }
   const { response, sent } = answer
   const { status } = response
-  const said = readProviderError(response.body, sent)
+  const said = readRefusedAnswer(response, sent, wire.now(), client.dialect)
   const body = parseJson(response.body)?.value
   const active = isJsonObject(body) ? member(body, 'active') : undefined
   if (status !== 200 || said !== undefined || !isJsonObject(body) || typeof active !== 'boolean') {
-    const asked = retryAfter(response.headers, wire.now())
-    return { kind: 'unusable', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
+    const asked = said?.retryAfter ?? retryAfter(response.headers, wire.now())
+    return {
+      kind: 'unusable',
+      status,
+      ...wordsOf(said),
+      ...(asked === undefined ? {} : { retryAfter: asked }),
+    }
   }
   const exp = member(body, 'exp')
   return {

@@ -61,7 +61,7 @@ export async function pushAuthorizationRequest(
         request.options,
       ),
   )
-  const read = readObjectAnswer(answer, wire.now())
+  const read = readObjectAnswer(answer, wire.now(), client.dialect)
   if (read.kind !== 'object') return read
   const { status, body } = read
   const requestUri = member(body, 'request_uri')

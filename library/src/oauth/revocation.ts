@@ -2,10 +2,10 @@ import * as oauth from 'oauth4webapi'
 import type { RevokedRule } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
-import { readProviderError } from './error-response.ts'
 import { holds } from './error-rules.ts'
 import { exchangeForm, type Silence } from './form-exchange.ts'
 import { parseJson } from './json-object.ts'
+import { readRefusedAnswer, wordsOf } from './refused-answer.ts'
 import { endpointOf, filledEndpoint, rulesOf } from './request-dialect.ts'
 import { retryAfter } from './retry-after.ts'
 import type { Wire } from './transport.ts'
@@ -69,17 +69,17 @@ export async function revokeToken(
   if (answer.kind === 'unreadable') return { kind: 'failed', status: answer.status }
   const { response, sent } = answer
   const { status } = response
-  const said = readProviderError(response.body, sent)
-  // RFC 7009 section 2.2 knows no error for a dead token; Google sends this one all the same.
-  if (said?.error === 'invalid_token') return { kind: 'revoked', status }
+  const said = readRefusedAnswer(response, sent, wire.now(), client.dialect)
+  // RFC 7009 section 2.2 knows no error for a dead token; Google sends this one all the same, and others their own.
+  if (said?.error === 'invalid_token' || said?.means === 'dead') return { kind: 'revoked', status }
   if (said?.error === 'unsupported_token_type') return { kind: 'unsupported' }
   const isRevoked =
     rules.revoked === undefined
       ? status >= 200 && status < 300 && said === undefined
       : rules.revoked.some((rule) => matches(rule, status, said?.error, parseJson(response.body)?.value))
   if (isRevoked) return { kind: 'revoked', status }
-  const asked = retryAfter(response.headers, wire.now())
-  return { kind: 'failed', status, ...said, ...(asked === undefined ? {} : { retryAfter: asked }) }
+  const asked = said?.retryAfter ?? retryAfter(response.headers, wire.now())
+  return { kind: 'failed', status, ...wordsOf(said), ...(asked === undefined ? {} : { retryAfter: asked }) }
 }
 
 function matches(rule: RevokedRule, status: number, error: string | undefined, document: unknown): boolean {

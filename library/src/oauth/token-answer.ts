@@ -61,6 +61,8 @@ export interface UnusableAnswer {
   readonly retryAfter?: number | undefined
   /** A well-formed refresh token that came without a usable access token: the old one may be spent by now. */
   readonly refreshToken?: Secret | undefined
+  /** The body, where by the provider's profile it says that the present access token has got its life anew. */
+  readonly extends?: Secret | undefined
   /** The body as it came, where one came whole: the last trace of tokens that may stand in it. */
   readonly whole?: Secret | undefined
 }

@@ -2,6 +2,7 @@ import type { AnswerDialect } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import {
   type AnswerReading,
+  extendsPresent,
   normalised,
   readOwnWords,
   readRefusal,
@@ -80,6 +81,8 @@ export function readTokenAnswer(
     }
     // What came with it is kept whatever else it says.
     if (refreshToken !== undefined) return unusable
+    if (dialect !== undefined && extendsPresent(document, dialect, status))
+      return { ...unusable, extends: whole }
     const own = dialect === undefined ? undefined : readOwnWords(document, dialect, sent)
     const said = own === undefined || saysSuccess(own.error) ? readCodedRefusal(plain, status, sent) : own
     return judged(said === undefined ? unusable : { kind: 'error', ...facts, ...said }, document)
@@ -147,19 +150,22 @@ function readTokens(
 ): TokenResponse {
   const expiresIn = readLifetime(member(body, 'expires_in'))
   const jwtExpiresAt = readJwtExpiry(accessToken)
-  const scope = readScope(member(body, 'scope'), sent)
   const idToken = member(body, 'id_token')
+  const tokenType = readTokenType(member(body, 'token_type'), sent)
+  // What a profile, or a provider, takes for a type or a scope is stored and shown as it is: no token may be among it.
+  const isToken = among([accessToken, kept.refreshToken?.reveal(), idToken])
+  const scope = readScope(member(body, 'scope'), sent)?.filter((word) => !isToken(word))
   const subject = typeof idToken === 'string' ? readSubject(idToken) : undefined
   const refreshTokenExpiresIn = refreshLifetimes
     .map((name) => readLifetime(member(body, name)))
     .find((lifetime) => lifetime !== undefined)
   return {
     accessToken: new Secret(accessToken),
-    tokenType: readTokenType(member(body, 'token_type'), sent),
+    tokenType: isToken(tokenType) ? 'Bearer' : tokenType,
     ...(expiresIn === undefined ? {} : { expiresIn }),
     ...(jwtExpiresAt === undefined ? {} : { jwtExpiresAt }),
     ...(isCertificateBound(accessToken) ? { certificateBound: true } : {}),
-    ...(scope === undefined ? {} : { scope }),
+    ...(scope === undefined || scope.length === 0 ? {} : { scope }),
     ...(typeof idToken === 'string' && idToken !== '' ? { idToken: new Secret(idToken) } : {}),
     ...(subject === undefined ? {} : { subject }),
     ...(refreshTokenExpiresIn === undefined ? {} : { refreshTokenExpiresIn }),
@@ -167,11 +173,27 @@ function readTokens(
   }
 }
 
+/** A shorter text is an ordinary word that stands in some token by chance. */
+const shortestToken = 8
+const shortestPart = 12
+
+/** Whether a text is one of the tokens, holds one, or is a part of one. */
+const among = (tokens: readonly unknown[]) => {
+  const texts = tokens.filter((token) => typeof token === 'string')
+  return (text: string): boolean =>
+    texts.some(
+      (token) =>
+        text === token ||
+        (token.length >= shortestToken && text.includes(token)) ||
+        (text.length >= shortestPart && token.includes(text)),
+    )
+}
+
 const readLifetime = (value: unknown): number | undefined => readExpiry(value, 'relative_s', [])
 
 function readTokenType(value: unknown, sent: readonly string[]): string {
   if (typeof value !== 'string' || !tokenTypeText.test(value) || /^bearer$/i.test(value)) return 'Bearer'
-  return withoutSecrets(value, sent)
+  return withoutSecrets(value, sent) === value ? value : 'Bearer'
 }
 
 function readScope(value: unknown, sent: readonly string[]): readonly string[] | undefined {

@@ -14,6 +14,9 @@ const shown = new Set(
   ).split(' '),
 )
 
+/** What API gateways say inside of `error` in place of its code and description. */
+const errorWords = new Set(['message', 'type', 'status', 'code'])
+
 /** Looking for shorter values, such as a 1, would only garble what is shown. */
 const shortestSecret = 4
 
@@ -93,8 +96,27 @@ class Exchange {
 
   showBody(text: string): string {
     const body = parseJson(text)?.value
-    if (isJsonObject(body)) return this.show(Object.entries(body).map(([name, part]) => [name, textOf(part)]))
+    if (isJsonObject(body))
+      return this.show(
+        Object.entries(body).map(([name, part]) => [
+          name,
+          textOf(shown.has(name) ? this.#within(name, part) : part),
+        ]),
+      )
     return `${text.length} characters, no JSON object: ${this.#fingerprint(text)}`
+  }
+
+  /** A name that is shown vouches for its own text and list of texts, not for what else may lie in an object under it. */
+  #within(name: string, part: unknown): unknown {
+    if (Array.isArray(part)) return part.map((one) => this.#within(name, one))
+    if (isJsonObject(part))
+      return Object.fromEntries(
+        Object.entries(part).map(([inner, value]) => [
+          inner,
+          this.#within(name === 'error' && errorWords.has(inner) ? name : inner, value),
+        ]),
+      )
+    return typeof part !== 'string' || shown.has(name) ? part : this.#fingerprint(part)
   }
 
   #value(name: string, text: string): string {

@@ -167,6 +167,11 @@ export interface AnswerDialect {
   readonly success?: AnswerTest
   /** An answer in which this is so is an error, whatever its status. */
   readonly failure?: AnswerTest
+  /**
+   * A refresh that succeeds (`success`) and brings no access token has given the present one its life anew. Default: such an
+   * answer cannot be used.
+   */
+  readonly refresh_extends?: boolean
   /** The provider's own error code; default `error` and what gateways write. */
   readonly error_code?: Pointer
   readonly error_description?: Pointer

@@ -4,6 +4,7 @@ import type { FaultQueue } from './fault.ts'
 import type { ResolvedPracticeOptions } from './practice-options.ts'
 import type { PracticeState } from './practice-state.ts'
 import type { ProofNonces } from './proof-nonces.ts'
+import type { RecordedExchanges } from './recorded-exchange.ts'
 import type { OpenRecord } from './request-record.ts'
 import type { NoteTruth, TruthLog } from './truth-log.ts'
 
@@ -30,6 +31,7 @@ export interface Practice {
   readonly truth: TruthLog
   readonly faults: FaultQueue
   readonly nonces: ProofNonces
+  readonly recorded: RecordedExchanges
   readonly issuer: string
   readonly tokenEndpoint: string
   /** UTC milliseconds. */

@@ -101,6 +101,8 @@ async function work(
     if (delay > 0) await sleep(delay, undefined, { signal: stopped })
     const scripted = await practice.options.respond(request)
     if (scripted === undefined) {
+      const recorded = practice.recorded.answer(exchange, practice.now())
+      if (recorded !== undefined) return recorded
       const fault = isTokenRequest
         ? practice.faults.take(faultTarget(grant_type, refresh_token, practice), practice.now())
         : undefined

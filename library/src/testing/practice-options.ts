@@ -9,6 +9,7 @@ import {
   type VerificationKey,
   verificationKey,
 } from './practice-clients.ts'
+import type { RecordedExchange } from './recorded-exchange.ts'
 import { type Rotation, rotations } from './rotation.ts'
 
 /** Lifetimes in seconds. */
@@ -98,6 +99,12 @@ export interface PracticeServerOptions {
   readonly respond?:
     | ((request: RespondRequest) => ScriptedResponse | undefined | Promise<ScriptedResponse | undefined>)
     | undefined
+  /**
+   * What a provider with a dialect of its own wants to hear, and its answers. The first that fits a request answers it; a request to
+   * one of these paths that fits none is answered with status 501, which says by name what was other. All other paths are those of
+   * the practice server. Default: none.
+   */
+  readonly recorded?: readonly RecordedExchange[] | undefined
   /** What goes wrong on purpose, in this order. Default: nothing. */
   readonly faults?: readonly PracticeFault[] | undefined
   /** Of the random numbers that faults with a probability draw. Default 1. */
@@ -153,6 +160,7 @@ export interface ResolvedPracticeOptions {
   readonly faults: readonly PracticeFault[]
   readonly faultSeed: number
   readonly respond: NonNullable<PracticeServerOptions['respond']>
+  readonly recorded: readonly RecordedExchange[]
   readonly recordLimit: number
 }
 
@@ -177,6 +185,7 @@ const known = {
   now: true,
   latency: true,
   respond: true,
+  recorded: true,
   faults: true,
   faultSeed: true,
   recordLimit: true,
@@ -225,6 +234,7 @@ export function resolvePracticeOptions(options: PracticeServerOptions): Resolved
     now: options.now ?? Date.now,
     latency: typeof latency === 'function' ? latency : () => latency,
     respond: options.respond ?? (() => undefined),
+    recorded: options.recorded ?? [],
     faults: options.faults ?? [],
     faultSeed: options.faultSeed ?? 1,
     recordLimit: options.recordLimit ?? 100_000,

@@ -9,6 +9,7 @@ import { listen, peersNotice, serve } from './listener.ts'
 import { type PracticeServerOptions, resolvePracticeOptions, withSecret } from './practice-options.ts'
 import { PracticeState } from './practice-state.ts'
 import { ProofNonces } from './proof-nonces.ts'
+import { RecordedExchanges } from './recorded-exchange.ts'
 import { digest, type PracticeRequest, RequestRecord } from './request-record.ts'
 import { type TruthEntry, TruthLog } from './truth-log.ts'
 
@@ -50,6 +51,7 @@ export type {
   RespondRequest,
   ScriptedResponse,
 } from './practice-options.ts'
+export type { RecordedAnswer, RecordedExchange, RecordedRequest } from './recorded-exchange.ts'
 export { fingerprint, type PracticeRequest } from './request-record.ts'
 export type { Rotation } from './rotation.ts'
 export {
@@ -238,6 +240,7 @@ export class PracticeServer {
  */
 export async function startPracticeServer(options: PracticeServerOptions = {}): Promise<PracticeServer> {
   const resolved = resolvePracticeOptions(options)
+  const recorded = new RecordedExchanges(resolved.recorded)
   const { server, port } = await listen(resolved.host, resolved.port)
   try {
     const issuer = resolved.issuer ?? `http://${reachable(resolved.host)}:${port}`
@@ -250,6 +253,7 @@ export async function startPracticeServer(options: PracticeServerOptions = {}): 
       truth: new TruthLog(resolved.truthFile, resolved.now, 4 * resolved.recordLimit),
       faults,
       nonces: new ProofNonces(resolved.now, resolved.dpopNonceLifetime),
+      recorded,
       issuer,
       tokenEndpoint: `${issuer}/token`,
       now: resolved.now,

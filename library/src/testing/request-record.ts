@@ -32,7 +32,8 @@ export interface PracticeRequest {
   readonly status?: number | undefined
   /**
    * `received` while it is being worked on; then `issued`, `repeated` (the answer of an earlier refresh, again), `consented`, `answered`, `accepted` (by the protected
-   * resource), the OAuth error code, `scripted` (answered by the `respond` hook), `hang`, `close` or `cut`.
+   * resource), the OAuth error code, `scripted` (answered by the `respond` hook),
+   * `recorded` and `unexpected` (a request to a path of the `recorded` option that fits one of them, and one that fits none), `hang`, `close` or `cut`.
    */
   readonly outcome: string
   /** The kind of the fault that it met on purpose. */

@@ -32,7 +32,7 @@ const json = (body: object): ScriptedResponse => ({
 })
 
 /** A login at a provider that speaks so, whose every answer the test writes. */
-async function speaking(answer: (presented: string, now: number) => object) {
+async function speaking(answer: (presented: string, now: number) => object, spoken = dialect) {
   const at = await practised()
   const presented: string[] = []
   at.answerWith(({ path, parameters }) => {
@@ -41,8 +41,8 @@ async function speaking(answer: (presented: string, now: number) => object) {
     return json(answer(parameters.refresh_token ?? '', at.clock.now()))
   })
   const definition = await at.imported({ refreshToken: 'r0', metadata: ['code', 'data'] })
-  const spoken: GrantDefinition = { ...definition, client: { ...definition.client, dialect } }
-  await at.keeper.add('work', spoken)
+  const login: GrantDefinition = { ...definition, client: { ...definition.client, dialect: spoken } }
+  await at.keeper.add('work', login)
   return { ...at, presented }
 }
 
@@ -107,9 +107,54 @@ describe('a login at a provider with a dialect of its own', () => {
         failure: {
           code: 'provider_answer_unusable',
           message:
-            'the token endpoint answered status 200 with something that is no token response (the profile acme has the access token at /access/token below /data; there were access, region)',
+            'the token endpoint answered status 200 with something that is no token response (the profile acme has answer.access_token at /access/token, below answer.root at /data; there were access, region)',
         },
       },
     })
   })
+})
+
+describe('a login at a provider whose refresh extends the token that there is', () => {
+  const extending: ProviderDialect = {
+    id: 'acme',
+    variables: {},
+    answer: { success: { pointer: '/result', equals: '0000' }, error_code: '/result', refresh_extends: true },
+  }
+  const first = { result: '0000', access_token: 'access-token-1', expires_in: 1800 }
+
+  test('serves it on, with its life anew and as another generation', async () => {
+    let count = 0
+    const at = await speaking(() => (count++ === 0 ? first : { result: '0000' }), extending)
+    await at.run(at.keeper.getToken('work'))
+    await at.pass(1_000_000)
+    await at.run(at.keeper.refresh('work'))
+    const token = await at.run(at.keeper.getToken('work'))
+    expect([token.value, token.generation, at.presented]).toEqual(['access-token-1', 2, ['r0', 'r0']])
+    expect(token.expiresAt - at.clock.now()).toBeGreaterThan(1_790_000)
+  })
+
+  test('says what is missing where it was imported and there is none', async () => {
+    const at = await speaking(() => ({ result: '0000' }), extending)
+    expect(await at.run(at.keeper.tend('work'))).toMatchObject({
+      outcome: {
+        verdict: 'ambiguous',
+        failure: {
+          code: 'provider_answer_unusable',
+          message:
+            'the token endpoint answered status 200 with something that is no token response (the refresh gave the present access token its life anew, and none is held: consent once)',
+        },
+      },
+    })
+  })
+
+  test.each([{ result: '1001', message: 'no' }, {}, { result: '0000', refresh_token: 'r1' }])(
+    'takes no other answer for that: %j',
+    async (answer) => {
+      let count = 0
+      const at = await speaking(() => (count++ === 0 ? first : answer), extending)
+      await at.run(at.keeper.getToken('work'))
+      await at.run(at.keeper.refresh('work').catch(() => undefined))
+      expect(await at.keeper.show('work')).toMatchObject({ generation: 1, failures: 1 })
+    },
+  )
 })

@@ -306,23 +306,35 @@ describe('metadata is never a token', () => {
   })
 })
 
+// A profile that had its scope, or its type, at the place of a token stored that token in clear, and showed it.
+test('no token is taken for a scope or a type, whole or in parts', () => {
+  const body = { access_token: 'access-token-in-full', refresh_token: 'refresh-token-in-full', words: 'read' }
+  expect(tokensOf(read(body, { scope: '/refresh_token', token_type: '/access_token' }))).toEqual({
+    accessToken: 'access-token-in-full',
+    refreshToken: 'refresh-token-in-full',
+  })
+  expect(tokensOf(read({ ...body, scope: 'read access-token-in' }, {}))).toMatchObject({
+    scope: ['read'],
+  })
+})
+
 describe('an answer in which no pointer leads to an access token', () => {
   test.each<[AnswerDialect, string | object, string]>([
     [
       { root: '/authed_user' },
       { ok: true, team: { id: 'T1' } },
-      'the profile acme has the access token at /access_token below /authed_user; there were ok, team',
+      'the profile acme has answer.access_token at /access_token, below answer.root at /authed_user; there were ok, team',
     ],
     [
       { root: ['/data/0', ''], access_token: ['/token', '/key'] },
       { data: [{ user_id: 1, 'a b': 2 }] },
-      'the profile acme has the access token at /token or /key below /data/0 or the top; there were user_id, …',
+      'the profile acme has answer.access_token at /token or /key, below answer.root at /data/0 or the top; there were user_id, …',
     ],
-    [{}, [], 'the profile acme has the access token at /access_token; there were no members'],
+    [{}, [], 'the profile acme has answer.access_token at /access_token; there were no members'],
     [
       {},
       Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`m${index}`, 'value'])),
-      'the profile acme has the access token at /access_token; there were m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, …',
+      'the profile acme has answer.access_token at /access_token; there were m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, …',
     ],
   ])('with %j says where it was looked for and what was there: %j', (dialect, body, detail) => {
     expect(read(body, dialect)).toMatchObject({ kind: 'unusable', reason: 'no_access_token', detail })

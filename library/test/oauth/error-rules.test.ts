@@ -298,6 +298,22 @@ describe('a rule', () => {
     expect(read(400, { error: 'e' }, { errors: [{ means: 'dead' }] })).not.toHaveProperty('means')
   })
 
+  // Only a profile with an error_code had its error_description read: Zoom's "Invalid Token!" was no dead login.
+  test('goes by the description at its pointer, also where the code is that of the RFC', () => {
+    const said = { reason: 'Invalid Token!', error: 'invalid_request', message: 'something else' }
+    const spoken: Spoken = {
+      answer: { error_description: ['/error_description', '/reason'] },
+      errors: [{ description: 'invalid token', means: 'dead' }],
+    }
+    expect(read(400, said, spoken)).toEqual({
+      kind: 'error',
+      status: 400,
+      error: 'invalid_request',
+      description: 'Invalid Token!',
+      means: 'dead',
+    })
+  })
+
   test('says how long to wait where the answer does not', () => {
     const errors: ErrorRule[] = [{ status: 429, means: 'rate_limited', retry_after: 30 }]
     expect(read(429, '', { errors })).toMatchObject({ retryAfter: 30 })

@@ -231,13 +231,32 @@ test.each([
   ['nothing that is known, by its content type', 'token=x&life=5', 'no_access_token'],
   ['a sentence with an equals sign', 'the access_token=x is here', 'not_json'],
   ['a page', '<a href="?access_token=x&error=y">', 'not_json'],
-  ['a script', 'callback({"access_token":"x"})', 'not_json'],
+  ['a script that does more', 'if(1){callback({"access_token":"x"})}', 'not_json'],
+  ['a script of two calls', 'a({"access_token":"x"});b({})', 'not_json'],
 ])('a form that holds %s is that', async (_name, body, expected) => {
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const answer = await answerTo(body, 200, headers)
   if (expected === 'error')
     expect(plain(answer)).toMatchObject({ error: 'invalid_grant', description: 'it is spent: [secret]' })
   else expect(plain(answer)).toEqual({ kind: 'unusable', status: 200, reason: expected })
+})
+
+test.each([
+  ['as QQ sends it', 'callback( BODY );\n'],
+  ['bare', 'callback(BODY)'],
+  ['of a member of an object', 'window.jQuery1$.done(BODY);'],
+])('JSON in a call of a script is read, %s', async (_name, call) => {
+  const answer = await answerTo(call.replace('BODY', JSON.stringify(good)), 200, {
+    'content-type': 'text/html',
+  })
+  expect(plain(answer)).toEqual(tokens)
+  const error = '{"error":100022,"error_description":"refresh token check failed"}'
+  expect(plain(await answerTo(call.replace('BODY', error)))).toEqual({
+    kind: 'error',
+    status: 200,
+    error: '100022',
+    description: 'refresh token check failed',
+  })
 })
 
 test('truncated at every byte it is unusable, never half a token', async () => {

@@ -100,6 +100,19 @@ test('a secret that was sent is not shown where the provider quotes it', async (
   )
 })
 
+// A member on the list was shown with all that lay in it: `{"scope": {"access_token": "…"}}`.
+test('an object under a name on the list shows nothing that would not be shown outside of it', async () => {
+  const body = JSON.stringify({
+    error: { code: 190, type: 'OAuthException', message: 'it has expired', refresh_token: 'deep-secret' },
+    scope: ['read', { access_token: 'at-1', scope: 'write' }],
+  })
+  const text = await logged(async () => ({ ...answer, status: 400, body }))
+  expect(text).not.toMatch(secrets)
+  expect(text).toMatch(
+    /error={"code":190,"type":"OAuthException","message":"it has expired","refresh_token":"‹\w{8}›"} scope=\["read",{"access_token":"‹\w{8}›","scope":"write"}\]/,
+  )
+})
+
 test('a value on the list cannot break the line or colour the terminal', async () => {
   const body = JSON.stringify({ error: 'x\r\n\u001b[31mforged', 'na\nme': 1 })
   expect(await logged(async () => ({ ...answer, body }))).toContain('error=x [31mforged na me=')

@@ -110,6 +110,7 @@ const answer = objectOf({
   failure: answerTest,
   error_code: pointer,
   error_description: pointer,
+  refresh_extends: flag,
   secondary_tokens: mapOf(objectOf({ root: pointer }, 'root')),
   metadata: mapOf(pointer),
 })

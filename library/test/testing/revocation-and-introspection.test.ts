@@ -5,6 +5,7 @@ import { resolvePracticeOptions } from '../../src/testing/practice-options.ts'
 import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { PracticeState } from '../../src/testing/practice-state.ts'
 import { ProofNonces } from '../../src/testing/proof-nonces.ts'
+import { RecordedExchanges } from '../../src/testing/recorded-exchange.ts'
 import { route } from '../../src/testing/routes.ts'
 import { TruthLog } from '../../src/testing/truth-log.ts'
 import { asks, basic, login, post, refresh, tokensOf } from './requests.ts'
@@ -74,6 +75,7 @@ describe('introspection from another machine', () => {
     faults: new FaultQueue(1),
     nonces: new ProofNonces(() => now, 300),
     truth: new TruthLog(undefined, () => now),
+    recorded: new RecordedExchanges([]),
     issuer: 'http://practice.example',
     tokenEndpoint: 'http://practice.example/token',
     now: () => now,

@@ -91,6 +91,7 @@ export function answerText(answer: AnswerDialect): string[] {
       : [`scopes stand apart by ${JSON.stringify(answer.scope_separator)}`]),
     ...(success === undefined ? [] : [`an error unless ${testText(success)}, whatever the status`]),
     ...(failure === undefined ? [] : [`an error where ${testText(failure)}, whatever the status`]),
+    ...(answer.refresh_extends ? ['a refresh without tokens gives the present one its life anew'] : []),
     ...Object.entries(answer.secondary_tokens ?? {}).map(
       ([name, { root }]) => `another token, ${name}, in ${pointerText(root)}`,
     ),

@@ -1,5 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { EvertokenError } from 'evertoken'
-import { type PracticeServer, type Rotation, startPracticeServer } from 'evertoken/testing'
+import {
+  type PracticeServer,
+  type RecordedExchange,
+  type Rotation,
+  startPracticeServer,
+} from 'evertoken/testing'
 import type { Environment } from './environment.ts'
 
 /** `evertoken practice-server`; each option as it stands in `--help`. */
@@ -18,6 +24,8 @@ export interface PracticeServerFlags {
   truth?: string | undefined
   /** `--state FILE` */
   state?: string | undefined
+  /** `--recorded FILE` */
+  recorded?: string | undefined
   /** `--access-token-lifetime S` */
   accessTokenLifetime?: number | undefined
   json?: boolean | undefined
@@ -42,6 +50,7 @@ async function started(flags: PracticeServerFlags): Promise<PracticeServer> {
       dpopNonce: flags.dpopNonce,
       stateFile: flags.state,
       truthFile: flags.truth,
+      recorded: flags.recorded === undefined ? undefined : recordedIn(flags.recorded),
       lifetimes: { accessToken: flags.accessTokenLifetime },
     })
   } catch (error) {
@@ -50,6 +59,31 @@ async function started(flags: PracticeServerFlags): Promise<PracticeServer> {
       cause: error,
       advice: 'evertoken practice-server --help shows what there is.',
     })
+  }
+}
+
+/** The list in a file; whether it makes sense is for the server to say. */
+function recordedIn(file: string): readonly RecordedExchange[] {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new EvertokenError('usage', `the recorded exchanges in ${file} cannot be read`, { cause: error })
+  }
+  const list = jsonList(text)
+  if (list === undefined)
+    throw new EvertokenError('usage', `${file} holds no JSON list of recorded exchanges`, {
+      advice: 'docs/testing.md shows one.',
+    })
+  return list
+}
+
+function jsonList(text: string): readonly RecordedExchange[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) ? value : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -63,6 +63,7 @@ export function registerServiceCommands(program: Command, environment: Environme
     .option('--dpop-nonce', 'every DPoP proof must hold a nonce of the server (RFC 9449 section 8)')
     .option('--state <file>', 'a journal that survives it; default: memory only')
     .option('--truth <file>', 'a log of what truly happened, one JSON object a line; default: memory only')
+    .option('--recorded <file>', 'requests and answers of a provider with ways of its own, a list as JSON')
     .option('--access-token-lifetime <seconds>', 'default: 300', secondsOf)
     .option('--json', 'for programs: one line of JSON once it listens')
     .addHelpText(

@@ -136,6 +136,11 @@ export const answerSchema = keys(
     scope_separator: optional(text('Between scopes; default white space.')),
     success: optional(test('An answer in which this is not so is an error, whatever its status.')),
     failure: optional(test('An answer in which this is so is an error, whatever its status.')),
+    refresh_extends: optional(
+      flag(
+        'A refresh that succeeds and brings no access token has given the present one its life anew; wants success.',
+      ),
+    ),
     error_code: optional(pointer("The provider's own error code; default error and what gateways write")),
     error_description: optional(pointer('What it says of the error')),
     secondary_tokens: optional(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readTruthFile } from 'evertoken/testing'
@@ -53,6 +53,36 @@ test('with --truth it writes down what truly happened', async () => {
     'answered',
   ])
   expect(readTruthFile(truth)[1]).toMatchObject({ endsEarlier: true })
+})
+
+test('with --recorded it answers as the provider in the file does', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evertoken-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'recorded.json')
+  const request = { method: 'GET', path: '/sns/refresh', parameters: { appid: 'wx1' } }
+  writeFileSync(file, JSON.stringify([{ request, answer: { body: { errcode: 40030 } } }]))
+  const running = start(['practice-server', '--json', '--recorded', file])
+  await running.says(/\n$/, 'stdout')
+  const { issuer } = JSON.parse(running.stdout) as { issuer: string }
+  expect(await (await fetch(`${issuer}/sns/refresh?appid=wx1`)).json()).toEqual({ errcode: 40030 })
+  expect((await fetch(`${issuer}/sns/refresh?appid=wx2`)).status).toBe(501)
+  running.child.kill('SIGTERM')
+  expect((await running.ended).code).toBe(0)
+})
+
+test.each([
+  ['{"request": {}}', 'holds no JSON list of recorded exchanges (usage)'],
+  ['[', 'holds no JSON list of recorded exchanges'],
+  ['[{"request": {"path": "/x"}}]', 'recorded.0.answer must be an object'],
+  [undefined, 'cannot be read'],
+])('recorded exchanges in a file with %s are an error of usage', async (text, message) => {
+  const folder = mkdtempSync(join(tmpdir(), 'evertoken-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'recorded.json')
+  if (text !== undefined) writeFileSync(file, text)
+  const { code, stderr } = await evertoken(['practice-server', '--recorded', file])
+  expect(code).toBe(2)
+  expect(stderr).toContain(message)
 })
 
 test.each([

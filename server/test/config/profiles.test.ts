@@ -258,6 +258,52 @@ describe('at start an error names file, line, key and what to do for', () => {
       'Add variables.tenant.',
     ],
     [
+      'an error rule that can never match behind another',
+      client(
+        '\n      token_url: https://a.example/t\n      errors:\n        - { status: 400, means: dead }\n        - { status: 400, code: x, means: transient }',
+      ),
+      7,
+      'clients.acme.provider.errors.1: can never match, because errors.0 takes everything that it would',
+      'The first that matches decides: put the narrower one in front.',
+    ],
+    [
+      'an error rule for a redirect',
+      client('\n      extends: google\n      errors:\n        - status: 302\n          means: transient'),
+      6,
+      'clients.acme.provider.errors.0.status: can never match, because a 302 is no answer that is read',
+      'Redirects are never followed; give the final address of the endpoint.',
+    ],
+    [
+      'a path that is none',
+      client('\n      extends: google\n      answer:\n        access_token: data.token'),
+      6,
+      'clients.acme.provider.answer.access_token: found the text "data.token", expected a JSON pointer',
+      'It begins with a slash, and has one before every name: /authorization/token.',
+    ],
+    [
+      'an expiry in a format that nobody reads',
+      client('\n      extends: google\n      answer: { expiry: /expires, expiry_format: rfc3339 }'),
+      5,
+      'clients.acme.provider.answer.expiry_format: found the text "rfc3339", expected one of relative_s, relative_ms, epoch_s, epoch_ms, iso8601',
+      undefined,
+    ],
+    [
+      'tests of an answer that make an error of each',
+      client(
+        '\n      extends: google\n      answer:\n        success: { pointer: /ok }\n        failure: { pointer: /ok }',
+      ),
+      7,
+      'clients.acme.provider.answer.failure: is the same as answer.success, so that every answer is an error',
+      'Keep one of them.',
+    ],
+    [
+      'tokens that a refresh extends, without a word of success',
+      client('\n      extends: google\n      answer: { refresh_extends: true }'),
+      5,
+      'clients.acme.provider.answer.refresh_extends: has no effect without success',
+      'Say by answer.success which answer without tokens is a success.',
+    ],
+    [
       'what is left half',
       client('\n      extends: google\n      facts: { sources: null }'),
       5,
