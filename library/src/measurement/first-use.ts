@@ -40,7 +40,7 @@ export async function observeFirstUse(server: MeasuredServer, login: Pair): Prom
     rotation: rotationOf(first, second),
     accessTokenUse,
     oldAccessToken: oldTokenOf(oldAfterRefresh, oldAfterUse),
-    introspection: introspectionOf(activeBefore, activeAfter, second),
+    introspection: introspectionOf(activeBefore, activeAfter, first, second),
     ...(second.kind === 'refused' ? { refused: second.error } : {}),
   }
 }
@@ -84,9 +84,11 @@ function oldTokenOf(
 function introspectionOf(
   before: boolean | undefined,
   after: boolean | undefined,
+  first: Extract<Spent, { kind: 'tokens' }>,
   second: Spent,
 ): IntrospectionFinding {
   if (before === undefined) return 'unavailable'
   if (second.kind === 'refused') return 'ends_logins'
+  if (first.child === undefined) return 'no_used_tokens'
   return before && after === false ? 'tells_used_tokens' : 'tells_nothing'
 }

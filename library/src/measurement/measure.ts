@@ -198,14 +198,17 @@ class Purse {
 }
 
 function checkedLimits({ longestWindow = 120, precision = 1, mostLogins = 16 }: MeasureOptions) {
-  const between = (value: number, least: number, most: number, what: string): number => {
+  const between = (value: number, least: number, most: number, what: string, unit = ''): number => {
     if (Number.isFinite(value) && value >= least && value <= most) return value
-    throw new EvertokenError('invalid_request', `${what} must be from ${least} to ${most}, not ${value}`)
+    throw new EvertokenError(
+      'invalid_request',
+      `${what} must be from ${least} to ${most}${unit}, not ${value}`,
+    )
   }
-  const longest = between(longestWindow, 1, 86_400, 'longestWindow') * 1000
+  const longest = between(longestWindow, 1, 86_400, 'the longest window', ' seconds') * 1000
   return {
     longest,
-    precision: between(precision, 1, longestWindow, 'precision') * 1000,
-    logins: between(mostLogins, 2, 100, 'mostLogins'),
+    precision: between(precision, 1, longestWindow, 'the precision', ' seconds') * 1000,
+    logins: between(mostLogins, 2, 100, 'the number of logins'),
   }
 }

@@ -43,9 +43,15 @@ export interface Refusal {
  * - `tells_used_tokens`: it says active before the use, not active after it, and nothing died of the question.
  * - `ends_logins`: the login did not go on after a used refresh token was asked about.
  * - `tells_nothing`: it says the same before and after.
+ * - `no_used_tokens`: refresh tokens are not used up here, so there is nothing to tell.
  * - `unavailable`: there is none, or the client may not ask.
  */
-export type IntrospectionFinding = 'tells_used_tokens' | 'ends_logins' | 'tells_nothing' | 'unavailable'
+export type IntrospectionFinding =
+  | 'tells_used_tokens'
+  | 'ends_logins'
+  | 'tells_nothing'
+  | 'no_used_tokens'
+  | 'unavailable'
 
 /**
  * What a profile says of such a server, by its own keys. Only what was seen stands in it; a window is as long as it was seen
@@ -60,6 +66,8 @@ export function measuredLifetimes(measured: Measurement): ProfileLifetimes {
     ...(windowed && window < 1 ? { replay_class: 'strict' } : { replay_class: replayClass }),
     ...(windowed && window >= 1 ? { reuse_window: window } : {}),
     ...(oldAccessToken === 'unknown' ? {} : { old_token_dies: oldAccessToken === 'ends_at_refresh' }),
-    ...(introspection === 'unavailable' ? {} : { introspection: introspection === 'tells_used_tokens' }),
+    ...(introspection === 'unavailable' || introspection === 'no_used_tokens'
+      ? {}
+      : { introspection: introspection === 'tells_used_tokens' }),
   }
 }

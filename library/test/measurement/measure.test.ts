@@ -74,12 +74,17 @@ describe('a used refresh token that comes again', () => {
     expect(measurement).toMatchObject({
       rotation: 'never',
       replayClass: 'non_rotating',
+      introspection: 'no_used_tokens',
       logins: 1,
       waited: 0,
     })
     expect(measurement.refusal).toBeUndefined()
     expect(practice.tokenRequests().map(({ outcome }) => outcome)).toEqual(['issued', 'issued', 'issued'])
-    expect(measuredLifetimes(measurement)).toMatchObject({ rotation: 'never', replay_class: 'non_rotating' })
+    expect(measuredLifetimes(measurement)).toEqual({
+      rotation: 'never',
+      replay_class: 'non_rotating',
+      old_token_dies: false,
+    })
   })
 
   test.each([
@@ -228,9 +233,9 @@ test.each([
 )
 
 test.each([
-  ['longestWindow', { longestWindow: 0 }],
-  ['precision', { precision: 0.5 }],
-  ['mostLogins', { mostLogins: 1 }],
+  ['the longest window', { longestWindow: 0 }],
+  ['the precision', { precision: 0.5 }],
+  ['the number of logins', { mostLogins: 1 }],
 ])('%s out of its bounds is refused before anything is sent', async (what, wrong) => {
   const set = await practised()
   const error = await set.failure(

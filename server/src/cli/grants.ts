@@ -31,6 +31,8 @@ export type Consent =
       finish(callback: URL): Promise<GrantSummary>
       /** On another device, from which nobody comes back. */
       beginOnDevice(id: string, signal: AbortSignal): Promise<DeviceConsent>
+      /** What the browser shows at the end; default: that the grant is kept alive. */
+      readonly thanks?: string
     }
   /** To the broker, from a page of its own. */
   | { readonly kind: 'broker'; begin(id: string): Promise<Omit<ConsentRequest, 'state'>> }
