@@ -1,5 +1,5 @@
 import type { Secret } from '../secret.ts'
-import type { AccessTokenUse, MeasuredServer, Spent } from './measured-server.ts'
+import { type AccessTokenUse, answered, type MeasuredServer, type Spent } from './measured-server.ts'
 import type { IntrospectionFinding, Measurement } from './measurement.ts'
 
 /** A login with both of its tokens, none of them used. */
@@ -27,14 +27,15 @@ export async function observeFirstUse(server: MeasuredServer, login: Pair): Prom
     accessTokenUse === undefined ? undefined : server.accepts(accessTokenUse, token)
   const activeBefore = await server.introspect(refreshToken, 'refresh_token')
 
-  const first = await server.refresh(refreshToken)
+  const first = answered(await server.refresh(refreshToken))
   if (first.kind === 'refused') return endedEarly(first, activeBefore, accessTokenUse)
   const oldAfterRefresh = await accepts(accessToken)
-  await accepts(first.accessToken)
-  const oldAfterUse = oldAfterRefresh === true ? await accepts(accessToken) : oldAfterRefresh
+  // Before the new access token is used, which at some servers is what ends the old refresh token.
   const activeAfter =
     first.child === undefined ? undefined : await server.introspect(refreshToken, 'refresh_token')
-  const second = await server.refresh(first.child ?? refreshToken)
+  await accepts(first.accessToken)
+  const oldAfterUse = oldAfterRefresh === true ? await accepts(accessToken) : oldAfterRefresh
+  const second = answered(await server.refresh(first.child ?? refreshToken))
 
   return {
     rotation: rotationOf(first, second),

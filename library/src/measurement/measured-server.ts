@@ -19,6 +19,14 @@ export type Spent =
     }
   /** The server says that the refresh token is worth nothing; `error` in its words (RFC 6749 section 5.2). */
   | { readonly kind: 'refused'; readonly error: string }
+  /** A status of 500 or more: the server is away, or this refresh token is what it breaks at. */
+  | { readonly kind: 'broken'; readonly status: number; readonly why: EvertokenError }
+
+/** What stands for a token that was sent in order: there a server that breaks ends the measurement. */
+export function answered(spent: Spent): Exclude<Spent, { kind: 'broken' }> {
+  if (spent.kind === 'broken') throw spent.why
+  return spent
+}
 
 /** How an access token is shown to somebody who knows whether it is good. */
 export type AccessTokenUse = 'call' | 'userinfo' | 'introspection'
@@ -26,8 +34,8 @@ export type AccessTokenUse = 'call' | 'userinfo' | 'introspection'
 /** A server as it is measured: one question at a time, and nothing is sent a second time by itself. */
 export interface MeasuredServer {
   /**
-   * Sends a refresh token, used or not, RFC 6749 section 6. Throws ProviderError for every answer that says nothing about the
-   * token itself: then the measurement is over.
+   * Sends a refresh token, used or not, RFC 6749 section 6. Throws EvertokenError for what says nothing about the token
+   * itself: then the measurement is over.
    */
   refresh(refreshToken: Secret): Promise<Spent>
   /** RFC 7662 section 2.1; undefined where the server does not say. */
@@ -61,7 +69,12 @@ export function measuredServer(
         const { error, code } = outcome.failure
         return { kind: 'refused', error: error ?? code }
       }
-      if (outcome.verdict !== 'ok') throw interrupted(failureError('probe', { ...outcome.failure, at: 0 }))
+      if (outcome.verdict !== 'ok') {
+        const why = interrupted(failureError('probe', { ...outcome.failure, at: 0 }))
+        const { status = 0 } = outcome.failure
+        if (status >= 500) return { kind: 'broken', status, why }
+        throw why
+      }
       const { accessToken, refreshToken: child } = outcome.response
       const isNew = child !== undefined && child.reveal() !== refreshToken.reveal()
       return { kind: 'tokens', accessToken, ...(isNew ? { child } : {}) }

@@ -31,7 +31,7 @@ export interface Measurement {
 export type WindowEnd = 'use_of_the_new_access_token' | 'use_of_the_new_refresh_token'
 
 export interface Refusal {
-  /** The server's own word, RFC 6749 section 5.2. */
+  /** The server's own word, RFC 6749 section 5.2; `status 500` and the like where it has none. */
   readonly error: string
   /** Whether the newest refresh token of the login was refused afterwards. */
   readonly endsLogin: boolean

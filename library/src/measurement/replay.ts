@@ -1,7 +1,7 @@
 import { InvalidGrantError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import type { Pair } from './first-use.ts'
-import type { AccessTokenUse, MeasuredServer, Spent } from './measured-server.ts'
+import { type AccessTokenUse, answered, type MeasuredServer, type Spent } from './measured-server.ts'
 import type { Refusal } from './measurement.ts'
 import type { ReplayObservation } from './replay-observation.ts'
 
@@ -20,7 +20,7 @@ export interface ReplayFinding {
 
 /** Uses the refresh token of a login for the first time. Throws InvalidGrantError where it is refused. */
 export async function firstUsed(server: MeasuredServer, { refreshToken }: Pair): Promise<UsedLogin> {
-  const first = await server.refresh(refreshToken)
+  const first = answered(await server.refresh(refreshToken))
   if (first.kind === 'refused')
     throw new InvalidGrantError(
       'invalid_grant',
@@ -45,14 +45,15 @@ export async function observeReplay(
   order: 'first_child_first' | 'second_child_first',
 ): Promise<ReplayFinding> {
   const again = await server.refresh(used)
-  if (again.kind === 'refused')
+  if (again.kind !== 'tokens')
     return {
       seen: { again: 'refused' },
       refusal: await observeRefusal(server, again, { child, accessToken }, use),
     }
   const brought = again.child
   if (brought === undefined || child === undefined) return { seen: { again: 'no_child' } }
-  const works = async (token: Secret): Promise<boolean> => (await server.refresh(token)).kind === 'tokens'
+  const works = async (token: Secret): Promise<boolean> =>
+    answered(await server.refresh(token)).kind === 'tokens'
   if (brought.reveal() === child.reveal())
     return {
       seen: { again: 'same_child', childWorks: await works(child) },
@@ -66,19 +67,22 @@ export async function observeReplay(
   return { seen: { again: 'another_child', firstWorks, secondWorks: await works(brought) } }
 }
 
-/** What became of the rest of a login whose used refresh token was refused. */
+/**
+ * What became of the rest of a login whose used refresh token was refused, or broke the server: that it was the token and no
+ * outage is shown by the child, whose refresh is answered.
+ */
 export async function observeRefusal(
   server: MeasuredServer,
-  { error }: Extract<Spent, { kind: 'refused' }>,
+  again: Exclude<Spent, { kind: 'tokens' }>,
   { child, accessToken }: Pick<UsedLogin, 'child' | 'accessToken'>,
   use: AccessTokenUse | undefined,
 ): Promise<Refusal> {
   // Before the refresh, which may end this access token in the ordinary way.
   const accepted = use === undefined ? undefined : await server.accepts(use, accessToken)
-  const after = child === undefined ? undefined : await server.refresh(child)
+  const after = child === undefined ? answered(again) : answered(await server.refresh(child))
   return {
-    error,
-    endsLogin: after === undefined || after.kind === 'refused',
+    error: again.kind === 'refused' ? again.error : `status ${again.status}`,
+    endsLogin: after.kind === 'refused',
     ...(accepted === undefined ? {} : { endsAccessToken: !accepted }),
   }
 }

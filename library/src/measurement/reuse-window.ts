@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
+import type { Secret } from '../secret.ts'
 import type { Pair } from './first-use.ts'
-import type { AccessTokenUse, MeasuredServer } from './measured-server.ts'
+import { type AccessTokenUse, answered, type MeasuredServer } from './measured-server.ts'
 import type { Measurement, Refusal, WindowEnd } from './measurement.ts'
 import { firstUsed, observeRefusal, type UsedLogin } from './replay.ts'
 import { nextWait, type WindowBounds, type WindowLimits } from './window-search.ts'
@@ -92,15 +93,27 @@ export async function windowEnds(
   const calls = use === 'call' || use === 'userinfo' ? use : undefined
   const first = calls === undefined ? undefined : await nextLogin()
   if (first !== undefined && calls !== undefined) {
-    const { used, accessToken } = await firstUsed(server, first)
+    const { used, child, accessToken } = await firstUsed(server, first)
     await server.accepts(calls, accessToken)
-    if ((await server.refresh(used)).kind === 'refused') ends.push('use_of_the_new_access_token')
+    if (!(await worksAgain(server, used, child))) ends.push('use_of_the_new_access_token')
   }
   const second = await nextLogin()
   if (second !== undefined) {
     const { used, child } = await firstUsed(server, second)
-    if (child !== undefined) await server.refresh(child)
-    if ((await server.refresh(used)).kind === 'refused') ends.push('use_of_the_new_refresh_token')
+    const next = child === undefined ? undefined : answered(await server.refresh(child))
+    const newest = next?.kind === 'tokens' ? next.child : undefined
+    if (!(await worksAgain(server, used, newest))) ends.push('use_of_the_new_refresh_token')
   }
   return ends
+}
+
+/** A server that breaks at a used token gives none for it; that it is not away is shown by the newest one. */
+async function worksAgain(
+  server: MeasuredServer,
+  used: Secret,
+  newest: Secret | undefined,
+): Promise<boolean> {
+  const again = await server.refresh(used)
+  if (again.kind === 'broken') answered(newest === undefined ? again : await server.refresh(newest))
+  return again.kind === 'tokens'
 }

@@ -110,6 +110,40 @@ describe('a used refresh token that comes again', () => {
   )
 })
 
+test('a server that breaks at a used refresh token, and only there, is strict', async () => {
+  const set = await practised({ practice: { rotation: 'strict' } })
+  const { clock, transport, run, server } = set
+  const seen = new Set<string>()
+  set.answerWith(({ parameters: { refresh_token: token } }) => {
+    if (token === undefined) return undefined
+    const used = seen.has(token)
+    seen.add(token)
+    return used ? { status: 500, body: '<html>' } : undefined
+  })
+  const logins = async () => ({ refreshToken: new Secret(await newRefreshToken(server)) })
+  const measurement = await run(measureServer(definitionOf(set), { logins, clock, transport }))
+  expect(measurement).toMatchObject({
+    replayClass: 'strict',
+    refusal: { error: 'status 500', endsLogin: false },
+  })
+})
+
+test('and one that is away by then ends the measurement', async () => {
+  const set = await practised({ practice: { rotation: 'strict' } })
+  const { clock, transport, server, failure } = set
+  const seen = new Set<string>()
+  let away = false
+  set.answerWith(({ parameters: { refresh_token: token } }) => {
+    if (token === undefined) return undefined
+    away ||= seen.has(token)
+    seen.add(token)
+    return away ? { status: 502, body: '<html>' } : undefined
+  })
+  const logins = async () => ({ refreshToken: new Secret(await newRefreshToken(server)) })
+  const error = await failure(measureServer(definitionOf(set), { logins, clock, transport }))
+  expect(error).toMatchObject({ code: 'provider_answer_unusable', message: expect.stringContaining('502') })
+})
+
 describe('the search for a window', () => {
   test('ends at the longest wait, and says what was seen: at least so long', async () => {
     const { measurement } = await measured({ rotation: 'fork', reuseWindow: 600 }, { longestWindow: 20 })

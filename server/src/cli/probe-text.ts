@@ -17,7 +17,7 @@ const seconds = (count: number): string => durationText(count * 1000)
 const rotation = {
   always: 'every refresh brought another refresh token',
   sometimes: 'one refresh brought another refresh token, and one did not',
-  never: 'no refresh brought another refresh token',
+  never: 'no refresh brought another refresh token; the login was new, and an old one may differ',
 } as const satisfies Record<Measurement['rotation'], string>
 
 const again = {
@@ -103,6 +103,9 @@ export function profileLines(provider: string, client: string, measured: Measure
   const { unclear, reuseWindow, windowEndsWith, oldAccessToken: old } = measured
   const notes = [
     `Measured at ${provider} on ${new Date(now).toISOString().slice(0, 10)}: evertoken provider probe ${client}`,
+    ...(measured.rotation === 'never'
+      ? ['Two refreshes of a new login brought no other refresh token; that of an old login may.']
+      : []),
     ...(unclear === undefined ? [] : [`A used refresh token that came again: ${unclear}.`]),
     ...(reuseWindow !== undefined && reuseWindow.below === undefined
       ? ['The window may be longer: it was not searched further.']
