@@ -88,8 +88,7 @@ async function watched(
       const end = clock.boot() + ms
       // As wide as it ever gets, so that nothing of a longer time stays behind a shorter one.
       const rest = (): string => durationText(Math.max(0, end - clock.boot())).padEnd('59 m 59 s'.length)
-      const text = (): string => `${doing}: after ${durationText(ms)}, ${rest()} to go`
-      return withProgress(text, environment, clock.sleep(ms, how))
+      return withProgress(() => `${doing}: ${rest()} to go`, environment, clock.sleep(ms, how))
     },
   }
   return measureServer(definition, {
