@@ -21,7 +21,7 @@ import authlib
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.integrations.sqla_oauth2 import OAuth2AuthorizationCodeMixin, OAuth2ClientMixin, OAuth2TokenMixin
 from authlib.jose import JsonWebKey
-from authlib.oauth2.rfc6749 import grants
+from authlib.oauth2.rfc6749 import InvalidClientError, grants
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion, JWTBearerGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -184,26 +184,27 @@ class DeviceCode(DeviceCodeGrant):
 
 
 class ClientAssertion(JWTBearerClientAssertion):
-    CLIENT_AUTH_METHOD = 'private_key_jwt'
-    used = set()
+    # Authlib tries one method after the other, so that each decodes what is meant for the other too, with the client's own key.
+    METHODS = ('client_secret_jwt', 'private_key_jwt')
 
     def __init__(self):
         super().__init__(token_endpoint)
+        self.used = set()
 
     def validate_jti(self, claims, jti):
         fresh = jti not in self.used
         self.used.add(jti)
         return fresh
 
+    def authenticate_client(self, client):
+        if client.token_endpoint_auth_method in self.METHODS:
+            return client
+        raise InvalidClientError()
+
     def resolve_client_public_key(self, client, header):
+        if client.token_endpoint_auth_method == 'client_secret_jwt':
+            return client.client_secret
         return JsonWebKey.import_key(options['client_key'])
-
-
-class SharedSecretAssertion(ClientAssertion):
-    CLIENT_AUTH_METHOD = 'client_secret_jwt'
-
-    def resolve_client_public_key(self, client, header):
-        return client.client_secret
 
 
 class Revocation(RevocationEndpoint):
@@ -230,8 +231,8 @@ class Introspection(IntrospectionEndpoint):
 for grant in (ClientCredentials, RefreshToken, JwtBearer, DeviceCode):
     server.register_grant(grant)
 server.register_grant(AuthorizationCode, [CodeChallenge(required=True)])
-server.register_client_auth_method('private_key_jwt', ClientAssertion())
-server.register_client_auth_method('client_secret_jwt', SharedSecretAssertion())
+for method in ClientAssertion.METHODS:
+    server.register_client_auth_method(method, ClientAssertion())
 for endpoint in (Introspection, Revocation, DeviceAuthorization):
     server.register_endpoint(endpoint)
 

@@ -26,6 +26,7 @@ export async function startAuthlib(python: string, { rotates }: AuthlibSettings)
   return {
     name: 'authlib',
     version,
+    base: issuer,
     issuer,
     endpoints: {
       tokenUrl: tokenEndpoint,

@@ -1,14 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { type Installed, installed, works } from '../debian-packages.ts'
 import { redirectUri } from '../login-by-hand.ts'
 import { consentByForms } from '../person.ts'
 import { startServer } from '../server-process.ts'
 import { introspected, type RealServer } from './real-server.ts'
-
-export const pythonWithToolkit = (): Promise<Installed<string>> =>
-  installed(['python3-django-oauth-toolkit'], async () =>
-    (await works('/usr/bin/python3', '-c', 'import oauth2_provider')) ? '/usr/bin/python3' : undefined,
-  )
 
 export interface ToolkitSettings {
   /** Seconds. */
@@ -31,6 +25,7 @@ export async function startToolkit(
   return {
     name: 'django-oauth-toolkit',
     version,
+    base: `${origin}/o`,
     endpoints: {
       tokenUrl: `${origin}/o/token/`,
       authorizationUrl: `${origin}/o/authorize/`,

@@ -1,25 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { type Installed, installed, works } from '../debian-packages.ts'
 import { redirectUri } from '../login-by-hand.ts'
 import { consentByForms } from '../person.ts'
 import { startServer } from '../server-process.ts'
 import { introspected, type RealServer } from './real-server.ts'
-
-const packages = ['ruby-doorkeeper', 'ruby-doorkeeper-openid-connect', 'ruby-rails', 'ruby-sqlite3', 'puma']
-const gems = [
-  'logger',
-  'rails',
-  'action_controller/railtie',
-  'sqlite3',
-  'puma',
-  'doorkeeper',
-  'doorkeeper/openid_connect',
-]
-
-export const rubyWithDoorkeeper = (): Promise<Installed<string>> =>
-  installed(packages, async () =>
-    (await works('ruby', ...gems.map((gem) => `-r${gem}`), '-e', '')) ? 'ruby' : undefined,
-  )
 
 export interface DoorkeeperSettings {
   /** Whether its table has the column `previous_refresh_token`. */
@@ -36,6 +19,7 @@ export async function startDoorkeeper(ruby: string, { previous }: DoorkeeperSett
   return {
     name: 'doorkeeper',
     version,
+    base: origin,
     issuer: origin,
     endpoints: {
       tokenUrl: `${origin}/oauth/token`,

@@ -31,6 +31,7 @@ export async function startOidcProvider({
   return {
     name: 'oidc-provider',
     version,
+    base: origin,
     issuer: origin,
     endpoints: {
       tokenUrl: `${origin}/token`,
@@ -66,7 +67,6 @@ export async function startOidcProvider({
       },
     },
     lacks: {
-      server_metadata: 'publishes the OpenID document alone',
       jwt_bearer: 'has no such grant type of its own',
       token_exchange: 'has no such grant type of its own',
     },

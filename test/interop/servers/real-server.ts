@@ -47,7 +47,9 @@ export interface Truth {
 export interface RealServer extends AsyncDisposable {
   readonly name: string
   readonly version: string
-  /** Whole, for the metadata; absent where it publishes none at the address of the standard. */
+  /** What it calls itself, or would. */
+  readonly base: string
+  /** The same, where it publishes metadata at an address of the standards. */
   readonly issuer?: string
   /** Every endpoint that it has, as options of a client. */
   readonly endpoints: Pick<
