@@ -165,10 +165,16 @@ class Purse {
   readonly #server: MeasuredServer
   readonly #logins: MeasureOptions['logins']
   readonly #most: number
+  readonly #signal: AbortSignal | undefined
 
-  constructor(server: MeasuredServer, { logins }: Pick<MeasureOptions, 'logins'>, most: number) {
+  constructor(
+    server: MeasuredServer,
+    { logins, signal }: Pick<MeasureOptions, 'logins' | 'signal'>,
+    most: number,
+  ) {
     this.#server = server
     this.#logins = logins
+    this.#signal = signal
     this.#most = most
   }
 
@@ -182,6 +188,7 @@ class Purse {
   }
 
   async next(): Promise<Pair | undefined> {
+    this.#signal?.throwIfAborted()
     if (this.spent === this.#most) return undefined
     const login = await this.#logins()
     if (login === undefined) return undefined

@@ -104,7 +104,10 @@ export function profileLines(provider: string, client: string, measured: Measure
   const notes = [
     `Measured at ${provider} on ${new Date(now).toISOString().slice(0, 10)}: evertoken provider probe ${client}`,
     ...(measured.rotation === 'never'
-      ? ['Two refreshes of a new login brought no other refresh token; that of an old login may.']
+      ? [
+          'Two refreshes of a new login brought no other refresh token; that of an old login may. Where the provider does not say that it',
+          'never rotates, leave replay_class out: strict costs some waiting, non_rotating a login.',
+        ]
       : []),
     ...(unclear === undefined ? [] : [`A used refresh token that came again: ${unclear}.`]),
     ...(reuseWindow !== undefined && reuseWindow.below === undefined

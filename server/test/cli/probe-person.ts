@@ -30,12 +30,15 @@ export async function evertokenWithPerson(
     cwd,
     clock,
     person,
+    typist,
     signal = new AbortController().signal,
   }: {
     cwd: string
     clock: Clock
     /** Gives the address to which the provider sends the person back. */
     person: (link: string) => Promise<string>
+    /** Types a code on another device. */
+    typist?: (page: string, code: string) => Promise<void>
     signal?: AbortSignal
   },
 ): Promise<Ended> {
@@ -52,6 +55,12 @@ export async function evertokenWithPerson(
       person(link)
         .then((callback) => fetch(callback))
         .catch((error: unknown) => trouble.push(error))
+  })
+  stderr.on('data', (text: string) => {
+    const page = /^ {2}(http\S+\/device)$/m.exec(text)?.[1]
+    const code = /type this code there:\s+(\S+)/.exec(text)?.[1]
+    if (typist !== undefined && page !== undefined && code !== undefined)
+      typist(page, code).catch((error: unknown) => trouble.push(error))
   })
   const environment: Environment = {
     env: {},

@@ -1,6 +1,11 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from 'evertoken/testing'
+import {
+  consentToDevice,
+  type PracticeServer,
+  type PracticeServerOptions,
+  startPracticeServer,
+} from 'evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { evertoken, folder, secretFile } from './command.ts'
@@ -150,6 +155,23 @@ describe('evertoken provider probe', () => {
       advice: expect.stringContaining('Two are the least'),
     })
   })
+})
+
+test('a person can consent on another device, each time anew', async () => {
+  const { cwd, clock } = await set({ rotation: 'strict' })
+  const codes: string[] = []
+  const { code, stdout } = await evertokenWithPerson(['provider', 'probe', 'acme', '--yes', '--device'], {
+    cwd,
+    clock,
+    person: () => Promise.reject(new Error('no browser is needed')),
+    typist: async (page, userCode) => {
+      codes.push(userCode)
+      await consentToDevice(page, userCode)
+    },
+  })
+  expect(code).toBe(0)
+  expect(parse(stdout).lifetimes).toMatchObject({ rotation: 'always', replay_class: 'strict' })
+  expect(new Set(codes).size).toBe(2)
 })
 
 describe('nothing is sent to the provider', () => {

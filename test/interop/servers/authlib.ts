@@ -47,7 +47,6 @@ export async function startAuthlib(python: string, { rotates }: AuthlibSettings)
         clientSecret: 'post-secret',
         clientAuthentication: 'client_secret_post',
       },
-      // It takes assertions for the token endpoint alone.
       client_secret_jwt: {
         clientId: 'jwt-secret',
         clientSecret: 'jwt-secret-jwt-secret-jwt-secret',
@@ -64,6 +63,10 @@ export async function startAuthlib(python: string, { rotates }: AuthlibSettings)
       issuer: 'https://assertions.example',
       subject: 'alice',
       key: { algorithm: 'ES256', key: pkcs8(assertionKey.privateKey) },
+    },
+    wants: {
+      client_secret_jwt: '`client_assertion_audience: token_endpoint`, the only audience it takes',
+      private_key_jwt: '`client_assertion_audience: token_endpoint`, the only audience it takes',
     },
     lacks: {
       openid_discovery: 'publishes the document of RFC 8414',

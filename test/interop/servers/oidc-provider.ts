@@ -66,6 +66,10 @@ export async function startOidcProvider({
         signingKey: { algorithm: 'ES256', key: clientKey, keyId: clientKeyId },
       },
     },
+    wants: {
+      refresh:
+        'scope `offline_access` and `authorization_parameters: { prompt: consent }`, else no refresh token comes',
+    },
     lacks: {
       jwt_bearer: 'has no such grant type of its own',
       token_exchange: 'has no such grant type of its own',

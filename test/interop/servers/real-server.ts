@@ -78,6 +78,8 @@ export interface RealServer extends AsyncDisposable {
   readonly assertion?: JwtBearerOptions['assertion']
   /** What it cannot, with why. */
   readonly lacks: Partial<Record<Capability, string>>
+  /** What a client must say for it to work. */
+  readonly wants?: Partial<Record<Capability, string>>
   /** Plays the person: gives where the browser would be sent back to. */
   consent(authorizationUrl: string): Promise<URL>
   /** The same on another device. */

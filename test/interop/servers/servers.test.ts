@@ -46,7 +46,8 @@ const candidates: readonly Candidate[] = [
 
 /** By server and version, what became of each capability. */
 const seen = new Map<string, Partial<Record<Capability, string>>>()
-const notes: string[] = []
+const missing: string[] = []
+const wanted: string[] = []
 
 describe.each(candidates)('$name', ({ name, program, start }) => {
   const why = 'missing' in program ? program.missing : undefined
@@ -69,11 +70,13 @@ describe.each(candidates)('$name', ({ name, program, start }) => {
         if (lacking === undefined) {
           await check(server)
           column[capability] = 'yes'
+          const wants = server.wants?.[capability]
+          if (wants !== undefined) wanted.push(`${server.name}: ${title} wants ${wants}`)
           return
         }
         await absent?.(server)
         column[capability] = 'no'
-        notes.push(`${server.name}: ${title}: ${lacking}`)
+        missing.push(`${server.name}: ${title}: ${lacking}`)
         skip(`not supported by this server: ${lacking}`)
       })
   }
@@ -95,6 +98,10 @@ afterAll(() => {
       ...columns.map((column) => (check === undefined ? 'not built' : (column[capability] ?? 'failed'))),
     ]),
   )
-  const reasons = notes.map((note) => `- ${note}\n`).join('')
-  publish('servers.md', 'servers', `${table}\nSeen on ${today()}. Where it says no:\n\n${reasons}`)
+  const list = (notes: readonly string[]) => notes.map((note) => `- ${note}\n`).join('')
+  publish(
+    'servers.md',
+    'servers',
+    `${table}\nSeen on ${today()}. What a client must say for it:\n\n${list(wanted)}\nWhere it says no:\n\n${list(missing)}`,
+  )
 })
