@@ -54,15 +54,47 @@ export function consentedLogins(
   }
 }
 
-/** Refresh tokens of logins made elsewhere, one a line. Throws as a secret's file does, and `usage` for a token given twice. */
+/** More than the library takes are a wrong file. */
+const mostTokens = 100
+/** RFC 6749 appendix A.17, without the space that a line of a file may begin or end with. */
+const tokenText = /^[\x21-\x7e](?:[\x20-\x7e]{0,16382}[\x21-\x7e])?$/
+
+/**
+ * Refresh tokens of logins made elsewhere, one a line.
+ *
+ * @throws EvertokenError `usage` for what is no list of refresh tokens; `key_file_unreadable`, `key_file_too_open`,
+ *   `empty_secret`.
+ */
 export function importedLogins(file: string, { cwd }: Pick<Environment, 'cwd'>): readonly SandboxLogin[] {
   const whole = path.resolve(cwd, file)
-  const tokens = [secretLines(readKeyFile(whole))].flat() as readonly Secret[]
-  const texts = tokens.map((token) => token.reveal())
-  const twice = texts.findIndex((text, at) => texts.indexOf(text) !== at)
-  if (twice >= 0)
-    throw new EvertokenError('usage', `refresh token ${twice + 1} of ${whole} is there twice`, {
-      advice: 'Each login is spent once: give the refresh token of another one.',
+  const texts = [secretLines(tokenFile(whole))].flat().map((token) => token.reveal())
+  if (texts.length > mostTokens)
+    throw new EvertokenError('usage', `${whole} has ${texts.length} lines`, {
+      advice: `It holds one refresh token a line, and at most ${mostTokens}.`,
     })
+  for (const [at, text] of texts.entries()) {
+    if (!tokenText.test(text))
+      throw new EvertokenError('usage', `line ${at + 1} of ${whole} is no refresh token`, {
+        advice: 'Put one refresh token on each line, and nothing else.',
+      })
+    if (texts.indexOf(text) !== at)
+      throw new EvertokenError('usage', `refresh token ${at + 1} of ${whole} is there twice`, {
+        advice: 'Each login is spent once: give the refresh token of another one.',
+      })
+  }
   return texts.map((text) => ({ refreshToken: new Secret(text) }))
+}
+
+function tokenFile(file: string): Secret {
+  try {
+    return readKeyFile(file)
+  } catch (error) {
+    if (!(error instanceof EvertokenError)) throw error
+    const { code, message, cause } = error
+    const advice = code === 'empty_secret' ? 'Put one refresh token on each line.' : error.advice
+    throw new EvertokenError(code, message.replace('the key file', 'the file of refresh tokens'), {
+      cause,
+      advice,
+    })
+  }
 }

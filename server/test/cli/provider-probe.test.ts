@@ -238,13 +238,23 @@ grants:
     expect(server.requests.filter((request) => request.path === '/token')).toEqual([])
   })
 
-  test('where a refresh token stands in the file twice, or everybody may read it', async () => {
+  test('where a file of refresh tokens holds one twice, is none, or can be read by everybody', async () => {
     const { probe, server } = await set()
     const twice = await probe('acme', '--yes', '--refresh-tokens-file', secretFile('one\ntwo\none'))
     expect(twice.stderr).toMatch(/refresh token 3 of \S+ is there twice/)
     expect(twice.stderr).not.toContain('one\n')
     const open = await probe('acme', '--yes', '--refresh-tokens-file', secretFile('one', 0o644))
     expect(open.stderr).toContain('(key_file_too_open)')
+    for (const [text, said] of [
+      ['', 'the file of refresh tokens'],
+      ['one\nt\u00f6ken', 'line 2 of'],
+      [Array.from({ length: 101 }, (_, at) => `token-${at}`).join('\n'), 'has 101 lines'],
+    ] as const) {
+      const { code, stderr } = await probe('acme', '--yes', '--refresh-tokens-file', secretFile(text))
+      expect(code).toBe(2)
+      expect(stderr).toContain(said)
+      expect(stderr).toContain('one refresh token')
+    }
     expect(server.requests).toEqual([])
   })
 })
