@@ -1,6 +1,7 @@
 import type { Secret } from '../secret.ts'
 import { type AccessTokenUse, answered, type MeasuredServer, type Spent } from './measured-server.ts'
 import type { IntrospectionFinding, Measurement } from './measurement.ts'
+import { refusedUnused } from './replay.ts'
 
 /** A login with both of its tokens, none of them used. */
 export interface Pair {
@@ -28,7 +29,10 @@ export async function observeFirstUse(server: MeasuredServer, login: Pair): Prom
   const activeBefore = await server.introspect(refreshToken, 'refresh_token')
 
   const first = answered(await server.refresh(refreshToken))
-  if (first.kind === 'refused') return endedEarly(first, activeBefore, accessTokenUse)
+  if (first.kind === 'refused') {
+    if (activeBefore !== true) throw refusedUnused(first.error)
+    return endedByQuestion(first, accessTokenUse)
+  }
   const oldAfterRefresh = await accepts(accessToken)
   // Before the new access token is used, which at some servers is what ends the old refresh token.
   const activeAfter =
@@ -52,16 +56,15 @@ async function trustedUse(server: MeasuredServer, fresh: Secret): Promise<Access
   return undefined
 }
 
-/** The refresh token did not survive the questions that were asked about it. */
-const endedEarly = (
+/** It was said to be alive, and did not survive that somebody asked. */
+const endedByQuestion = (
   { error }: Extract<Spent, { kind: 'refused' }>,
-  activeBefore: boolean | undefined,
   accessTokenUse: AccessTokenUse | undefined,
 ): FirstUse => ({
   rotation: 'always',
   oldAccessToken: 'unknown',
   accessTokenUse,
-  introspection: activeBefore === undefined ? 'unavailable' : 'ends_logins',
+  introspection: 'ends_logins',
   refused: error,
 })
 

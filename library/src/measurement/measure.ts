@@ -153,7 +153,7 @@ async function observedReplay(
     'first_child_first',
   )
   const { seen } = finding
-  if (seen.again !== 'another_child' || seen.secondWorks) return finding
+  if (seen.again !== 'another_child' || seen.firstWorks || seen.secondWorks) return finding
   const another = await purse.next()
   if (another === undefined) return finding
   return observeReplay(server, await firstUsed(server, another), use, 'second_child_first')

@@ -18,19 +18,22 @@ export interface ReplayFinding {
   readonly refusal?: Refusal | undefined
 }
 
+/** Nothing was sent that could have ended it. */
+export const refusedUnused = (error: string): InvalidGrantError =>
+  new InvalidGrantError(
+    'invalid_grant',
+    'a refresh token that this measurement had not used before was refused',
+    {
+      error,
+      advice:
+        'Either it was used elsewhere, or this server ends all logins of a person with one. Take logins of several people, or let the measurement ask for a consent each time.',
+    },
+  )
+
 /** Uses the refresh token of a login for the first time. Throws InvalidGrantError where it is refused. */
 export async function firstUsed(server: MeasuredServer, { refreshToken }: Pair): Promise<UsedLogin> {
   const first = answered(await server.refresh(refreshToken))
-  if (first.kind === 'refused')
-    throw new InvalidGrantError(
-      'invalid_grant',
-      'a refresh token that this measurement had not used before was refused',
-      {
-        error: first.error,
-        advice:
-          'Either it was used elsewhere, or this server ends all logins of a person with one. Take logins of several people, or let the measurement ask for a consent each time.',
-      },
-    )
+  if (first.kind === 'refused') throw refusedUnused(first.error)
   return { used: refreshToken, child: first.child, accessToken: first.accessToken }
 }
 

@@ -128,7 +128,7 @@ test('a server that breaks at a used refresh token, and only there, is strict', 
   })
 })
 
-test('and one that is away by then ends the measurement', async () => {
+test('a server that is away by then ends the measurement', async () => {
   const set = await practised({ practice: { rotation: 'strict' } })
   const { clock, transport, server, failure } = set
   const seen = new Set<string>()
@@ -142,6 +142,45 @@ test('and one that is away by then ends the measurement', async () => {
   const logins = async () => ({ refreshToken: new Secret(await newRefreshToken(server)) })
   const error = await failure(measureServer(definitionOf(set), { logins, clock, transport }))
   expect(error).toMatchObject({ code: 'provider_answer_unusable', message: expect.stringContaining('502') })
+})
+
+test('a server whose introspection ends the login is told so, and is strict', async () => {
+  const set = await practised({ practice: { rotation: 'strict' } })
+  const { clock, transport, run, server } = set
+  const asked = new Set<string>()
+  set.answerWith(({ path, parameters: { token, refresh_token: spent } }) => {
+    if (path === '/introspect' && token !== undefined) asked.add(token)
+    return spent !== undefined && asked.has(spent)
+      ? { status: 400, body: '{"error":"invalid_grant"}' }
+      : undefined
+  })
+  const logins = async () => ({ refreshToken: new Secret(await newRefreshToken(server)) })
+  const measurement = await run(measureServer(definitionOf(set), { logins, clock, transport }))
+  expect(measurement).toMatchObject({
+    replayClass: 'strict',
+    introspection: 'ends_logins',
+    unclear: 'an ordinary refresh was refused after questions about its token (invalid_grant)',
+  })
+  expect(measuredLifetimes(measurement)).toMatchObject({ introspection: false })
+})
+
+test('a server at which one of two children ends the other, whichever is used first, fits no class', async () => {
+  const set = await practised({ practice: { rotation: 'fork', reuseWindow: 600 } })
+  const { clock, transport, run, server } = set
+  const sent: string[] = []
+  set.answerWith(({ parameters: { refresh_token: token } }) => {
+    if (token !== undefined) sent.push(token)
+    // The replay is the one that stands there twice; of its two children the second to be used is refused.
+    const replayed = sent.findIndex((one, at) => sent.indexOf(one) !== at)
+    const since = replayed < 0 ? 0 : sent.length - 1 - replayed
+    return token !== undefined && since === 2 ? { status: 400, body: '{"error":"invalid_grant"}' } : undefined
+  })
+  const logins = async () => ({ refreshToken: new Secret(await newRefreshToken(server)) })
+  const measurement = await run(measureServer(definitionOf(set), { logins, clock, transport }))
+  expect(measurement).toMatchObject({
+    replayClass: 'strict',
+    unclear: 'it brought another refresh token, and that does not work',
+  })
 })
 
 describe('the search for a window', () => {
