@@ -31,13 +31,13 @@ afterAll(() => {
 })
 
 describe.each(thorough ? everySetting : quick)('$server, $settings', (setting) => {
-  const { server: name, start, expected, window } = setting
+  const { server: name, start, expected, window, age } = setting
   const why = whyMissing(name)
   test.skipIf(why !== undefined)(
     why === undefined ? 'treats a used refresh token as the table says' : `is not installed: ${why}`,
     async () => {
       await using server = await start()
-      const measured = await measuredAt(server, { longestWindow })
+      const measured = await measuredAt(server, { longestWindow, age })
       rows.push(rowOf(setting, server, measured))
       expect(measured).toMatchObject(expected)
       if (window === undefined) return

@@ -23,6 +23,8 @@ export interface Setting {
   readonly expected: Partial<Measurement>
   /** Bounds of the window that was set. */
   readonly window?: number
+  /** Seconds that each login is old before it is measured. */
+  readonly age?: number
 }
 
 const oidcDocs =
@@ -74,10 +76,19 @@ export const everySetting: readonly Setting[] = [
   },
   {
     server: 'oidc-provider',
-    settings: 'as it comes, client with a secret',
+    settings: 'as it comes, client with a secret, new login',
     documented: `rotates once 70 % of the lifetime have passed: ${oidcDocs}`,
     start: () => startOidcProvider({}),
     expected: { ...nonRotating, oldAccessToken: 'lives_on' },
+  },
+  {
+    server: 'oidc-provider',
+    settings: 'the same, refresh token at 75 % of its lifetime',
+    documented: `rotates once 70 % of the lifetime have passed: ${oidcDocs}`,
+    start: () => startOidcProvider({ refreshTokenLifetime: 20 }),
+    // The child is new, and is not rotated.
+    expected: { rotation: 'sometimes', replayClass: 'strict', refusal: familyEnds },
+    age: 15,
   },
   {
     server: 'oidc-provider',

@@ -10,11 +10,13 @@ interface Options {
   readonly jwks: object
   /** Seconds that an access token lives. */
   readonly lifetime: number
+  /** Seconds. */
+  readonly refreshTokenLifetime: number
   /** Absent: the policy that oidc-provider has by itself. */
   readonly rotateRefreshToken?: boolean
 }
 
-const { clients, jwks, lifetime, rotateRefreshToken } = JSON.parse(
+const { clients, jwks, lifetime, refreshTokenLifetime, rotateRefreshToken } = JSON.parse(
   process.env.INTEROP_OPTIONS ?? '{}',
 ) as Options
 const server = http.createServer()
@@ -43,7 +45,7 @@ const provider = (issuer: string): Provider =>
     ttl: {
       AccessToken: lifetime,
       ClientCredentials: lifetime,
-      RefreshToken: 86_400,
+      RefreshToken: refreshTokenLifetime,
       AuthorizationCode: 60,
       DeviceCode: 600,
       IdToken: 300,

@@ -16,14 +16,17 @@ export interface OidcProviderSettings {
   readonly rotateRefreshToken?: boolean
   /** Whether the client of the logins is a public one. Default false. */
   readonly publicClient?: boolean
+  /** Seconds. Default a day. */
+  readonly refreshTokenLifetime?: number
 }
 
 export async function startOidcProvider({
   rotateRefreshToken,
   publicClient = false,
+  refreshTokenLifetime = 86_400,
 }: OidcProviderSettings): Promise<RealServer> {
   const program = fileURLToPath(import.meta.resolve('./oidc-provider-program.ts'))
-  const options = { clients, jwks: issuerKeys, lifetime: 600, rotateRefreshToken }
+  const options = { clients, jwks: issuerKeys, lifetime: 600, refreshTokenLifetime, rotateRefreshToken }
   const server = await startServer(process.execPath, ['--conditions=evertoken:source', program], options)
   const { origin, version } = server
   const basic = { clientId: 'basic', clientSecret: secrets.basic }

@@ -1,4 +1,4 @@
-import { authorizationCode, type GrantDefinition } from 'evertoken'
+import { authorizationCode, type GrantDefinition, systemClock } from 'evertoken'
 import {
   consentedLogin,
   type Measurement,
@@ -25,8 +25,16 @@ export const sandboxLogin = (server: RealServer): Promise<SandboxLogin> =>
     await keeper.finishConsent(await server.consent(url))
   })
 
-/** What the library measures at a server, with as many consents as it asks for. */
+/** What the library measures at a server, with as many consents as it asks for, each `age` seconds old by then. */
 export const measuredAt = (
   server: RealServer,
-  options: Pick<MeasureOptions, 'longestWindow' | 'precision'>,
-): Promise<Measurement> => measureServer(loginAt(server), { ...options, logins: () => sandboxLogin(server) })
+  { longestWindow, age = 0 }: Pick<MeasureOptions, 'longestWindow'> & { readonly age?: number | undefined },
+): Promise<Measurement> =>
+  measureServer(loginAt(server), {
+    longestWindow,
+    logins: async () => {
+      const login = await sandboxLogin(server)
+      await systemClock.sleep(age * 1000)
+      return login
+    },
+  })
