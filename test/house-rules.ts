@@ -22,6 +22,11 @@ const rules: Record<string, { values: string[]; types?: string[] }> = {
   'library/src/worker': { values: ['base', 'oauth', 'grants'], types: ['providers'] },
   // A token source with nothing stored is a keeper whose store is memory.
   'library/src/use': { values: ['base', 'oauth', 'grants', 'stores/memory.ts'], types: ['providers'] },
+  // A login to measure with is consented to at a keeper whose store is memory.
+  'library/src/measurement': {
+    values: ['base', 'oauth', 'grants', 'stores/memory.ts'],
+    types: ['providers'],
+  },
   'library/src/testing': { values: ['base', 'oauth'], types: ['grants', 'providers'] },
   'server/src/config': { values: [] },
   'server/src/broker': { values: [], types: ['config'] },

@@ -21,12 +21,14 @@ export interface TokenRequest {
 export interface ServerProcess extends AsyncDisposable {
   /** `http://127.0.0.1:…` */
   readonly origin: string
+  /** Of the program that is tested against. */
+  readonly version: string
   requests(): readonly TokenRequest[]
 }
 
 /**
  * Starts a server of somebody else's: a program that takes its options as JSON in `INTEROP_OPTIONS`, with `folder` for its
- * files and `log` for its token requests, prints `{"origin": …}` when it listens, and ends with its standard input.
+ * files and `log` for its token requests, prints `{"origin": …, "version": …}` when it listens, and ends with its standard input.
  */
 export async function startServer(
   command: string,
@@ -44,9 +46,10 @@ export async function startServer(
     },
   })
   const gone = once(child, 'exit')
-  const origin = await originOf(child)
+  const { origin, version } = await readyOf(child)
   return {
     origin,
+    version,
     requests: () => (existsSync(log) ? readLines<TokenRequest>(log) : []),
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
@@ -63,7 +66,7 @@ export const readLines = <Line>(file: string): Line[] =>
     .slice(0, -1)
     .map((line) => JSON.parse(line) as Line)
 
-async function originOf(child: ChildProcess): Promise<string> {
+async function readyOf(child: ChildProcess): Promise<Pick<ServerProcess, 'origin' | 'version'>> {
   const { stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('the server has no output')
   let complaint = ''
@@ -72,7 +75,7 @@ async function originOf(child: ChildProcess): Promise<string> {
   })
   return new Promise((resolve, reject) => {
     createInterface({ input: stdout }).on('line', (line) => {
-      if (line.startsWith('{"origin"')) resolve((JSON.parse(line) as { origin: string }).origin)
+      if (line.startsWith('{"origin"')) resolve(JSON.parse(line) as ServerProcess)
     })
     child.once('error', reject)
     child.once('close', (code, signal) =>

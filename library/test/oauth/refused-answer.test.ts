@@ -38,7 +38,8 @@ const answering = (spoken: Spoken, body: unknown, status = 200) => {
   const wire = wireForTest({ transport: async () => ({ status, headers: {}, body: text }) })
   const client = clientOf(spoken)
   return {
-    revoke: () => revokeToken(server, client, token, wire),
+    // Slack revokes no other kind.
+    revoke: () => revokeToken(server, client, { ...token, hint: 'access_token' }, wire),
     introspect: () => introspectToken(server, client, token, wire),
     device: () => requestDeviceAuthorization(server, client, {}, wire),
     push: () => pushAuthorizationRequest(server, client, { parameters: new URLSearchParams() }, wire),

@@ -34,6 +34,8 @@ export type Consent =
       beginOnDevice(id: string, signal: AbortSignal, otherAccount?: boolean): Promise<DeviceConsent>
       /** By user name and password, without a page of the provider's. */
       logIn(id: string, credentials: LoginCredentials): Promise<GrantSummary>
+      /** What the browser shows at the end; default: that the grant is kept alive. */
+      readonly thanks?: string
     }
   /** To the broker, from a page of its own. */
   | {

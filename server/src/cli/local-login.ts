@@ -37,7 +37,8 @@ async function received(
     try {
       const grant = await consent.finish(callback)
       resolve(grant)
-      return { kind: 'done', text: `${id} is kept alive from now on. You can close this page.` }
+      const { thanks = `${id} is kept alive from now on. You can close this page.` } = consent
+      return { kind: 'done', text: thanks }
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
       // A stranger's request, or the same page once more: the real answer may still come.

@@ -1,10 +1,12 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Environment } from './environment.ts'
+import { collected, countOf, durationOf, pairs, portOf } from './flag-values.ts'
 import type { ProviderCheckOptions } from './provider-check.ts'
 import type { ProviderListOptions } from './provider-list.ts'
+import type { ProviderProbeOptions } from './provider-probe.ts'
 import type { ProviderShowOptions } from './provider-show.ts'
 
-/** The commands on profiles of providers. They open no store and know no grant. */
+/** The commands on profiles of providers. They open no store and know no grant, but for the probe, which must not harm any. */
 export function registerProviderCommands(program: Command, environment: Environment): void {
   const provider = program
     .command('provider')
@@ -18,7 +20,8 @@ one of the catalogue; a profile of your own may stand there whole, extend one, o
 Examples:
   $ evertoken provider list
   $ evertoken provider show google
-  $ evertoken provider check ./acme.yaml --online`,
+  $ evertoken provider check ./acme.yaml --online
+  $ evertoken provider probe acme-sandbox`,
     )
 
   provider
@@ -58,5 +61,37 @@ Examples:
     )
     .action(async (name: string, options: ProviderCheckOptions) =>
       (await import('./provider-check.ts')).checkProvider(name, options, environment),
+    )
+
+  provider
+    .command('probe')
+    .description('measure what a provider does with a used refresh token, on sandbox logins that this ends')
+    .argument('<client>', 'a client of evertoken.yaml that has no logins in use')
+    .option('--config <file>', 'an evertoken.yaml; default: the nearest one')
+    .option('--scope <scope>', 'what the logins ask for; may be repeated', collected)
+    .option('--resource <uri>', 'resource indicator of the logins (RFC 8707); may be repeated', collected)
+    .option('--authorization-parameter <name=value>', 'of the authorization request: prompt=consent', pairs)
+    .option('--port <port>', 'port of the redirect URI http://127.0.0.1:PORT/callback; default: any', portOf)
+    .option('--paste', 'the browser is on another machine: paste the address at which it ends')
+    .addOption(new Option('--device', 'type a code on any device (RFC 8628)').conflicts(['paste', 'port']))
+    .option('--no-open', 'print the links and open no browser')
+    .addOption(
+      new Option(
+        '--refresh-tokens-file <file>',
+        'refresh tokens of logins made elsewhere, one a line, in place of consents; mode 0600',
+      ).conflicts(['paste', 'port', 'device']),
+    )
+    .option('--longest-window <duration>', 'how long a reuse window is searched; default: 120s', durationOf)
+    .option('--precision <duration>', 'how exactly its end is searched; default: 1s', durationOf)
+    .option('--most-logins <count>', 'how many logins may be spent; default: 16', countOf)
+    .option('--output <file>', 'where the lines of the profile go; default: stdout')
+    .option('--yes', 'do not ask')
+    .option('--json', 'for programs')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ evertoken provider probe acme-sandbox --scope offline_access --output measured.yaml\n  $ evertoken provider probe acme-sandbox --refresh-tokens-file tokens.txt --yes --json',
+    )
+    .action(async (client: string, options: ProviderProbeOptions) =>
+      (await import('./provider-probe.ts')).probeProvider(client, options, environment),
     )
 }

@@ -23,10 +23,14 @@ export interface AuthlibOptions {
   readonly assertionKeys: Readonly<Record<string, object>>
   /** Seconds that an access token lives. */
   readonly lifetime: number
+  /** Whether a refresh brings another refresh token. Default true. */
+  readonly rotates?: boolean
 }
 
 export interface Authlib extends AsyncDisposable {
   readonly issuer: string
+  /** Of Authlib. */
+  readonly version: string
   readonly tokenEndpoint: string
   /** Oldest first. */
   requests(): readonly TokenRequest[]
@@ -38,19 +42,20 @@ export interface Authlib extends AsyncDisposable {
 /** Starts server.py; it ends with this process, however this process ends. */
 export async function startAuthlib(
   python: string,
-  { clientKey, assertionKeys, lifetime }: AuthlibOptions,
+  { clientKey, assertionKeys, lifetime, rotates = true }: AuthlibOptions,
 ): Promise<Authlib> {
   const folder = mkdtempSync(join(tmpdir(), 'evertoken-authlib-'))
   const log = join(folder, 'token-requests.jsonl')
-  const options = { lifetime, log, client_key: clientKey, assertion_keys: assertionKeys }
+  const options = { lifetime, rotates, log, client_key: clientKey, assertion_keys: assertionKeys }
   const child = spawn(python, [fileURLToPath(import.meta.resolve('./server.py'))], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, AUTHLIB_OPTIONS: JSON.stringify(options), PYTHONDONTWRITEBYTECODE: '1' },
   })
   const gone = once(child, 'exit')
-  const issuer = await issuerOf(child)
+  const { issuer, version } = await readyOf(child)
   return {
     issuer,
+    version,
     tokenEndpoint: `${issuer}/token`,
     requests: () =>
       existsSync(log)
@@ -85,7 +90,7 @@ export async function startAuthlib(
   }
 }
 
-async function issuerOf(child: ChildProcess): Promise<string> {
+async function readyOf(child: ChildProcess): Promise<{ issuer: string; version: string }> {
   const { stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('authlib has no output')
   let complaint = ''
@@ -94,7 +99,7 @@ async function issuerOf(child: ChildProcess): Promise<string> {
   })
   return new Promise((resolve, reject) => {
     createInterface({ input: stdout }).once('line', (line) =>
-      resolve((JSON.parse(line) as { issuer: string }).issuer),
+      resolve(JSON.parse(line) as { issuer: string; version: string }),
     )
     child.once('error', reject)
     child.once('close', (code, signal) =>

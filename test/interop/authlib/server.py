@@ -1,10 +1,12 @@
 """An authorization server on Authlib and Flask, for tests.
 
-The protocol is Authlib's own: grants, client authentication, PKCE, JWT bearer, introspection, metadata. The library leaves
-storage, the login page and what a refresh does to the old token to the application; those parts stand here.
+The protocol is Authlib's own: grants, client authentication, PKCE, JWT bearer, device authorization, introspection,
+revocation, metadata. The library leaves storage, the pages for people and what a refresh does to the old token to the
+application; those parts stand here.
 
 Options come as JSON in AUTHLIB_OPTIONS: `lifetime` (seconds), `log` (a file), `client_key` (a public JWK, for the
-client `signs`), `assertion_keys` (JWK by issuer). Prints {"issuer": ...} when it listens; ends with its standard input.
+client `signs`), `assertion_keys` (JWK by issuer), `rotates` (default true: a refresh brings another refresh token, and the
+one before is revoked). Prints {"issuer": ..., "version": ...} when it listens; ends with its standard input.
 """
 import json
 import os
@@ -15,14 +17,22 @@ from hashlib import sha256
 
 os.environ['AUTHLIB_INSECURE_TRANSPORT'] = '1'  # Plain http, on loopback only.
 
+import authlib
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.integrations.sqla_oauth2 import OAuth2AuthorizationCodeMixin, OAuth2ClientMixin, OAuth2TokenMixin
 from authlib.jose import JsonWebKey
-from authlib.oauth2.rfc6749 import grants
+from authlib.oauth2.rfc6749 import InvalidClientError, grants
+from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion, JWTBearerGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oauth2.rfc8628 import (
+    DEVICE_CODE_GRANT_TYPE,
+    DeviceAuthorizationEndpoint,
+    DeviceCodeGrant,
+    DeviceCredentialDict,
+)
 from flask import Flask, jsonify, request
 from sqlalchemy import Column, Integer, create_engine
 from sqlalchemy.orm import declarative_base, scoped_session, sessionmaker
@@ -31,10 +41,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 options = json.loads(os.environ['AUTHLIB_OPTIONS'])
 JWT_BEARER = JWTBearerGrant.GRANT_TYPE
-METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']
+METHODS = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none']
+ROTATES = options.get('rotates', True)
 
 app = Flask(__name__)
-lifetimes = ('authorization_code', 'client_credentials', 'refresh_token', JWT_BEARER)
+lifetimes = ('authorization_code', 'client_credentials', 'refresh_token', JWT_BEARER, DEVICE_CODE_GRANT_TYPE)
 app.config.update(
     OAUTH2_REFRESH_TOKEN_GENERATOR=True,
     OAUTH2_TOKEN_EXPIRES_IN={grant_type: options['lifetime'] for grant_type in lifetimes},
@@ -114,7 +125,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):
 
 class RefreshToken(grants.RefreshTokenGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
-    INCLUDE_NEW_REFRESH_TOKEN = True
+    INCLUDE_NEW_REFRESH_TOKEN = ROTATES
 
     def authenticate_refresh_token(self, text):
         row = find(Token, refresh_token=text)
@@ -124,7 +135,9 @@ class RefreshToken(grants.RefreshTokenGrant):
         return alice
 
     def revoke_old_credential(self, row):
-        row.access_token_revoked_at = row.refresh_token_revoked_at = int(time.time())
+        row.access_token_revoked_at = int(time.time())
+        if ROTATES:
+            row.refresh_token_revoked_at = row.access_token_revoked_at
         save(row)
 
 
@@ -145,20 +158,62 @@ class JwtBearer(JWTBearerGrant):
         return True
 
 
+class DeviceAuthorization(DeviceAuthorizationEndpoint):
+    issued = {}
+
+    def get_verification_uri(self):
+        return f'{issuer}/device'
+
+    def save_device_credential(self, client_id, scope, data):
+        ends = time.time() + data['expires_in']
+        self.issued[data['device_code']] = DeviceCredentialDict(client_id=client_id, scope=scope, expires_at=ends, **data)
+
+
+class DeviceCode(DeviceCodeGrant):
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
+    agreed = set()
+
+    def query_device_credential(self, code):
+        return DeviceAuthorization.issued.get(code)
+
+    def query_user_grant(self, user_code):
+        return (alice, True) if user_code in self.agreed else None
+
+    def should_slow_down(self, credential):
+        return False
+
+
 class ClientAssertion(JWTBearerClientAssertion):
-    CLIENT_AUTH_METHOD = 'private_key_jwt'
-    used = set()
+    # Authlib tries one method after the other, so that each decodes what is meant for the other too, with the client's own key.
+    METHODS = ('client_secret_jwt', 'private_key_jwt')
 
     def __init__(self):
         super().__init__(token_endpoint)
+        self.used = set()
 
     def validate_jti(self, claims, jti):
         fresh = jti not in self.used
         self.used.add(jti)
         return fresh
 
+    def authenticate_client(self, client):
+        if client.token_endpoint_auth_method in self.METHODS:
+            return client
+        raise InvalidClientError()
+
     def resolve_client_public_key(self, client, header):
+        if client.token_endpoint_auth_method == 'client_secret_jwt':
+            return client.client_secret
         return JsonWebKey.import_key(options['client_key'])
+
+
+class Revocation(RevocationEndpoint):
+    def query_token(self, text, hint):
+        return find(Token, access_token=text) or find(Token, refresh_token=text)
+
+    def revoke_token(self, row, asked):
+        row.access_token_revoked_at = row.refresh_token_revoked_at = int(time.time())
+        save(row)
 
 
 class Introspection(IntrospectionEndpoint):
@@ -173,11 +228,13 @@ class Introspection(IntrospectionEndpoint):
         return {'active': active, 'client_id': token.client_id, 'scope': token.scope, 'iss': issuer}
 
 
-for grant in (ClientCredentials, RefreshToken, JwtBearer):
+for grant in (ClientCredentials, RefreshToken, JwtBearer, DeviceCode):
     server.register_grant(grant)
 server.register_grant(AuthorizationCode, [CodeChallenge(required=True)])
-server.register_client_auth_method('private_key_jwt', ClientAssertion())
-server.register_endpoint(Introspection)
+for method in ClientAssertion.METHODS:
+    server.register_client_auth_method(method, ClientAssertion())
+for endpoint in (Introspection, Revocation, DeviceAuthorization):
+    server.register_endpoint(endpoint)
 
 
 def fingerprint(text):
@@ -206,6 +263,24 @@ def introspect():
     return server.create_endpoint_response('introspection')
 
 
+@app.route('/revoke', methods=['POST'])
+def revoke():
+    return server.create_endpoint_response('revocation')
+
+
+@app.route('/device_authorization', methods=['POST'])
+def device_authorization():
+    return server.create_endpoint_response('device_authorization')
+
+
+@app.route('/device', methods=['GET', 'POST'])
+def device():
+    if request.method == 'POST' and request.form.get('password') == 'alice-password':
+        DeviceCode.agreed.add(request.form.get('user_code'))
+        return 'Sign-in Success'
+    return '<form method="post"><input name="user_code"><input name="password" type="password"></form>'
+
+
 @app.route('/authorize', methods=['GET', 'POST'])
 def authorize():
     if request.method == 'GET':
@@ -223,6 +298,8 @@ def metadata():
             authorization_endpoint=f'{issuer}/authorize',
             token_endpoint=token_endpoint,
             introspection_endpoint=f'{issuer}/introspect',
+            revocation_endpoint=f'{issuer}/revoke',
+            device_authorization_endpoint=f'{issuer}/device_authorization',
             response_types_supported=['code'],
             grant_types_supported=list(lifetimes),
             code_challenge_methods_supported=['S256'],
@@ -258,8 +335,9 @@ def end_with_parent():
 Row.metadata.create_all(engine)
 register('web', 'web-secret', 'client_secret_basic')
 register('post', 'post-secret', 'client_secret_post')
+register('jwt-secret', 'jwt-secret-jwt-secret-jwt-secret', 'client_secret_jwt')
 register('signs', '', 'private_key_jwt')
 register('robots', '', 'none')
 threading.Thread(target=end_with_parent, daemon=True).start()
-print(json.dumps({'issuer': issuer}), flush=True)
+print(json.dumps({'issuer': issuer, 'version': authlib.__version__}), flush=True)
 http.serve_forever()

@@ -6,16 +6,14 @@ import { fileURLToPath } from 'node:url'
 import { authorizationCode, type GrantDefinition, Keeper, type KeeperOptions, refreshToken } from 'evertoken'
 import { sqliteStore } from 'evertoken/sqlite'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { installed, works } from '../debian-packages.ts'
 import { Fleet, kills, testFolder } from '../keepers.ts'
 import { type Registration, redirectUri, refreshByHand, statusOf, tokensByHand } from '../login-by-hand.ts'
 import { lossyTransport } from '../lossy-transport.ts'
 import { consentByForms } from '../person.ts'
 import { type ServerProcess, startServer, type TokenRequest } from '../server-process.ts'
+import { pythonWithToolkit } from './python-packages.ts'
 
-const python = await installed(['python3-django-oauth-toolkit'], async () =>
-  (await works('/usr/bin/python3', '-c', 'import oauth2_provider')) ? '/usr/bin/python3' : undefined,
-)
+const python = await pythonWithToolkit()
 if ('missing' in python) console.warn(`SKIPPED: the tests against django-oauth-toolkit; ${python.missing}`)
 
 const person = { username: 'alice', password: 'alice-password', allow: 'Authorize' }

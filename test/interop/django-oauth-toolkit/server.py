@@ -1,8 +1,8 @@
 """django-oauth-toolkit as a server for tests: every view is the package's own, but for the login page and an API.
 
 Options come as JSON in INTEROP_OPTIONS: `folder` (for its files), `log` (a file), `lifetime` (of access tokens, in
-seconds), `grace` (in seconds: how long a used refresh token gives the same answer again). Prints {"origin": ...} when it
-listens; ends with its standard input.
+seconds), `grace` (in seconds: how long a used refresh token gives the same answer again), `rotates` (default true). Prints
+{"origin": ..., "version": ...} when it listens; ends with its standard input.
 """
 import json
 import os
@@ -51,7 +51,7 @@ settings.configure(
         'ACCESS_TOKEN_EXPIRE_SECONDS': options['lifetime'],
         'REFRESH_TOKEN_EXPIRE_SECONDS': 86400,
         'REFRESH_TOKEN_GRACE_PERIOD_SECONDS': options['grace'],
-        'ROTATE_REFRESH_TOKEN': True,
+        'ROTATE_REFRESH_TOKEN': options.get('rotates', True),
         'PKCE_REQUIRED': True,
         'OIDC_ENABLED': True,
         'OIDC_RSA_PRIVATE_KEY': open(key).read(),
@@ -72,6 +72,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 from django.http import JsonResponse
 from django.urls import include, path
+from oauth2_provider import __version__
 from oauth2_provider.models import Application
 from oauth2_provider.oauth2_backends import get_oauthlib_core
 
@@ -144,6 +145,6 @@ server.handle_error = lambda *args: None
 server.set_app(get_wsgi_application())
 server.daemon_threads = True
 threading.Thread(target=server.serve_forever, daemon=True).start()
-print(json.dumps({'origin': f'http://127.0.0.1:{server.server_port}'}), flush=True)
+print(json.dumps({'origin': f'http://127.0.0.1:{server.server_port}', 'version': __version__}), flush=True)
 sys.stdin.read()
 os._exit(0)

@@ -13,26 +13,14 @@ import {
 } from 'evertoken'
 import { sqliteStore } from 'evertoken/sqlite'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { installed, works } from '../debian-packages.ts'
 import { Fleet, kills, testFolder } from '../keepers.ts'
 import { type Registration, redirectUri, refreshByHand, statusOf, tokensByHand } from '../login-by-hand.ts'
 import { lossyTransport } from '../lossy-transport.ts'
 import { consentByForms } from '../person.ts'
 import { type ServerProcess, startServer, type TokenRequest } from '../server-process.ts'
+import { rubyWithDoorkeeper } from './ruby-packages.ts'
 
-const packages = ['ruby-doorkeeper', 'ruby-doorkeeper-openid-connect', 'ruby-rails', 'ruby-sqlite3', 'puma']
-const gems = [
-  'logger',
-  'rails',
-  'action_controller/railtie',
-  'sqlite3',
-  'puma',
-  'doorkeeper',
-  'doorkeeper/openid_connect',
-]
-const ruby = await installed(packages, async () =>
-  (await works('ruby', ...gems.map((gem) => `-r${gem}`), '-e', '')) ? 'ruby' : undefined,
-)
+const ruby = await rubyWithDoorkeeper()
 if ('missing' in ruby) console.warn(`SKIPPED: the tests against doorkeeper; ${ruby.missing}`)
 
 const person = { user: 'alice', password: 'alice-password' }

@@ -2,7 +2,7 @@
 #
 # Options come as JSON in INTEROP_OPTIONS: `folder` (for its files), `log` (a file), `lifetime` (of access tokens, in
 # seconds), `previous` (true: the gem's default table, with which a used refresh token stays good until the new access
-# token is first used; false: it is revoked at once). Prints {"origin": ...} when it listens; ends with its standard input.
+# token is first used; false: it is revoked at once). Prints {"origin": ..., "version": ...} when it listens; ends with its standard input.
 ENV['RAILS_ENV'] = 'production'
 require 'json'
 require 'digest'
@@ -192,7 +192,7 @@ Doorkeeper::Application.create!(
 )
 
 server.run
-puts({ origin: ORIGIN }.to_json)
+puts({ origin: ORIGIN, version: Doorkeeper::VERSION::STRING }.to_json)
 $stdout.flush
 $stdin.read
 exit!(0)

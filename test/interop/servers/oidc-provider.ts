@@ -1,0 +1,87 @@
+import { fileURLToPath } from 'node:url'
+import { consentForDevice, consentInBrowser } from '../../oidc-provider/browser.ts'
+import {
+  clientKey,
+  clientKeyId,
+  clients,
+  issuerKeys,
+  redirectUri,
+  secrets,
+} from '../../oidc-provider/clients.ts'
+import { startServer } from '../server-process.ts'
+import { introspected, type RealServer } from './real-server.ts'
+
+export interface OidcProviderSettings {
+  /** Absent: the policy that oidc-provider has by itself. */
+  readonly rotateRefreshToken?: boolean
+  /** Whether the client of the logins is a public one. Default false. */
+  readonly publicClient?: boolean
+  /** Seconds. Default a day. */
+  readonly refreshTokenLifetime?: number
+}
+
+export async function startOidcProvider({
+  rotateRefreshToken,
+  publicClient = false,
+  refreshTokenLifetime = 86_400,
+}: OidcProviderSettings): Promise<RealServer> {
+  const program = fileURLToPath(import.meta.resolve('./oidc-provider-program.ts'))
+  const options = { clients, jwks: issuerKeys, lifetime: 600, refreshTokenLifetime, rotateRefreshToken }
+  const server = await startServer(process.execPath, ['--conditions=evertoken:source', program], options)
+  const { origin, version } = server
+  const basic = { clientId: 'basic', clientSecret: secrets.basic }
+  const introspectionUrl = `${origin}/token/introspection`
+  return {
+    name: 'oidc-provider',
+    version,
+    base: origin,
+    issuer: origin,
+    endpoints: {
+      tokenUrl: `${origin}/token`,
+      authorizationUrl: `${origin}/auth`,
+      introspectionUrl,
+      revocationUrl: `${origin}/token/revocation`,
+      userinfoUrl: `${origin}/me`,
+      deviceAuthorizationUrl: `${origin}/device/auth`,
+      pushedAuthorizationRequestUrl: `${origin}/request`,
+    },
+    api: `${origin}/me`,
+    redirectUri,
+    // Without prompt the provider gives no refresh token (OpenID Connect Core section 11).
+    login: { scope: 'openid offline_access api:read', authorizationParameters: { prompt: 'consent' } },
+    jobScope: 'api:read',
+    loginClient: publicClient ? { clientId: 'public' } : basic,
+    jobClient: basic,
+    authenticated: {
+      client_secret_basic: basic,
+      client_secret_post: {
+        clientId: 'post',
+        clientSecret: secrets.post,
+        clientAuthentication: 'client_secret_post',
+      },
+      client_secret_jwt: {
+        clientId: 'jwt-secret',
+        clientSecret: secrets['jwt-secret'],
+        clientAuthentication: 'client_secret_jwt',
+      },
+      private_key_jwt: {
+        clientId: 'signs',
+        signingKey: { algorithm: 'ES256', key: clientKey, keyId: clientKeyId },
+      },
+    },
+    wants: {
+      refresh:
+        'scope `offline_access` and `authorization_parameters: { prompt: consent }`, else no refresh token comes',
+    },
+    lacks: {
+      jwt_bearer: 'has no such grant type of its own',
+      token_exchange: 'has no such grant type of its own',
+    },
+    consent: (url) => consentInBrowser(url, redirectUri),
+    consentOnDevice: (verificationUri, userCode) =>
+      consentForDevice(`${verificationUri}?${new URLSearchParams({ user_code: userCode })}`),
+    truth: (token) =>
+      introspected(introspectionUrl, { id: 'resource-server', secret: 'resource-server-secret' }, token),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  }
+}
