@@ -3,8 +3,6 @@ import type { GrantDefinition } from '../grants/definition.ts'
 import { failureError, judge } from '../grants/outcome.ts'
 import { askCanary } from '../oauth/canary.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
-import { introspectToken } from '../oauth/introspection.ts'
-import { refreshTokenGrant } from '../oauth/refresh-token.ts'
 import type { PresentedToken } from '../oauth/revocation.ts'
 import type { Wire } from '../oauth/transport.ts'
 import type { Secret } from '../secret.ts'
@@ -57,12 +55,14 @@ export function measuredServer(
     return answer === 'unclear' ? undefined : answer === 'accepted'
   }
   const introspect: MeasuredServer['introspect'] = async (token, hint) => {
+    const { introspectToken } = await import('../oauth/introspection.ts')
     const answer = await introspectToken(server, client, { token, hint }, wire)
     return answer.kind === 'introspected' ? answer.active : undefined
   }
   return {
     introspect,
     async refresh(refreshToken) {
+      const { refreshTokenGrant } = await import('../oauth/refresh-token.ts')
       const message = { refreshToken, consentedScope: scope, resource, parameters }
       const outcome = judge(await refreshTokenGrant(server, client, message, wire), 'strict')
       if (outcome.verdict === 'rejected') {

@@ -191,8 +191,8 @@ function placed(
 ): WrittenRequest {
   const { method = 'POST' } = rules
   const body = bodyOf(rules)
-  if (parameters.size === 0) {
-    // A token in the path or in a header may be all of it, and some refuse a body that says nothing.
+  if (parameters.size === 0 && rules.body !== 'json') {
+    // A token in the path or in a header may be all of it, and some refuse a body that says nothing. Who wants JSON gets an object.
     const { 'content-type': _, ...bare } = headers
     return { method, url: address, headers: bare }
   }

@@ -285,8 +285,9 @@ describe('GitHub App installations, as the catalogue has it', () => {
     const [{ line, headers, body } = { line: '', headers: {}, body: '' }] = requests
     expect(line).toBe('POST /app/installations/123/access_tokens')
     expect({ body, ...headers }).toMatchObject({
-      body: '',
+      body: '{}',
       accept: 'application/vnd.github+json',
+      'content-type': 'application/json',
       'user-agent': 'evertoken',
       'x-github-api-version': '2022-11-28',
     })
