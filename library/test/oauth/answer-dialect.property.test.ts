@@ -22,9 +22,17 @@ test('any answer in any dialect: nothing crashes, no token comes from elsewhere 
       refusesClient({ status, headers: {}, body }, reading)
 
       // Words of an error, a type and a scope are meant to be shown, and so is what is asked for as metadata.
+      const meant = { tokenType: '', scope: [], metadata: {} }
       const shown =
         result.kind === 'tokens'
-          ? { ...result.response, tokenType: '', scope: [], metadata: {} }
+          ? {
+              ...result.response,
+              ...meant,
+              secondary: Object.values(result.response.secondary ?? {}).map((other) => ({
+                ...other,
+                ...meant,
+              })),
+            }
           : { ...result, error: '', description: '' }
       expect(inspect(shown, { depth: 9 })).not.toMatch(/hidden-\w+-token-value/)
       expect(inspect(result, { depth: 9, maxStringLength: null }) + JSON.stringify(result)).not.toContain(

@@ -103,7 +103,11 @@ describe('evertoken login by user name and password', () => {
       ],
       'stdin is asked for two secrets',
     ],
-    [['quartile', '--as', 'ads'], '--username and --password-file or --password-env'],
+    [['quartile', '--as', 'ads'], '--variable-env subscription_key=VARIABLE is missing'],
+    [
+      ['quartile', '--as', 'ads', '--variable-env', 'subscription_key=QUARTILE_KEY'],
+      '--username and --password-file or --password-env',
+    ],
     [['quartile', '--as', 'ads', '--provider', 'google'], '--provider'],
     [
       ['ads', '--provider', 'quartile', '--username', 'ann', '--password-env', 'NOT_SET'],
@@ -111,7 +115,8 @@ describe('evertoken login by user name and password', () => {
     ],
   ])('login %j is an error that names %s, and adds nothing', async (args, named) => {
     const data = folder()
-    const { code, stderr } = await evertoken(['login', ...args, '--data', data], { input: password })
+    const env = { QUARTILE_KEY: 'k'.repeat(32) }
+    const { code, stderr } = await evertoken(['login', ...args, '--data', data], { input: password, env })
     expect(code).toBe(2)
     expect(stderr).toContain(named)
     expect((await evertoken(['list', '--json', '--data', data])).stdout).toContain('[]')
@@ -133,7 +138,7 @@ describe('evertoken login by user name and password', () => {
     ]
     const { code, stderr } = await evertoken(args, { env: { PW: password } })
     expect(code).toBe(2)
-    expect(stderr).toContain('subscription_key is missing, which Quartile needs')
+    expect(stderr).toContain('--variable-env subscription_key=VARIABLE is missing')
   })
 
   test('--as names the grant of any provider of the catalogue, also where a person consents in a browser', async () => {
