@@ -8,7 +8,7 @@ const advice = (id: string, grantType: Parameters<typeof checkConsentable>[0]['g
     return (error as { advice: string }).advice
   }
 }
-const plain = 'Only authorization_code grants need a login; the others go on by themselves.'
+const plain = 'Only authorization_code and password grants need a login; the others go on by themselves.'
 
 test('a grant that nobody consents to says so, and one that may have come beside another where it comes from', () => {
   expect(advice('work.user', 'authorization_code')).toBeUndefined()
