@@ -36,7 +36,8 @@ import { checkSecondaryIds, checkSecondaryNames, ensureSecondaries } from './sec
 import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
-import { defaultTiming, type Timing } from './timing.ts'
+import type { Timing } from './timing.ts'
+import { checkedTiming } from './timing-check.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 import { TokenCache } from './token-cache.ts'
 import type { Validation } from './validation.ts'
@@ -86,12 +87,18 @@ export class Keeper implements AsyncDisposable {
   /** Ends what this keeper opened itself, beyond the store. */
   readonly #release: () => void
 
-  private constructor(store: GrantStore, transport: Transport, release: () => void, options: KeeperOptions) {
+  private constructor(
+    store: GrantStore,
+    transport: Transport,
+    timing: Timing,
+    release: () => void,
+    options: KeeperOptions,
+  ) {
     this.store = store
     this.#release = release
     this.clock = options.clock ?? systemClock
-    this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
-    const { clock, timing } = this
+    this.timing = timing
+    const { clock } = this
     const servers = new ServerDirectory(store, transport, clock, timing)
     const random = options.random ?? Math.random
     this.#context = {
@@ -132,13 +139,18 @@ export class Keeper implements AsyncDisposable {
     }
   }
 
-  /** Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, … */
+  /**
+   * Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, …; and
+   * `invalid_configuration` for times with which no refresh would come about.
+   */
   static async open(options: KeeperOptions): Promise<Keeper> {
+    const timing = checkedTiming(options.timing)
     const store = await options.store.open()
-    if (options.transport !== undefined) return new Keeper(store, options.transport, () => undefined, options)
+    if (options.transport !== undefined)
+      return new Keeper(store, options.transport, timing, () => undefined, options)
     const { nodeTransport } = await import('../oauth/node-transport.ts')
     const transport = nodeTransport()
-    return new Keeper(store, transport, () => transport.close(), options)
+    return new Keeper(store, transport, timing, () => transport.close(), options)
   }
 
   /**

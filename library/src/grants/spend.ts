@@ -54,6 +54,7 @@ async function follow(
   const { record, attempt, task } = claimed
   const { clock, timing, store, circuits } = context
   const limits = limitsOf(record.facts, timing)
+  const claimedBy = clock.boot()
   const spending: Spending = { context, claimed, id: record.id, key: keyOf(why), limits, began }
   if (task === 'revoke') return revocation(spending)
   let opened: Opened
@@ -94,8 +95,9 @@ async function follow(
     const stopped = await probed(spending, server, opened)
     if (stopped !== undefined) return stopped
   }
-  // Whoever read the old token from memory a moment ago has been told by now that it is being replaced.
-  if (record.facts.oldTokenDies && record.tokens.length > 0) await clock.sleep(timing.revalidate)
+  // Whoever read the old token from memory before the claim has been told by then that it is being replaced.
+  const told = claimedBy + timing.revalidate - clock.boot()
+  if (record.facts.oldTokenDies && record.tokens.length > 0 && told > 0) await clock.sleep(told)
 
   context.faultPoint?.('pre_mark')
   const { before = Number.POSITIVE_INFINITY } = claimed
