@@ -212,7 +212,8 @@ const page = `# Errors
 
 Every error that evertoken throws on purpose is an \`EvertokenError\` with a stable \`code\`, the same in the library, in the broker's problem
 details (RFC 9457) and in the command's \`--json\`. \`message\` says what happened, \`grant\` to which grant, \`advice\` what to do next, \`cause\` what
-lay below. None of them holds a secret. This page is made by \`scripts/errors.ts\` from the codes themselves.
+lay below. None of them holds a secret. What a provider said stands in the member \`provider\` of problem details (\`status\`, \`error\`,
+\`error_description\`), and \`brokerRefusal\` makes the error of them that they were. This page is made by \`scripts/errors.ts\` from the codes themselves.
 
 \`\`\`ts
 import { EvertokenError, InvalidGrantError, Keeper, memoryStore } from 'evertoken'

@@ -85,6 +85,7 @@ export {
   authorizedFetch,
   withoutToken,
 } from './use/authorized-fetch.ts'
+export { type BrokerRefusal, brokerRefusal } from './use/broker-refusal.ts'
 export { type BrokerSourceOptions, brokerSource } from './use/broker-source.ts'
 export { type CommandSourceOptions, commandSource } from './use/command-source.ts'
 export type { IssuedToken } from './use/issued-token.ts'

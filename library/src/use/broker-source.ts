@@ -136,13 +136,12 @@ class BrokerClient {
       throw brokerUnreachable(this.#base, 'it redirects, which is never followed')
     const body = text === undefined ? undefined : parseJson(text)?.value
     if (!response.ok)
-      throw brokerRefusal(
-        this.#base,
+      throw brokerRefusal(this.#base, {
         status,
-        isJsonObject(body) ? body : {},
-        headers.get('retry-after'),
-        this.#key,
-      )
+        problem: isJsonObject(body) ? body : {},
+        wait: headers.get('retry-after'),
+        key: this.#key,
+      })
     if (!isJsonObject(body)) throw brokerUnreachable(this.#base, `it answered ${status} with no JSON object`)
     return issuedOf(this.#base, body)
   }

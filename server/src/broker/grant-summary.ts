@@ -77,6 +77,9 @@ export const summarySchema = Type.Object(
         message: Type.String(),
         at: time('UTC.'),
         error: Type.Optional(Type.String({ description: "The provider's own error." })),
+        error_description: Type.Optional(
+          Type.String({ description: "The provider's own description of it." }),
+        ),
         status: Type.Optional(Type.Integer({ description: "The provider's HTTP status." })),
       }),
     ),
@@ -206,6 +209,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
         message: lastError.message,
         at: iso(lastError.at),
         ...(lastError.error !== undefined && { error: lastError.error }),
+        ...(lastError.errorDescription !== undefined && { error_description: lastError.errorDescription }),
         ...(lastError.status !== undefined && { status: lastError.status }),
       },
     }),

@@ -13,6 +13,12 @@ export interface Problem {
   readonly request_id: string
   readonly advice?: string
   readonly grant?: string
+  /** What the provider answered, where it did (RFC 6749 section 5.2). */
+  readonly provider?: {
+    readonly status?: number
+    readonly error?: string
+    readonly error_description?: string
+  }
 }
 
 interface Kind {
@@ -126,6 +132,20 @@ export function problemOf(error: unknown, requestId: string): Problem {
     request_id,
     ...(advice !== undefined && { advice }),
     ...named,
+    ...(!inside && providerOf(error)),
+  }
+}
+
+function providerOf(thrown: EvertokenError): Pick<Problem, 'provider'> {
+  if (!(thrown instanceof ProviderError)) return {}
+  const { status, error, errorDescription } = thrown
+  if (status === undefined && error === undefined && errorDescription === undefined) return {}
+  return {
+    provider: {
+      ...(status !== undefined && { status }),
+      ...(error !== undefined && { error }),
+      ...(errorDescription !== undefined && { error_description: errorDescription }),
+    },
   }
 }
 
@@ -173,6 +193,16 @@ export const problemSchema = Type.Object(
     request_id: Type.String({ description: 'Under which the log of the broker says more.' }),
     advice: Type.Optional(Type.String({ description: 'What to do next.' })),
     grant: Type.Optional(Type.String({ description: 'The grant that it is about.' })),
+    provider: Type.Optional(
+      Type.Object(
+        {
+          status: Type.Optional(Type.Integer({ description: 'HTTP status.' })),
+          error: Type.Optional(Type.String()),
+          error_description: Type.Optional(Type.String()),
+        },
+        { description: 'What the provider answered, where it did (RFC 6749 section 5.2).' },
+      ),
+    ),
   },
   { $id: 'Problem', description: 'Problem details, RFC 9457.' },
 )

@@ -1,8 +1,7 @@
 import {
-  type ErrorCode,
+  brokerRefusal,
   EvertokenError,
   type GrantSummary,
-  ReauthorizationRequiredError,
   type Secret,
   type StoredNotice,
   type TokenRequest,
@@ -164,7 +163,14 @@ class BrokerClient {
       redirect: 'error',
     })
     const answer = parsed(text)
-    if (!response.ok) throw this.#refusal(response.status, answer)
+    if (!response.ok)
+      throw brokerRefusal(this.#base, {
+        status: response.status,
+        problem: answer ?? {},
+        wait: response.headers.get('retry-after'),
+        key: this.#key,
+        advice,
+      })
     if (answer === undefined && response.status !== 204)
       throw this.#unreachable(`it answered ${response.status} with something that is no JSON object`)
     return answer ?? {}
@@ -192,33 +198,12 @@ class BrokerClient {
       },
     )
   }
-
-  /** RFC 9457 problem details with our code become the error that they were at the broker. */
-  #refusal(status: number, problem: Json | undefined): EvertokenError {
-    const text = (name: string): string | undefined =>
-      typeof problem?.[name] === 'string' ? (problem[name] as string) : undefined
-    const code = (text('code') ?? (status === 401 ? 'unauthorized' : 'broker_unreachable')) as ErrorCode
-    const said = text('detail') ?? text('title') ?? `the broker answered ${status}`
-    const message = `${said} (broker ${this.#base.host})`
-    const facts = { grant: text('grant'), advice: text('advice') ?? adviceOf(code) }
-    return code === 'reauthorization_required'
-      ? new ReauthorizationRequiredError(code, message, facts)
-      : new EvertokenError(code, message, facts)
-  }
 }
 
-function adviceOf(code: ErrorCode): string | undefined {
-  switch (code) {
-    case 'unauthorized':
-      return 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.'
-    case 'forbidden':
-      return 'This key only reads; give one that administers, such as the admin.key beside the store.'
-    case 'unknown_grant':
-      return 'evertoken list shows the names there are; evertoken add makes one.'
-    default:
-      return undefined
-  }
-}
+/** Callers of the API are told of a header, and whoever runs the command of a flag. */
+const advice = {
+  unauthorized: 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.',
+} as const
 
 function parsed(text: string): Json | undefined {
   try {

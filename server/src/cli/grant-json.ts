@@ -29,11 +29,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     lastRefreshAt: time(body.last_refresh_at),
     lastAttemptAt: time(body.last_attempt_at),
     failures: body.failures,
-    lastError:
-      error === undefined
-        ? undefined
-        : // A code of a newer broker is shown like any other.
-          ({ ...error, at: Date.parse(error.at) } as GrantSummary['lastError']),
+    lastError: error && lastErrorFromBody(error),
     nextAttemptAt: time(body.next_attempt_at),
     unresolved: body.unresolved,
     otherTokens: body.other_tokens,
@@ -51,6 +47,17 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     notices: body.notices.map((notice) => ({ ...notice, at: Date.parse(notice.at) }) as Notice),
   }
 }
+
+const lastErrorFromBody = ({
+  error_description,
+  ...error
+}: NonNullable<GrantBody['last_error']>): GrantSummary['lastError'] =>
+  // A code of a newer broker is shown like any other.
+  ({
+    ...error,
+    ...(error_description === undefined ? {} : { errorDescription: error_description }),
+    at: Date.parse(error.at),
+  }) as GrantSummary['lastError']
 
 const tokenFromBody = (body: NonNullable<GrantBody['told']>['access_token']): TokenRevocation | undefined =>
   body && { ...body, at: Date.parse(body.at) }
