@@ -37,7 +37,7 @@ const subjects = {
     grant_revoked: ['The login was ended on purpose.', 'Log in again, or remove the grant.'],
     reauthorization_required: [
       'The provider refused the login several times over ten minutes: it is over.',
-      'A person logs in again: `evertoken login NAME`. The grant keeps its name, labels and readers.',
+      'A person logs in again: `evertoken login NAME`. The grant keeps its name, labels and readers. Where nobody logs in (client credentials, assertions, requests, exchanges) mend what was refused, then `evertoken resume NAME`.',
     ],
     refresh_too_soon: [
       'The provider takes no refresh so soon after the one before (`minimum_age`).',

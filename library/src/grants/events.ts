@@ -22,8 +22,12 @@ export interface KeeperEvents {
     readonly failures: number
     readonly nextAttemptAt: number | undefined
   }
-  /** The provider has refused for certain: a person has to consent again. */
-  reauthorization_required: { readonly grant: string; readonly reason: string }
+  /** The provider has refused for certain: a person has to consent again, or to mend what tokens are minted with; `advice` says which. */
+  reauthorization_required: {
+    readonly grant: string
+    readonly reason: string
+    readonly advice: string | undefined
+  }
   /** A grant that had failed works again. */
   recovered: { readonly grant: string; readonly failures: number }
   /** Something a person must know was written into the store, by this process. */

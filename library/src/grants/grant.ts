@@ -30,6 +30,7 @@ export const needsLogin = (grantType: GrantType): boolean =>
  *   pending ──consent──> active <──answer── suspect ──refused twice more──> reauthorization_required
  *                        active ──refused──> suspect          any ──consent again──> active
  *   active, suspect ──pause──> paused ──resume──> active      any ──does not decrypt──> quarantined ──resume──> active
+ *   reauthorization_required ──resume, where tokens are minted──> active
  *   any ──revoke──> revoking ──the provider was told──> revoked
  *
  * Only active and suspect refresh. Those two and reauthorization_required serve a token that has not expired.
@@ -324,12 +325,21 @@ export function pause(record: GrantRecord, utc: number): GrantRecord {
   }
 }
 
-/** The grant goes on where it stood; a token that is still good is served at once. Also ends a quarantine. */
+/** Whether an operator can let the grant go on: where tokens are minted a refusal loses nothing, and may have been mended. */
+const isResumable = ({ status: { state }, grantType }: GrantRecord): boolean =>
+  state === 'paused' || state === 'quarantined' || (state === 'reauthorization_required' && mints(grantType))
+
+/**
+ * The grant goes on where it stood; a token that is still good is served at once. Also ends a quarantine, and lets a grant whose
+ * tokens are minted try again after its provider had refused for certain.
+ */
 export function resume(record: GrantRecord, utc: number, storeNow: number): GrantRecord {
-  if (record.status.state !== 'paused' && record.status.state !== 'quarantined') return record
-  const decided = record.status.state === 'quarantined' ? decidedFor(record) : record
+  if (!isResumable(record)) return record
+  const { state } = record.status
+  const decided = state === 'quarantined' ? decidedFor(record) : record
   // A send of unknown end is looked after at once: its reuse window may be about to close.
-  const recovers = record.attempts.some(({ sentAt }) => sentAt !== undefined)
+  const recovers =
+    state === 'reauthorization_required' || record.attempts.some(({ sentAt }) => sentAt !== undefined)
   return {
     ...decided,
     status: { state: 'active' },

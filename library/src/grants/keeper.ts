@@ -16,6 +16,7 @@ import { Flights } from './flights.ts'
 import {
   findToken,
   type GrantRecord,
+  mints,
   ownToken,
   pause,
   refreshes,
@@ -26,7 +27,7 @@ import {
 } from './grant.ts'
 import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
-import { unknownGrant } from './reading.ts'
+import { reauthorizationRequired, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
@@ -282,9 +283,19 @@ export class Keeper implements AsyncDisposable {
     })
   }
 
-  /** Ends a pause or a quarantine; the grant is refreshed when it is due, at once if that has passed. */
+  /**
+   * Ends a pause or a quarantine; the grant is refreshed when it is due, at once if that has passed. One whose tokens are minted
+   * (client credentials, assertions, requests, exchanges) tries again after its provider had refused for certain.
+   *
+   * @throws ReauthorizationRequiredError where a person has to consent instead.
+   */
   async resume(id: string): Promise<GrantSummary> {
-    return this.#existing(id, (record, { time }) => resume(record, this.clock.now(), time.at))
+    return this.#existing(id, (record, { time }) => {
+      const { status, grantType } = record
+      if (status.state === 'reauthorization_required' && !mints(grantType))
+        throw reauthorizationRequired(record, status.reason)
+      return resume(record, this.clock.now(), time.at)
+    })
   }
 
   /**

@@ -97,7 +97,7 @@ export function registerGrantCommands(program: Command, environment: Environment
   const changes: [Change, string][] = [
     ['refresh', 'fetch a new token now, whatever the schedule says'],
     ['pause', 'stop refreshing and handing out, until resumed'],
-    ['resume', 'end a pause'],
+    ['resume', 'end a pause; or try again what was given up and nobody logs in to'],
   ]
   for (const [change, description] of changes)
     onGrants(program.command(change))

@@ -175,9 +175,10 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
   switch (state) {
     case 'pending':
     case 'reauthorization_required':
-      return isLoggedIn(grantType)
-        ? `Run evertoken login ${id}.`
-        : `Nobody logs in to it: evertoken remove ${id}, then add it anew with what the provider accepts.`
+      if (isLoggedIn(grantType)) return `Run evertoken login ${id}.`
+      return grantType === 'refresh_token'
+        ? `Nobody logs in to it: evertoken remove ${id}, then add it anew with what the provider accepts.`
+        : `Mend what was refused, here or at the provider; then evertoken resume ${id}.`
     case 'paused':
       return `evertoken resume ${id} lets it go on.`
     case 'quarantined':
