@@ -36,6 +36,7 @@ export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
 export type {
   GrantState,
   GrantType,
+  Revocation,
   TokenRevocation,
   ToldTokens,
   UpstreamRevocation,

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { CircuitNews } from './circuits.ts'
-import type { UpstreamRevocation } from './grant.ts'
+import type { Revocation } from './grant.ts'
 import type { Notice } from './notice.ts'
 
 /** What a keeper tells of its own refreshes. Times are UTC ms. */
@@ -35,7 +35,7 @@ export interface KeeperEvents {
   /** A provider is in trouble, or out of it; or the store could not be asked about that. */
   circuit: CircuitNews
   /** The provider was told that a login is over, or could not be told for good. */
-  revoked: { readonly grant: string; readonly upstream: UpstreamRevocation }
+  revoked: { readonly grant: string } & Revocation
 }
 
 export type KeeperEvent = keyof KeeperEvents

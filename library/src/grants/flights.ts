@@ -149,8 +149,10 @@ export class Flights {
       }
       case 'revocation': {
         const status = result.record?.status
-        if (status?.state === 'revoked')
-          this.#listeners.emit('revoked', { grant: id, upstream: status.upstream })
+        if (status?.state === 'revoked') {
+          const { upstream, told } = status
+          this.#listeners.emit('revoked', { grant: id, upstream, told })
+        }
         return
       }
       case 'held':

@@ -45,13 +45,7 @@ export type GrantStatus =
   | { readonly state: 'quarantined'; readonly reason: string }
   /** The provider is being told, since (UTC ms); nothing is served any more. */
   | { readonly state: 'revoking'; readonly since: number; readonly told?: ToldTokens | undefined }
-  /** `upstream`: what the provider made of it. */
-  | {
-      readonly state: 'revoked'
-      readonly since: number
-      readonly upstream: UpstreamRevocation
-      readonly told?: ToldTokens | undefined
-    }
+  | ({ readonly state: 'revoked'; readonly since: number } & Revocation)
 
 /**
  * `unsupported`: the provider has no way to revoke it. `failed`: it was refused for good, or the provider could not be told
@@ -73,6 +67,13 @@ export interface TokenRevocation {
 export interface ToldTokens {
   readonly refreshToken?: TokenRevocation | undefined
   readonly accessToken?: TokenRevocation | undefined
+}
+
+/** What became of an ended login at the provider: as a whole, and by kind of token. */
+export interface Revocation {
+  readonly upstream: UpstreamRevocation
+  /** Absent where that was not kept. */
+  readonly told?: ToldTokens | undefined
 }
 
 export type GrantState = GrantStatus['state']

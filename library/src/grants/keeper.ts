@@ -19,11 +19,11 @@ import {
   mints,
   ownToken,
   pause,
+  type Revocation,
   refreshes,
   resume,
   type TokenRow,
   tokenKey,
-  type UpstreamRevocation,
 } from './grant.ts'
 import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
@@ -365,13 +365,13 @@ export class Keeper implements AsyncDisposable {
    * Forgets the grant and every token of it. Nothing is said to the provider, unless with `revoke`: then the login is
    * revoked first, as by `revoke`, and the grant is forgotten once the provider was told or has no way to be.
    *
-   * @returns with `revoke`, what the provider made of it; undefined where there was nothing to revoke. `failed` is said
-   *   of minted tokens alone (client credentials, assertions), which end by themselves.
+   * @returns with `revoke`, what the provider made of it, and what became of each kind of token; undefined where there was nothing
+   *   to revoke. `failed` as a whole is said of minted tokens alone (client credentials, assertions), which end by themselves.
    * @throws EvertokenError `unknown_grant`; with `revoke` also, nothing being removed: ProviderError `provider_error`
    *   (the login is over here and the provider is told again by itself: remove again later), `grant_revoked` (it could
    *   not be told within seven days), `grant_exists` (a new login or another grant has the name by now).
    */
-  async remove(id: string, options: RemovalOptions = {}): Promise<UpstreamRevocation | undefined> {
+  async remove(id: string, options: RemovalOptions = {}): Promise<Revocation | undefined> {
     const { store, clock, timing } = this
     try {
       if (options.revoke === true)

@@ -1,24 +1,9 @@
-import type { GrantSummary, TokenRevocation, ToldTokens } from 'evertoken'
+import type { GrantSummary } from 'evertoken'
 import { type Static, Type } from 'typebox'
 import { noticeBody, noticeSchema } from './notice.ts'
+import { toldBody, toldSchema, upstreamSchema } from './revocation.ts'
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
-
-const toldSchema = (description: string) =>
-  Type.Optional(
-    Type.Object(
-      {
-        outcome: Type.Unsafe<TokenRevocation['outcome']>({
-          type: 'string',
-          enum: ['revoked', 'unsupported', 'failed', 'pending'],
-          description: 'pending: the provider is told again, at next_attempt_at.',
-        }),
-        at: time('When it was last told, or should have been.'),
-        why: Type.Optional(Type.String({ description: 'Why it is neither revoked nor unsupported.' })),
-      },
-      { description },
-    ),
-  )
 
 /** A list of what may leave, not of what may not: a token or secret has no member to be in. */
 export const summarySchema = Type.Object(
@@ -117,22 +102,8 @@ export const summarySchema = Type.Object(
         { description: 'More logins than that, and the provider ends the oldest.' },
       ),
     ),
-    upstream: Type.Optional(
-      Type.Unsafe<NonNullable<GrantSummary['upstream']>>({
-        type: 'string',
-        enum: ['revoked', 'unsupported', 'failed'],
-        description: 'Of a revoked grant: what the provider made of it.',
-      }),
-    ),
-    told: Type.Optional(
-      Type.Object(
-        {
-          refresh_token: toldSchema('Of several the worst; absent where there was none.'),
-          access_token: toldSchema('Of several the worst; absent where there was none that lived.'),
-        },
-        { description: 'Of a grant that is revoked or being so: what became of its tokens at the provider.' },
-      ),
-    ),
+    upstream: upstreamSchema('Of a revoked grant: what the provider made of it.'),
+    told: toldSchema('Of a grant that is revoked or being so: what became of its tokens at the provider.'),
     notices: Type.Array(noticeSchema, { description: 'What a person was to know, oldest first.' }),
   },
   {
@@ -170,17 +141,6 @@ export const summarySchema = Type.Object(
 export const summaryReference = Type.Unsafe<Static<typeof summarySchema>>({ $ref: 'Grant#' })
 
 const iso = (at: number): string => new Date(at).toISOString()
-
-const tokenBody = ({ outcome, at, why }: TokenRevocation) => ({
-  outcome,
-  at: iso(at),
-  ...(why !== undefined && { why }),
-})
-
-const toldBody = ({ refreshToken, accessToken }: ToldTokens) => ({
-  ...(refreshToken !== undefined && { refresh_token: tokenBody(refreshToken) }),
-  ...(accessToken !== undefined && { access_token: tokenBody(accessToken) }),
-})
 
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {

@@ -5,11 +5,16 @@ import {
   type Secret,
   type StoredNotice,
   type TokenRequest,
-  type UpstreamRevocation,
 } from 'evertoken'
 import { brokerKey } from './broker-key.ts'
 import type { Environment } from './environment.ts'
-import { grantFromJson, noticeFromJson, tokenFromJson, validationFromJson } from './grant-json.ts'
+import {
+  grantFromJson,
+  noticeFromJson,
+  revocationFromJson,
+  tokenFromJson,
+  validationFromJson,
+} from './grant-json.ts'
 import type { Grants, GrantsOptions } from './grants.ts'
 
 /** Longer than a broker waits for a provider on behalf of a reader. */
@@ -18,6 +23,7 @@ const patience = 45_000
 type Json = Record<string, unknown>
 type GrantBody = Parameters<typeof grantFromJson>[0]
 type NoticeBody = Parameters<typeof noticeFromJson>[0]
+type RemovalBody = Parameters<typeof revocationFromJson>[0]
 type ValidationBody = Parameters<typeof validationFromJson>[0]
 
 /** Grants at a broker, over its HTTP API. */
@@ -62,7 +68,7 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     revoke: (id) => act(id, 'revoke'),
     remove: async (id, { revoke = false }) => {
       const answer = await client.send('DELETE', `${grantAt(id)}${revoke ? '?revoke=true' : ''}`)
-      return answer.upstream as UpstreamRevocation | undefined
+      return revocationFromJson(answer as unknown as RemovalBody)
     },
     notices: (after) => everyNotice(client, after),
     [Symbol.asyncDispose]: async () => undefined,

@@ -1,6 +1,7 @@
-import type { GrantSummary, Notice, StoredNotice, TokenRevocation, Validation } from 'evertoken'
+import type { GrantSummary, Notice, Revocation, StoredNotice, TokenRevocation, Validation } from 'evertoken'
 import type { summaryBody } from '../broker/grant-summary.ts'
 import type { storedNoticeBody } from '../broker/notices.ts'
+import type { removalBody } from '../broker/revocation.ts'
 import type { validationBody } from '../broker/validation.ts'
 import type { TokenView } from './grants.ts'
 
@@ -40,10 +41,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
     loginLimit: body.login_limit,
     upstream: body.upstream,
-    told: body.told && {
-      refreshToken: tokenFromBody(body.told.refresh_token),
-      accessToken: tokenFromBody(body.told.access_token),
-    },
+    told: toldFromBody(body.told),
     notices: body.notices.map((notice) => ({ ...notice, at: Date.parse(notice.at) }) as Notice),
   }
 }
@@ -58,6 +56,19 @@ const lastErrorFromBody = ({
     ...(error_description === undefined ? {} : { errorDescription: error_description }),
     at: Date.parse(error.at),
   }) as GrantSummary['lastError']
+
+const toldFromBody = (told: GrantBody['told']): GrantSummary['told'] =>
+  told && {
+    refreshToken: tokenFromBody(told.refresh_token),
+    accessToken: tokenFromBody(told.access_token),
+  }
+
+/** The inverse of the broker's `removalBody`. */
+export const revocationFromJson = ({
+  upstream,
+  told,
+}: ReturnType<typeof removalBody>): Revocation | undefined =>
+  upstream && { upstream, told: toldFromBody(told) }
 
 const tokenFromBody = (body: NonNullable<GrantBody['told']>['access_token']): TokenRevocation | undefined =>
   body && { ...body, at: Date.parse(body.at) }
