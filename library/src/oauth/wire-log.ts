@@ -1,3 +1,4 @@
+import { tokensIn } from './answer-members.ts'
 import { isJsonObject, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
 import { type Transport, WireError, type WireRequest, type WireResponse } from './transport.ts'
@@ -19,8 +20,8 @@ const shortestSecret = 4
 
 /**
  * A transport that tells what goes over the wire (`EVERTOKEN_LOG=wire`): method, host and path, parameters and
- * answers. Every value that is not on a short list, or that the request calls a secret, is replaced by a fingerprint like `‹3f9c01ab›`: the same value has
- * the same fingerprint within one process, and no other use.
+ * answers. Every value that is not on a short list, or that the request calls a secret or a token of its answer, is replaced by a
+ * fingerprint like `‹3f9c01ab›`: the same value has the same fingerprint within one process, and no other use.
  *
  * @param write gets one line without its line break.
  */
@@ -46,8 +47,10 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
     if (request.body !== undefined) write(`${id} > ${body}`)
     try {
       const response = await transport(request)
+      const answer = parseJson(response.body)?.value
+      exchange.learnValues([...tokensIn(answer), ...(request.answerSecrets?.(answer) ?? [])])
       write(`${id} < ${response.status} ${exchange.show(Object.entries(response.headers))}`)
-      write(`${id} < ${exchange.showBody(response.body)}`)
+      write(`${id} < ${exchange.showBody(response.body, answer)}`)
       return response
     } catch (error) {
       const said =
@@ -91,10 +94,23 @@ class Exchange {
       .join(' ')
   }
 
-  showBody(text: string): string {
-    const body = parseJson(text)?.value
-    if (isJsonObject(body)) return this.show(Object.entries(body).map(([name, part]) => [name, textOf(part)]))
+  showBody(text: string, body: unknown): string {
+    if (isJsonObject(body))
+      return this.show(Object.entries(body).map(([name, part]) => [name, textOf(this.#inside(name, part))]))
     return `${text.length} characters, no JSON object: ${this.#fingerprint(text)}`
+  }
+
+  /** What stands deeper is shown by its own name, where all above it may be shown. */
+  #inside(name: string, value: unknown): unknown {
+    if (!shown.has(name) || typeof value !== 'object' || value === null) return value
+    return Array.isArray(value)
+      ? value.map((one) => this.#deep(name, one))
+      : Object.fromEntries(Object.entries(value).map(([inner, part]) => [inner, this.#deep(inner, part)]))
+  }
+
+  #deep(name: string, value: unknown): unknown {
+    if (typeof value === 'object' && value !== null && shown.has(name)) return this.#inside(name, value)
+    return value === null ? value : this.#value(name, textOf(value))
   }
 
   #value(name: string, text: string): string {
