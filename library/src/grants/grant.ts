@@ -5,15 +5,19 @@ import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type Notice, notify } from './notice.ts'
 import { freshness } from './schedule.ts'
 
+/** Every grant type, by its name in evertoken.yaml and in a summary. */
+export const grantTypes = [
+  'client_credentials',
+  'authorization_code',
+  'refresh_token',
+  'jwt_bearer',
+  'password',
+  'token_exchange',
+  'request',
+] as const
+
 /** How a grant is obtained, and so how its next token is. */
-export type GrantType =
-  | 'client_credentials'
-  | 'authorization_code'
-  | 'refresh_token'
-  | 'jwt_bearer'
-  | 'password'
-  | 'token_exchange'
-  | 'request'
+export type GrantType = (typeof grantTypes)[number]
 
 const minting: readonly GrantType[] = ['client_credentials', 'jwt_bearer', 'token_exchange', 'request']
 

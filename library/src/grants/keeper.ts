@@ -25,11 +25,12 @@ import {
   type TokenRow,
   tokenKey,
 } from './grant.ts'
+import { checkGrantId } from './grant-id.ts'
 import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
 import { reauthorizationRequired, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
-import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import { changedGrant, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'

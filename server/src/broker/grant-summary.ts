@@ -1,4 +1,4 @@
-import type { GrantSummary } from 'evertoken'
+import { type GrantSummary, grantTypes } from 'evertoken'
 import { type Static, Type } from 'typebox'
 import { noticeBody, noticeSchema } from './notice.ts'
 import { toldBody, toldSchema, upstreamSchema } from './revocation.ts'
@@ -25,15 +25,7 @@ export const summarySchema = Type.Object(
     reason: Type.Optional(Type.String({ description: 'Why it is in that state.' })),
     grant_type: Type.Unsafe<GrantSummary['grantType']>({
       type: 'string',
-      enum: [
-        'client_credentials',
-        'authorization_code',
-        'refresh_token',
-        'jwt_bearer',
-        'password',
-        'token_exchange',
-        'request',
-      ],
+      enum: [...grantTypes],
     }),
     provider: Type.String({ description: 'Issuer, or host of the token endpoint.' }),
     labels: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),

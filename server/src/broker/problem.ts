@@ -1,4 +1,4 @@
-import { type ErrorCode, EvertokenError, ProviderError } from 'evertoken'
+import { type ErrorCode, EvertokenError, isGrantId, ProviderError } from 'evertoken'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
 import { logRequest } from './log.ts'
@@ -120,7 +120,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
   const { code, grant } = error
   const { status, title, inside = false } = problemKinds[code]
   // Only a name that is one: an id out of a request may be anything.
-  const named = grant !== undefined && grantName.test(grant) ? { grant } : {}
+  const named = isGrantId(grant) ? { grant } : {}
   const detail = inside ? title : code === 'unknown_grant' ? unknownGrant(grant) : error.message
   const advice = inside ? logged : code === 'unknown_grant' ? undefined : error.advice
   return {
@@ -149,11 +149,9 @@ function providerOf(thrown: EvertokenError): Pick<Problem, 'provider'> {
   }
 }
 
-const grantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
-
 /** The library's sentence names the store's path. */
 const unknownGrant = (grant: string | undefined): string =>
-  grant !== undefined && grantName.test(grant) ? `there is no grant ${grant}` : 'there is no such grant'
+  isGrantId(grant) ? `there is no grant ${grant}` : 'there is no such grant'
 
 const typeOf = (code: ErrorCode): string => `urn:evertoken:problem:${code}`
 

@@ -2,6 +2,7 @@ import {
   brokerRefusal,
   EvertokenError,
   type GrantSummary,
+  isGrantId,
   type Secret,
   type StoredNotice,
   type TokenRequest,
@@ -98,7 +99,7 @@ function tokenQuery({ scope, resource }: Pick<TokenRequest, 'scope' | 'resource'
 
 function grantAt(id: string): string {
   // Anything else could be another path than it seems: `..` for one.
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id))
+  if (!isGrantId(id))
     throw new EvertokenError('invalid_grant_id', `${JSON.stringify(id)} cannot name a grant`, {
       advice: 'Use letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128.',
     })

@@ -1,4 +1,4 @@
-import type { GrantType, ReplayClass } from 'evertoken'
+import { type GrantType, grantIdPattern, grantTypes, type ReplayClass } from 'evertoken'
 import { type Static, Type } from 'typebox'
 import { addresses, profileNames, variableNames } from './profile-schema.ts'
 import {
@@ -261,15 +261,7 @@ const tokenType = (description: string) =>
 
 const grant = {
   grant_type: oneOf<GrantType>(
-    [
-      'client_credentials',
-      'authorization_code',
-      'refresh_token',
-      'jwt_bearer',
-      'password',
-      'token_exchange',
-      'request',
-    ],
+    grantTypes,
     'How the grant is obtained. refresh_token imports a login that began elsewhere; password is one by user name and password, which evertoken login asks for; request mints by a request that the profile of the provider declares.',
   ),
   scope: Type.Optional(texts('Scope: a list, or one text with spaces.')),
@@ -347,10 +339,9 @@ function withoutFiles<T>(schema: T): T {
   return Object.fromEntries(members.map(([name, member]) => [name, withoutFiles(member)])) as T
 }
 
-/** What can stand in a URL, a file name and a shell without quoting; the library asks the same. */
 const grantNames: Names = {
   title: 'a grant',
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+  pattern: grantIdPattern,
   description: 'letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128',
 }
 
