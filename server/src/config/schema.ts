@@ -1,5 +1,6 @@
 import { type GrantType, grantIdPattern, grantTypes, type ReplayClass } from 'evertoken'
 import { type Static, Type } from 'typebox'
+import { clientAuthenticationMethods } from './client-authentication.ts'
 import { addresses, profileNames, variableNames } from './profile-schema.ts'
 import {
   anything,
@@ -166,15 +167,7 @@ const clientKeys = {
   ),
   client_authentication: Type.Optional(
     oneOf(
-      [
-        'none',
-        'client_secret_basic',
-        'client_secret_post',
-        'client_secret_jwt',
-        'private_key_jwt',
-        'tls_client_auth',
-        'self_signed_tls_client_auth',
-      ],
+      clientAuthenticationMethods,
       'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, tls_client_auth with a certificate alone, else none.',
     ),
   ),
