@@ -83,23 +83,6 @@ export const validationFromJson = ({
   ...rest
 }: ReturnType<typeof validationBody>): Validation => ({ ...rest, expiresAt: Date.parse(expires_at) })
 
-/** A token as the broker answers it, so that a script reads the same from a store and from a broker. */
-export function tokenToJson(token: TokenView, utc: number): Json {
-  const { value, type, expiresAt, scope, generation, metadata, stale, presentation } = token
-  return {
-    access_token: value,
-    token_type: type,
-    expires_at: new Date(expiresAt).toISOString(),
-    expires_in: Math.max(0, Math.floor((expiresAt - utc) / 1000)),
-    scope: scope.join(' '),
-    generation,
-    ...(presentation?.header === undefined ? {} : { header: presentation.header }),
-    ...(presentation?.scheme === undefined ? {} : { scheme: presentation.scheme }),
-    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
-    ...(stale ? { stale } : {}),
-  }
-}
-
 function presentationFromJson({ header, scheme }: Json): TokenView['presentation'] {
   if (typeof header !== 'string' && typeof scheme !== 'string') return undefined
   return {
@@ -108,6 +91,7 @@ function presentationFromJson({ header, scheme }: Json): TokenView['presentation
   }
 }
 
+/** The inverse of the broker's `tokenBody`. */
 export function tokenFromJson(body: Json): TokenView {
   return {
     value: String(body.access_token),
