@@ -37,7 +37,7 @@ const subjects = {
     grant_revoked: ['The login was ended on purpose.', 'Log in again, or remove the grant.'],
     reauthorization_required: [
       'The provider refused the login several times over ten minutes: it is over.',
-      'A person logs in again: `evertoken login NAME`. The grant keeps its name, labels and readers.',
+      'A person logs in again: `evertoken login NAME`. The grant keeps its name, labels and readers. Where nobody logs in (client credentials, assertions, requests, exchanges) mend what was refused, then `evertoken resume NAME`.',
     ],
     refresh_too_soon: [
       'The provider takes no refresh so soon after the one before (`minimum_age`).',
@@ -212,7 +212,8 @@ const page = `# Errors
 
 Every error that evertoken throws on purpose is an \`EvertokenError\` with a stable \`code\`, the same in the library, in the broker's problem
 details (RFC 9457) and in the command's \`--json\`. \`message\` says what happened, \`grant\` to which grant, \`advice\` what to do next, \`cause\` what
-lay below. None of them holds a secret. This page is made by \`scripts/errors.ts\` from the codes themselves.
+lay below. None of them holds a secret. What a provider said stands in the member \`provider\` of problem details (\`status\`, \`error\`,
+\`error_description\`), and \`brokerRefusal\` makes the error of them that they were. This page is made by \`scripts/errors.ts\` from the codes themselves.
 
 \`\`\`ts
 import { EvertokenError, InvalidGrantError, Keeper, memoryStore } from 'evertoken'

@@ -33,13 +33,16 @@ export {
 export type { RejectionReport } from './grants/demand.ts'
 export type { DeviceConsent, DeviceConsentOptions } from './grants/device-consent.ts'
 export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
-export type {
-  GrantState,
-  GrantType,
-  TokenRevocation,
-  ToldTokens,
-  UpstreamRevocation,
+export {
+  type GrantState,
+  type GrantType,
+  grantTypes,
+  type Revocation,
+  type TokenRevocation,
+  type ToldTokens,
+  type UpstreamRevocation,
 } from './grants/grant.ts'
+export { grantIdPattern, isGrantId } from './grants/grant-id.ts'
 export { Keeper, type KeeperOptions } from './grants/keeper.ts'
 export type { ReplayClass } from './grants/lifetime-facts.ts'
 export type { LifetimeOptions } from './grants/lifetime-options.ts'
@@ -85,6 +88,7 @@ export {
   authorizedFetch,
   withoutToken,
 } from './use/authorized-fetch.ts'
+export { type BrokerRefusal, brokerRefusal } from './use/broker-refusal.ts'
 export { type BrokerSourceOptions, brokerSource } from './use/broker-source.ts'
 export { type CommandSourceOptions, commandSource } from './use/command-source.ts'
 export type { IssuedToken } from './use/issued-token.ts'

@@ -3,8 +3,8 @@ import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, tokenKey } from './grant.ts'
 import { refreshTooSoon, tooSoon } from './minimum-age.ts'
-import { failureError } from './outcome.ts'
-import { readingOf } from './reading.ts'
+import { adviceOn, failureError } from './outcome.ts'
+import { readingOf, reauthorizationRequired } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
 import type { Timing } from './timing.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
@@ -47,14 +47,19 @@ export async function newerToken(
       case 'fresh':
         return context.read(id, request)
       case 'failed':
-        throw failureError(id, { ...result.outcome.failure, at: clock.now() })
+        throw failureError(
+          id,
+          { ...result.outcome.failure, at: clock.now() },
+          0,
+          adviceOn(result.record, result.outcome.failure.code),
+        )
       case 'revocation':
       case 'dead': {
         const record = await context.record(id)
         const reading = readingOf(record, key, 0, clock.now())
         if (reading.kind === 'refuse') throw reading.error
         const reason = ('reason' in record.status && record.status.reason) || 'it does not refresh'
-        throw new EvertokenError('reauthorization_required', `grant ${id}: ${reason}`, { grant: id })
+        throw reauthorizationRequired(record, reason)
       }
       case 'backoff':
       case 'held': {

@@ -1,17 +1,8 @@
 import { EvertokenError } from '../errors.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
+import { endpointNames } from '../oauth/discovery.ts'
 import { newCircuit } from './circuit.ts'
 import type { GrantStore } from './store.ts'
-
-/** Where secrets of the client and tokens go, by the names of RFC 8414. */
-const endpoints = {
-  token_endpoint: 'tokenEndpoint',
-  revocation_endpoint: 'revocationEndpoint',
-  introspection_endpoint: 'introspectionEndpoint',
-  userinfo_endpoint: 'userinfoEndpoint',
-  device_authorization_endpoint: 'deviceAuthorizationEndpoint',
-  pushed_authorization_request_endpoint: 'pushedAuthorizationRequestEndpoint',
-} as const satisfies Record<string, keyof ServerMetadata>
 
 /** Enough for any provider; metadata is bounded, and so is what is kept of it. */
 const mostHosts = 16
@@ -20,7 +11,7 @@ const mostHosts = 16
 export function otherHosts(issuer: string, server: ServerMetadata): ReadonlyMap<string, string> {
   const own = new URL(issuer).host
   const found = new Map<string, string>()
-  for (const [name, key] of Object.entries(endpoints)) {
+  for (const [name, key] of Object.entries(endpointNames)) {
     const url = server[key]
     const host = url === undefined ? own : new URL(url).host
     if (host !== own && !host.endsWith(`.${own}`) && !found.has(host)) found.set(host, name)

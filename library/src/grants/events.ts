@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { CircuitNews } from './circuits.ts'
-import type { UpstreamRevocation } from './grant.ts'
+import type { Revocation } from './grant.ts'
 import type { Notice } from './notice.ts'
 
 /** What a keeper tells of its own refreshes. Times are UTC ms. */
@@ -22,8 +22,12 @@ export interface KeeperEvents {
     readonly failures: number
     readonly nextAttemptAt: number | undefined
   }
-  /** The provider has refused for certain: a person has to consent again. */
-  reauthorization_required: { readonly grant: string; readonly reason: string }
+  /** The provider has refused for certain: a person has to consent again, or to mend what tokens are minted with; `advice` says which. */
+  reauthorization_required: {
+    readonly grant: string
+    readonly reason: string
+    readonly advice: string | undefined
+  }
   /** A grant that had failed works again. */
   recovered: { readonly grant: string; readonly failures: number }
   /** Something a person must know was written into the store, by this process. */
@@ -31,7 +35,7 @@ export interface KeeperEvents {
   /** A provider is in trouble, or out of it; or the store could not be asked about that. */
   circuit: CircuitNews
   /** The provider was told that a login is over, or could not be told for good. */
-  revoked: { readonly grant: string; readonly upstream: UpstreamRevocation }
+  revoked: { readonly grant: string } & Revocation
 }
 
 export type KeeperEvent = keyof KeeperEvents

@@ -2,6 +2,7 @@ import { EvertokenError } from '../errors.ts'
 import { keyOf, type Why } from './claim.ts'
 import type { Listeners } from './events.ts'
 import { findToken, type GrantRecord, ownToken, type TokenKey, type TokenRow } from './grant.ts'
+import { reauthorizationRequired } from './reading.ts'
 import { type RefreshContext, type Refreshed, refresh, refreshDue } from './refresh.ts'
 import { summaryOf } from './summary.ts'
 
@@ -131,9 +132,11 @@ export class Flights {
       }
       case 'failed': {
         const { record, outcome, before } = result
-        if (record?.status.state === 'reauthorization_required')
-          this.#listeners.emit('reauthorization_required', { grant: id, reason: record.status.reason })
-        else
+        if (record?.status.state === 'reauthorization_required') {
+          const { reason } = record.status
+          const { advice } = reauthorizationRequired(record, reason)
+          this.#listeners.emit('reauthorization_required', { grant: id, reason, advice })
+        } else
           this.#listeners.emit('failing', {
             grant: id,
             code: outcome.failure.code,
@@ -146,8 +149,10 @@ export class Flights {
       }
       case 'revocation': {
         const status = result.record?.status
-        if (status?.state === 'revoked')
-          this.#listeners.emit('revoked', { grant: id, upstream: status.upstream })
+        if (status?.state === 'revoked') {
+          const { upstream, told } = status
+          this.#listeners.emit('revoked', { grant: id, upstream, told })
+        }
         return
       }
       case 'held':

@@ -5,15 +5,19 @@ import type { LifetimeFacts } from './lifetime-facts.ts'
 import { type Notice, notify } from './notice.ts'
 import { freshness } from './schedule.ts'
 
+/** Every grant type, by its name in evertoken.yaml and in a summary. */
+export const grantTypes = [
+  'client_credentials',
+  'authorization_code',
+  'refresh_token',
+  'jwt_bearer',
+  'password',
+  'token_exchange',
+  'request',
+] as const
+
 /** How a grant is obtained, and so how its next token is. */
-export type GrantType =
-  | 'client_credentials'
-  | 'authorization_code'
-  | 'refresh_token'
-  | 'jwt_bearer'
-  | 'password'
-  | 'token_exchange'
-  | 'request'
+export type GrantType = (typeof grantTypes)[number]
 
 const minting: readonly GrantType[] = ['client_credentials', 'jwt_bearer', 'token_exchange', 'request']
 
@@ -30,6 +34,7 @@ export const needsLogin = (grantType: GrantType): boolean =>
  *   pending ──consent──> active <──answer── suspect ──refused twice more──> reauthorization_required
  *                        active ──refused──> suspect          any ──consent again──> active
  *   active, suspect ──pause──> paused ──resume──> active      any ──does not decrypt──> quarantined ──resume──> active
+ *   reauthorization_required ──resume, where tokens are minted──> active
  *   any ──revoke──> revoking ──the provider was told──> revoked
  *
  * Only active and suspect refresh. Those two and reauthorization_required serve a token that has not expired.
@@ -44,13 +49,7 @@ export type GrantStatus =
   | { readonly state: 'quarantined'; readonly reason: string }
   /** The provider is being told, since (UTC ms); nothing is served any more. */
   | { readonly state: 'revoking'; readonly since: number; readonly told?: ToldTokens | undefined }
-  /** `upstream`: what the provider made of it. */
-  | {
-      readonly state: 'revoked'
-      readonly since: number
-      readonly upstream: UpstreamRevocation
-      readonly told?: ToldTokens | undefined
-    }
+  | ({ readonly state: 'revoked'; readonly since: number } & Revocation)
 
 /**
  * `unsupported`: the provider has no way to revoke it. `failed`: it was refused for good, or the provider could not be told
@@ -72,6 +71,13 @@ export interface TokenRevocation {
 export interface ToldTokens {
   readonly refreshToken?: TokenRevocation | undefined
   readonly accessToken?: TokenRevocation | undefined
+}
+
+/** What became of an ended login at the provider: as a whole, and by kind of token. */
+export interface Revocation {
+  readonly upstream: UpstreamRevocation
+  /** Absent where that was not kept. */
+  readonly told?: ToldTokens | undefined
 }
 
 export type GrantState = GrantStatus['state']
@@ -324,12 +330,21 @@ export function pause(record: GrantRecord, utc: number): GrantRecord {
   }
 }
 
-/** The grant goes on where it stood; a token that is still good is served at once. Also ends a quarantine. */
+/** Whether an operator can let the grant go on: where tokens are minted a refusal loses nothing, and may have been mended. */
+const isResumable = ({ status: { state }, grantType }: GrantRecord): boolean =>
+  state === 'paused' || state === 'quarantined' || (state === 'reauthorization_required' && mints(grantType))
+
+/**
+ * The grant goes on where it stood; a token that is still good is served at once. Also ends a quarantine, and lets a grant whose
+ * tokens are minted try again after its provider had refused for certain.
+ */
 export function resume(record: GrantRecord, utc: number, storeNow: number): GrantRecord {
-  if (record.status.state !== 'paused' && record.status.state !== 'quarantined') return record
-  const decided = record.status.state === 'quarantined' ? decidedFor(record) : record
+  if (!isResumable(record)) return record
+  const { state } = record.status
+  const decided = state === 'quarantined' ? decidedFor(record) : record
   // A send of unknown end is looked after at once: its reuse window may be about to close.
-  const recovers = record.attempts.some(({ sentAt }) => sentAt !== undefined)
+  const recovers =
+    state === 'reauthorization_required' || record.attempts.some(({ sentAt }) => sentAt !== undefined)
   return {
     ...decided,
     status: { state: 'active' },

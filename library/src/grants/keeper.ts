@@ -16,19 +16,21 @@ import { Flights } from './flights.ts'
 import {
   findToken,
   type GrantRecord,
+  mints,
   ownToken,
   pause,
+  type Revocation,
   refreshes,
   resume,
   type TokenRow,
   tokenKey,
-  type UpstreamRevocation,
 } from './grant.ts'
+import { checkGrantId } from './grant-id.ts'
 import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
-import { unknownGrant } from './reading.ts'
+import { reauthorizationRequired, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
-import { changedGrant, checkGrantId, newGrant, type RegistrationOptions } from './registration.ts'
+import { changedGrant, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
@@ -36,7 +38,8 @@ import { checkSecondaryIds, checkSecondaryNames, ensureSecondaries } from './sec
 import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
-import { defaultTiming, type Timing } from './timing.ts'
+import type { Timing } from './timing.ts'
+import { checkedTiming, checkReadersWait } from './timing-check.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 import { TokenCache } from './token-cache.ts'
 import type { Validation } from './validation.ts'
@@ -86,12 +89,18 @@ export class Keeper implements AsyncDisposable {
   /** Ends what this keeper opened itself, beyond the store. */
   readonly #release: () => void
 
-  private constructor(store: GrantStore, transport: Transport, release: () => void, options: KeeperOptions) {
+  private constructor(
+    store: GrantStore,
+    transport: Transport,
+    timing: Timing,
+    release: () => void,
+    options: KeeperOptions,
+  ) {
     this.store = store
     this.#release = release
     this.clock = options.clock ?? systemClock
-    this.timing = Object.freeze({ ...defaultTiming, ...options.timing })
-    const { clock, timing } = this
+    this.timing = timing
+    const { clock } = this
     const servers = new ServerDirectory(store, transport, clock, timing)
     const random = options.random ?? Math.random
     this.#context = {
@@ -132,13 +141,18 @@ export class Keeper implements AsyncDisposable {
     }
   }
 
-  /** Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, … */
+  /**
+   * Opens the store. Throws what the store throws: `wrong_encryption_key`, `store_newer`, `key_file_too_open`, …; and
+   * `invalid_configuration` for times with which no refresh would come about.
+   */
   static async open(options: KeeperOptions): Promise<Keeper> {
+    const timing = checkedTiming(options.timing)
     const store = await options.store.open()
-    if (options.transport !== undefined) return new Keeper(store, options.transport, () => undefined, options)
+    if (options.transport !== undefined)
+      return new Keeper(store, options.transport, timing, () => undefined, options)
     const { nodeTransport } = await import('../oauth/node-transport.ts')
     const transport = nodeTransport()
-    return new Keeper(store, transport, () => transport.close(), options)
+    return new Keeper(store, transport, timing, () => transport.close(), options)
   }
 
   /**
@@ -152,6 +166,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
+    if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
     checkSecondaryIds(id, definition)
     await checkSecondaryNames(this.#context, id, definition)
     return this.#change(id, (record, moment) => {
@@ -171,6 +186,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
+    if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
     checkSecondaryIds(id, definition)
     const { seal } = this.store
     const ensured = await this.#change(id, (record, moment) => {
@@ -270,9 +286,19 @@ export class Keeper implements AsyncDisposable {
     })
   }
 
-  /** Ends a pause or a quarantine; the grant is refreshed when it is due, at once if that has passed. */
+  /**
+   * Ends a pause or a quarantine; the grant is refreshed when it is due, at once if that has passed. One whose tokens are minted
+   * (client credentials, assertions, requests, exchanges) tries again after its provider had refused for certain.
+   *
+   * @throws ReauthorizationRequiredError where a person has to consent instead.
+   */
   async resume(id: string): Promise<GrantSummary> {
-    return this.#existing(id, (record, { time }) => resume(record, this.clock.now(), time.at))
+    return this.#existing(id, (record, { time }) => {
+      const { status, grantType } = record
+      if (status.state === 'reauthorization_required' && !mints(grantType))
+        throw reauthorizationRequired(record, status.reason)
+      return resume(record, this.clock.now(), time.at)
+    })
   }
 
   /**
@@ -342,13 +368,13 @@ export class Keeper implements AsyncDisposable {
    * Forgets the grant and every token of it. Nothing is said to the provider, unless with `revoke`: then the login is
    * revoked first, as by `revoke`, and the grant is forgotten once the provider was told or has no way to be.
    *
-   * @returns with `revoke`, what the provider made of it; undefined where there was nothing to revoke. `failed` is said
-   *   of minted tokens alone (client credentials, assertions), which end by themselves.
+   * @returns with `revoke`, what the provider made of it, and what became of each kind of token; undefined where there was nothing
+   *   to revoke. `failed` as a whole is said of minted tokens alone (client credentials, assertions), which end by themselves.
    * @throws EvertokenError `unknown_grant`; with `revoke` also, nothing being removed: ProviderError `provider_error`
    *   (the login is over here and the provider is told again by itself: remove again later), `grant_revoked` (it could
    *   not be told within seven days), `grant_exists` (a new login or another grant has the name by now).
    */
-  async remove(id: string, options: RemovalOptions = {}): Promise<UpstreamRevocation | undefined> {
+  async remove(id: string, options: RemovalOptions = {}): Promise<Revocation | undefined> {
     const { store, clock, timing } = this
     try {
       if (options.revoke === true)

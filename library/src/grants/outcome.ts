@@ -10,7 +10,7 @@ import { allowsPrivate } from '../oauth/address.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { ErrorMeaning } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
-import type { LastError, TokenKey } from './grant.ts'
+import { type GrantRecord, type LastError, mints, type TokenKey } from './grant.ts'
 import type { ReplayClass } from './lifetime-facts.ts'
 import { judgeRefusal, notProcessed, slowDown, succeeded, troubled } from './refusal.ts'
 
@@ -122,6 +122,21 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   endpoint_moved:
     'Nothing is sent there. Ask the provider whether it has moved; if so, name the host in endpoint_hosts of this client.',
 }
+
+/** The same where tokens are minted, and nobody can consent. */
+const mintedAdvice: Partial<Record<ErrorCode, string>> = {
+  invalid_grant:
+    'Check what it is obtained with: its key, issuer, audience or subject, and the clock; evertoken resume tries again once it is given up.',
+  reauthorization_required:
+    'Mend what was refused, here or at the provider; then evertoken resume, or POST …/resume on the broker.',
+}
+
+/** What to do about a failure of a grant; undefined for a grant that is gone. */
+export const adviceOn = (
+  record: Pick<GrantRecord, 'grantType'> | undefined,
+  code: ErrorCode,
+): string | undefined =>
+  (record !== undefined && mints(record.grantType) ? mintedAdvice[code] : undefined) ?? adviceFor[code]
 
 /**
  * The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. `advice` is for what

@@ -3,7 +3,7 @@ import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
 import { refreshTooSoon } from './minimum-age.ts'
-import { failureError, isOfRequest, mayMend } from './outcome.ts'
+import { adviceOn, failureError, isOfRequest, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
 import type { GrantStore } from './store.ts'
@@ -195,7 +195,8 @@ export class Reader {
         case 'failed': {
           const { failure } = result.outcome
           if (mayMend(failure.code)) break
-          const error = failureError(id, { ...failure, at: clock.now() })
+          const advice = adviceOn(result.record, failure.code)
+          const error = failureError(id, { ...failure, at: clock.now() }, 0, advice)
           if (isOfRequest(failure.code, key)) this.#remember(placeOf(id, key), error)
           return error
         }
@@ -261,7 +262,7 @@ export class Reader {
         { grant: id, advice: `Ask again; if it stays so, look at evertoken show ${id} and at the provider.` },
       )
     const wait = Math.ceil((backoffUntil - store.time().at) / 1000)
-    return failureError(id, lastError, wait)
+    return failureError(id, lastError, wait, adviceOn(record, lastError.code))
   }
 }
 

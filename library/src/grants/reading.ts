@@ -1,5 +1,5 @@
 import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
-import { findToken, type GrantRecord, type TokenKey, type TokenRow } from './grant.ts'
+import { findToken, type GrantRecord, mints, type TokenKey, type TokenRow } from './grant.ts'
 import { windows } from './schedule.ts'
 
 /** What a reader is to get. */
@@ -31,7 +31,7 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
     }
     case 'reauthorization_required':
       if (row !== undefined && left > 0) return { kind: 'serve', row, stale: left < minTtl, soon: false }
-      return { kind: 'refuse', error: reauthorizationRequired(id, status.reason) }
+      return { kind: 'refuse', error: reauthorizationRequired(record, status.reason) }
     case 'pending':
       return {
         kind: 'refuse',
@@ -70,11 +70,25 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
   }
 }
 
-const reauthorizationRequired = (id: string, reason: string): EvertokenError =>
-  new ReauthorizationRequiredError('reauthorization_required', `grant ${id} needs a new consent: ${reason}`, {
+/** The provider has refused for certain. Nobody consents to tokens that are minted: what was refused is to be mended. */
+export function reauthorizationRequired(
+  { id, grantType }: Pick<GrantRecord, 'id' | 'grantType'>,
+  reason: string,
+): EvertokenError {
+  const [what, advice] = mints(grantType)
+    ? [
+        'is not tried again by itself',
+        `Mend what was refused, here or at the provider; then evertoken resume ${id}, or POST /v1/grants/${id}/resume on the broker.`,
+      ]
+    : [
+        'needs a new consent',
+        `Run evertoken login ${id}, or POST /v1/grants/${id}/connect on the broker; the grant keeps its name.`,
+      ]
+  return new ReauthorizationRequiredError('reauthorization_required', `grant ${id} ${what}: ${reason}`, {
     grant: id,
-    advice: `Run evertoken login ${id}, or POST /v1/grants/${id}/connect on the broker; the grant keeps its name.`,
+    advice,
   })
+}
 
 export const unknownGrant = (id: string, location: string): EvertokenError =>
   new EvertokenError('unknown_grant', `there is no grant ${JSON.stringify(id)} in ${location}`, {

@@ -18,20 +18,6 @@ export interface RegistrationOptions {
   labels?: Readonly<Record<string, string>> | undefined
 }
 
-const idShape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
-
-/** Throws `invalid_grant_id` unless it can stand in a URL, a file name and a shell without quoting. */
-export function checkGrantId(id: string): void {
-  if (typeof id === 'string' && idShape.test(id)) return
-  throw new EvertokenError(
-    'invalid_grant_id',
-    `${JSON.stringify(String(id).slice(0, 200))} cannot name a grant`,
-    {
-      advice: 'Use letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128.',
-    },
-  )
-}
-
 function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const entries = Object.entries(labels)
   const fine =

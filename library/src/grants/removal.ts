@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError, ProviderError } from '../errors.ts'
-import { type GrantRecord, mints, type UpstreamRevocation } from './grant.ts'
+import { type GrantRecord, mints, type Revocation } from './grant.ts'
 import { unknownGrant } from './reading.ts'
-import { isRevocable, revoke } from './revocation.ts'
+import { isRevocable, revoke, settledTokens } from './revocation.ts'
 import type { Change, GrantStore, Moment } from './store.ts'
 import type { Timing } from './timing.ts'
 
@@ -23,7 +23,7 @@ interface Keeping {
 type RevokedLogin = Pick<GrantRecord, 'createdAt' | 'epoch' | 'loginAt'> & { readonly since: number }
 
 type Begun =
-  | { readonly kind: 'removed'; readonly upstream: UpstreamRevocation | undefined }
+  | { readonly kind: 'removed'; readonly revocation: Revocation | undefined }
   /** `answers`: milliseconds until no refresh that was sent before can bring another refresh token. */
   | { readonly kind: 'revoking'; readonly login: RevokedLogin; readonly answers: number }
 
@@ -31,12 +31,12 @@ type Begun =
 export async function revokeAndRemove(
   id: string,
   { store, clock, timing, tell }: Keeping,
-): Promise<UpstreamRevocation | undefined> {
+): Promise<Revocation | undefined> {
   const begun = await store.update(id, (record, moment): Change<Begun> => {
     if (record === undefined) throw unknownGrant(id, store.location)
     return begin(record, clock.now(), timing.lease, moment)
   })
-  if (begun.kind === 'removed') return begun.upstream
+  if (begun.kind === 'removed') return begun.revocation
   const { login, answers } = begun
   await tell(id)
   if (answers > 0) {
@@ -46,7 +46,7 @@ export async function revokeAndRemove(
   }
   return store.update(id, (record) => {
     if (record === undefined) throw unknownGrant(id, store.location)
-    return { result: upstreamOf(record, login), record: null }
+    return { result: revocationOf(record, login), record: null }
   })
 }
 
@@ -54,12 +54,12 @@ function begin(record: GrantRecord, utc: number, lease: number, moment: Moment):
   const { status } = record
   if (status.state === 'revoked') {
     const { since } = status
-    const upstream = upstreamOf(record, { ...record, since })
-    return { result: { kind: 'removed', upstream }, record: null }
+    const revocation = revocationOf(record, { ...record, since })
+    return { result: { kind: 'removed', revocation }, record: null }
   }
   const answers = answersWithin(record, lease, moment)
   if (answers === 0 && !isRevocable(record))
-    return { result: { kind: 'removed', upstream: undefined }, record: null }
+    return { result: { kind: 'removed', revocation: undefined }, record: null }
   const next = revoke(record, utc, moment)
   const since = next.status.state === 'revoking' ? next.status.since : utc
   const { createdAt, epoch, loginAt } = record
@@ -76,7 +76,7 @@ function answersWithin(record: GrantRecord, lease: number, { time }: Moment): nu
 }
 
 /** What became of the login at the provider. Throws where the grant may not be deleted. */
-function upstreamOf(record: GrantRecord, login: RevokedLogin): UpstreamRevocation {
+function revocationOf(record: GrantRecord, login: RevokedLogin): Revocation {
   const { id, status } = record
   const over = status.state === 'revoking' || status.state === 'revoked'
   const same =
@@ -90,9 +90,10 @@ function upstreamOf(record: GrantRecord, login: RevokedLogin): UpstreamRevocatio
         advice: `Look at it with evertoken show ${id}, and remove it if it is not wanted either.`,
       },
     )
-  if (status.state === 'revoked' && status.upstream !== 'failed') return status.upstream
+  if (status.state === 'revoked' && status.upstream !== 'failed')
+    return { upstream: status.upstream, told: status.told }
   // Minted tokens end by themselves, and without a login there is nothing else to end.
-  if (mints(record.grantType)) return 'failed'
+  if (mints(record.grantType)) return { upstream: 'failed', told: status.told && settledTokens(status.told) }
   if (status.state === 'revoked')
     throw new EvertokenError(
       'grant_revoked',

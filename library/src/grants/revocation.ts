@@ -75,14 +75,18 @@ function afterTelling(
 }
 
 /** Nobody is told again. */
+export const settledTokens = ({ refreshToken, accessToken }: ToldTokens): ToldTokens => ({
+  refreshToken: settled(refreshToken),
+  accessToken: settled(accessToken),
+})
+
 const settled = (token: TokenRevocation | undefined): TokenRevocation | undefined =>
   token?.outcome === 'pending' ? { ...token, outcome: 'failed' } : token
 
 /** Nothing of the login is left. */
 function over(record: GrantRecord, told: ToldTokens): GrantRecord {
   const since = record.status.state === 'revoking' ? record.status.since : record.updatedAt
-  const refreshToken = settled(told.refreshToken)
-  const accessToken = settled(told.accessToken)
+  const { refreshToken, accessToken } = settledTokens(told)
   // The refresh token is the login; an access token that outlives it ends by itself.
   const upstream = ((refreshToken ?? accessToken)?.outcome ?? 'revoked') as UpstreamRevocation
   return {

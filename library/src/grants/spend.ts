@@ -23,6 +23,7 @@ import { lost } from './settle.ts'
 import { committed, neverSent, released, type Spending, settled } from './spending.ts'
 import type { GrantStore } from './store.ts'
 import { effectiveClass, type Limits, limitsOf, type Timing } from './timing.ts'
+import { checkReadersWait } from './timing-check.ts'
 import { sendTokenMessage } from './token-message.ts'
 
 /** Takes a claimed grant through the steps after the claim; every way out gives the lease back. */
@@ -55,6 +56,7 @@ async function follow(
   const { record, attempt, task } = claimed
   const { clock, timing, store, circuits } = context
   const limits = limitsOf(record.facts, timing)
+  const claimedBy = clock.boot()
   const spending: Spending = { context, claimed, id: record.id, key: keyOf(why), limits, began }
   if (task === 'revoke') return revocation(spending)
   let opened: Opened
@@ -95,8 +97,17 @@ async function follow(
     const stopped = await probed(spending, server, opened)
     if (stopped !== undefined) return stopped
   }
-  // Whoever read the old token from memory a moment ago has been told by now that it is being replaced.
-  if (record.facts.oldTokenDies && record.tokens.length > 0) await clock.sleep(timing.revalidate)
+  // Whoever read the old token from memory before the claim has been told by then that it is being replaced.
+  const untold = claimedBy + timing.revalidate - clock.boot()
+  if (record.facts.oldTokenDies && record.tokens.length > 0 && untold > 0) {
+    try {
+      checkReadersWait(timing)
+    } catch (error) {
+      // Another process added the grant, with times of its own.
+      return settled(spending, neverSent(error))
+    }
+    await clock.sleep(untold)
+  }
 
   context.faultPoint?.('pre_mark')
   const { before = Number.POSITIVE_INFINITY } = claimed

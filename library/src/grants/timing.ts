@@ -19,7 +19,7 @@ export interface Timing {
   readonly replayMargin: number
   /** Least patience for one request where a short reuse window leaves no more. */
   readonly shortestDeadline: number
-  /** The oldest answer from memory that a reader may be given without asking the store. */
+  /** The oldest answer from memory that a reader may be given without asking the store. At most 0.8 of `lease` - `deadline`. */
   readonly revalidate: number
   /** How long a reader waits for a refresh in the mandatory window before it takes the present token, marked stale. */
   readonly mandatoryWait: number

@@ -119,8 +119,11 @@ function readMetadata(issuer: string, url: URL, document: JsonObject, insecureHt
   }
 }
 
-/** RFC 8705 section 5. The authorization endpoint has none: a browser has no certificate of ours. */
-const aliased = {
+/**
+ * Where secrets of the client and tokens go, by the names of RFC 8414; each may have an alias for certificates (RFC 8705 section 5). The
+ * authorization endpoint is none of them: a browser goes there.
+ */
+export const endpointNames = {
   token_endpoint: 'tokenEndpoint',
   revocation_endpoint: 'revocationEndpoint',
   introspection_endpoint: 'introspectionEndpoint',
@@ -135,7 +138,7 @@ function readAliases(
 ): MtlsEndpointAliases | undefined {
   const aliases = member(document, 'mtls_endpoint_aliases')
   if (!isJsonObject(aliases)) return undefined
-  const found = Object.entries(aliased).flatMap(([name, endpoint]) => {
+  const found = Object.entries(endpointNames).flatMap(([name, endpoint]) => {
     const value = member(aliases, name)
     return value === undefined || value === null
       ? []

@@ -1,7 +1,9 @@
 import * as oauth from 'oauth4webapi'
 import type { ProviderDialect } from '../providers/dialect.ts'
+import type { AnswerDialect } from '../providers/profile.ts'
 import { Secret } from '../secret.ts'
 import { mayCarrySecrets, webAddress } from './address.ts'
+import { tokensAt } from './answer-tokens.ts'
 import type { ClientRegistration, ServerMetadata } from './client.ts'
 import { clientAuthentication } from './client-authentication.ts'
 import { shownCertificate } from './client-certificate.ts'
@@ -150,6 +152,7 @@ async function exchangeOnce(
 ): Promise<FormAnswer> {
   const authenticate = await clientAuthentication(server, provingItself(client, operation), wire)
   const certificate = await shownCertificate(client, url, wire)
+  const { dialect } = client
 
   const sent: string[] = []
   const read = (answer: Promise<WireResponse>): Promise<FormAnswer> =>
@@ -158,7 +161,7 @@ async function exchangeOnce(
   const exchange = async (address: string, init: oauth.CustomFetchOptions<'POST', URLSearchParams>) => {
     const form = { url: address, headers: init.headers, body: init.body, values }
     const written: WrittenRequest =
-      client.dialect === undefined
+      dialect === undefined
         ? {
             method: 'POST',
             url: address,
@@ -166,7 +169,7 @@ async function exchangeOnce(
             headers: { ...init.headers, 'content-type': 'application/x-www-form-urlencoded' },
             body: init.body.toString(),
           }
-        : writeRequest(client.dialect, operation, client, form, given)
+        : writeRequest(dialect, operation, client, form, given)
     const request = proved(written, wire, nonce)
     const more = Object.values(values).map((value) => value.reveal())
     sent.push(...secretsOf(init.body, request.headers, client, more))
@@ -177,6 +180,7 @@ async function exchangeOnce(
       insecureHttp: client.insecureHttp,
       privateNetwork: client.privateNetwork,
       secrets: sent,
+      ...(dialect?.answer === undefined ? {} : { answerSecrets: secretsOfAnswer(dialect.answer) }),
       ...(late === undefined ? {} : { late: { ms: late.ms, take: (answer) => late.take(read(answer)) } }),
     })
     // oauth4webapi hands it on unread: its own reading refuses much of what real providers send, and a refused
@@ -201,6 +205,11 @@ async function exchangeOnce(
   }
   return { kind: 'answer', response: response as WireResponse, sent }
 }
+
+const secretsOfAnswer =
+  (dialect: AnswerDialect) =>
+  (answer: unknown): readonly string[] =>
+    tokensAt(answer, dialect)
 
 /** The request as it leaves is what the proof speaks for: a dialect may have moved it. */
 function proved(request: WrittenRequest, wire: Wire, nonce: string | undefined): WrittenRequest {

@@ -18,6 +18,8 @@ export interface WireRequest {
   readonly privateNetwork?: boolean | undefined
   /** What of this is secret wherever it stands, for whoever writes of it: a provider may want a token in a path, or a secret under a public name. */
   readonly secrets?: readonly string[] | undefined
+  /** The same of its answer, which has been read: a profile may know tokens by other names than those of RFC 6749. */
+  readonly answerSecrets?: ((answer: unknown) => readonly string[]) | undefined
   /** Somebody takes an answer that comes after the deadline, to a request that had left before it. */
   readonly late?: Late<WireResponse> | undefined
 }

@@ -1,3 +1,4 @@
+import { tokensIn } from './answer-members.ts'
 import { isJsonObject, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
 import { type Transport, WireError, type WireRequest, type WireResponse } from './transport.ts'
@@ -22,8 +23,8 @@ const shortestSecret = 4
 
 /**
  * A transport that tells what goes over the wire (`EVERTOKEN_LOG=wire`): method, host and path, parameters and
- * answers. Every value that is not on a short list, or that the request calls a secret, is replaced by a fingerprint like `‹3f9c01ab›`: the same value has
- * the same fingerprint within one process, and no other use.
+ * answers. Every value that is not on a short list, or that the request calls a secret or a token of its answer, is replaced by a
+ * fingerprint like `‹3f9c01ab›`: the same value has the same fingerprint within one process, and no other use.
  *
  * @param write gets one line without its line break.
  */
@@ -49,8 +50,10 @@ export function loggedTransport(transport: Transport, write: (line: string) => v
     if (request.body !== undefined) write(`${id} > ${body}`)
     try {
       const response = await transport(request)
+      const answer = parseJson(response.body)?.value
+      exchange.learnValues([...tokensIn(answer), ...(request.answerSecrets?.(answer) ?? [])])
       write(`${id} < ${response.status} ${exchange.show(Object.entries(response.headers))}`)
-      write(`${id} < ${exchange.showBody(response.body)}`)
+      write(`${id} < ${exchange.showBody(response.body, answer)}`)
       return response
     } catch (error) {
       const said =
@@ -94,29 +97,28 @@ class Exchange {
       .join(' ')
   }
 
-  showBody(text: string): string {
-    const body = parseJson(text)?.value
+  showBody(text: string, body: unknown): string {
     if (isJsonObject(body))
-      return this.show(
-        Object.entries(body).map(([name, part]) => [
-          name,
-          textOf(shown.has(name) ? this.#within(name, part) : part),
-        ]),
-      )
+      return this.show(Object.entries(body).map(([name, part]) => [name, textOf(this.#inside(name, part))]))
     return `${text.length} characters, no JSON object: ${this.#fingerprint(text)}`
   }
 
-  /** A name that is shown vouches for its own text and list of texts, not for what else may lie in an object under it. */
-  #within(name: string, part: unknown): unknown {
-    if (Array.isArray(part)) return part.map((one) => this.#within(name, one))
-    if (isJsonObject(part))
-      return Object.fromEntries(
-        Object.entries(part).map(([inner, value]) => [
-          inner,
-          this.#within(name === 'error' && errorWords.has(inner) ? name : inner, value),
-        ]),
-      )
-    return typeof part !== 'string' || shown.has(name) ? part : this.#fingerprint(part)
+  /** What stands deeper is shown by its own name, where all above it may be shown. */
+  #inside(name: string, value: unknown): unknown {
+    if (!shown.has(name) || typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map((one) => this.#deep(name, one))
+    const nameOf = (inner: string): string => (name === 'error' && errorWords.has(inner) ? name : inner)
+    return Object.fromEntries(
+      Object.entries(value).map(([inner, part]) => [inner, this.#deep(nameOf(inner), part)]),
+    )
+  }
+
+  #deep(name: string, value: unknown): unknown {
+    if (typeof value === 'object' && value !== null && shown.has(name)) return this.#inside(name, value)
+    if (value === null) return value
+    const text = textOf(value)
+    const told = this.#value(name, text)
+    return told === text ? value : told
   }
 
   #value(name: string, text: string): string {

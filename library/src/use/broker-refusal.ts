@@ -5,9 +5,10 @@ import {
   InvalidGrantError,
   InvalidScopeError,
   ProviderError,
+  type ProviderErrorFacts,
   ReauthorizationRequiredError,
 } from '../errors.ts'
-import { type JsonObject, member } from '../oauth/json-object.ts'
+import { isJsonObject, type JsonObject, member } from '../oauth/json-object.ts'
 import { printable } from '../oauth/printable.ts'
 import { retryAfter } from '../oauth/retry-after.ts'
 import type { Secret } from '../secret.ts'
@@ -18,39 +19,51 @@ export const brokerUnreachable = (base: URL, why: string): EvertokenError =>
     advice: 'See whether evertoken serve runs there, and whether the address is the right one.',
   })
 
+/** What a broker answered that is no success, for {@link brokerRefusal}. */
+export interface BrokerRefusal {
+  /** HTTP status. */
+  readonly status: number
+  /** Its problem details; without members where there were none. */
+  readonly problem: Readonly<Record<string, unknown>>
+  /** Its `Retry-After`. */
+  readonly wait: string | null
+  /** The API key: it stands in no error, whatever the broker quotes. */
+  readonly key: Secret
+  /** What whoever asked can do about a code, in place of the broker's own advice. Default: none. */
+  readonly advice?: Partial<Record<ErrorCode, string>> | undefined
+}
+
 /**
- * The broker's problem details (RFC 9457) as the error that they were there.
- *
- * @param wait its `Retry-After`.
- * @param key stands in no error, whatever the broker quotes.
+ * The broker's problem details (RFC 9457) as the error that they were there: its class, code and advice, and what the provider said
+ * in `status`, `error` and `errorDescription`. A code of a newer broker, which this library cannot tell its readers of, is
+ * `broker_unreachable`.
  */
 export function brokerRefusal(
   base: URL,
-  status: number,
-  problem: JsonObject,
-  wait: string | null,
-  key: Secret,
+  { status, problem, wait, key, advice = {} }: BrokerRefusal,
 ): EvertokenError {
-  const text = (name: string): string | undefined => {
-    const value = member(problem, name)
+  const text = (from: JsonObject, name: string): string | undefined => {
+    const value = member(from, name)
     return typeof value === 'string' ? printable(value, 500, [key.reveal()]) : undefined
   }
-  const said = text('code') ?? (status === 401 ? 'unauthorized' : 'broker_unreachable')
-  // A code of a newer broker is one that this library cannot tell its readers of.
+  const said = text(problem, 'code') ?? (status === 401 ? 'unauthorized' : 'broker_unreachable')
   const code = errorCodes.find((known) => known === said) ?? 'broker_unreachable'
-  const what = text('detail') ?? text('title') ?? `it answered ${status}`
-  const facts = { grant: text('grant'), advice: text('advice') ?? adviceFor[code], status }
-  return errorOf(code, `${what} (broker ${base.host})`, {
-    ...facts,
+  const what = text(problem, 'detail') ?? text(problem, 'title') ?? `it answered ${status}`
+  const unknown = code === said ? '' : `, ${said}`
+  const provider = member(problem, 'provider')
+  const words = isJsonObject(provider) ? provider : {}
+  const answered = member(words, 'status')
+  return errorOf(code, `${what} (broker ${base.host}${unknown})`, {
+    grant: text(problem, 'grant'),
+    advice: advice[code] ?? text(problem, 'advice') ?? adviceFor[code],
+    status: typeof answered === 'number' ? answered : undefined,
+    error: text(words, 'error'),
+    errorDescription: text(words, 'error_description'),
     retryAfter: wait === null ? undefined : retryAfter({ 'retry-after': wait }, 0),
   })
 }
 
-function errorOf(
-  code: ErrorCode,
-  message: string,
-  facts: NonNullable<ConstructorParameters<typeof ProviderError>[2]>,
-): EvertokenError {
+function errorOf(code: ErrorCode, message: string, facts: ProviderErrorFacts): EvertokenError {
   switch (code) {
     case 'reauthorization_required':
       return new ReauthorizationRequiredError(code, message, facts)

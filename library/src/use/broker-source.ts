@@ -1,5 +1,6 @@
 import { EvertokenError } from '../errors.ts'
-import { checkedSecret } from '../grants/option-check.ts'
+import { checkGrantId } from '../grants/grant-id.ts'
+import { checkedLifetime, checkedSecret } from '../grants/option-check.ts'
 import type { TokenRequest } from '../grants/token.ts'
 import { mayCarrySecrets, webAddress } from '../oauth/address.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from '../oauth/json-object.ts'
@@ -27,7 +28,6 @@ export interface BrokerSourceOptions extends RefreshingSourceOptions {
   fetch?: typeof fetch | undefined
 }
 
-const grantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 /** As much as an access token with its metadata may have; a broker answers with no more. */
 const largestAnswer = 262_144
 
@@ -47,19 +47,8 @@ const largestAnswer = 262_144
 export function brokerSource(options: BrokerSourceOptions): PeekableTokenSource {
   const { url, key, grant, deadline = 45, fetch: send, ...refreshing } = options
   const base = checkedBase(url)
-  if (typeof grant !== 'string' || !grantName.test(grant))
-    throw new EvertokenError(
-      'invalid_grant_id',
-      `${JSON.stringify(String(grant).slice(0, 200))} cannot name a grant`,
-      {
-        advice: 'Give the name that evertoken list shows.',
-      },
-    )
-  if (!(Number.isFinite(deadline) && deadline > 0))
-    throw new EvertokenError(
-      'invalid_configuration',
-      `deadline must be more than 0 seconds, not ${String(deadline)}`,
-    )
+  checkGrantId(grant)
+  checkedLifetime(deadline, 'deadline')
   const client = new BrokerClient(base, checkedSecret(key, 'key'), grant, deadline * 1000, send)
   return refreshingSource(
     async ({ rejected, ...wanted }) =>
@@ -136,13 +125,12 @@ class BrokerClient {
       throw brokerUnreachable(this.#base, 'it redirects, which is never followed')
     const body = text === undefined ? undefined : parseJson(text)?.value
     if (!response.ok)
-      throw brokerRefusal(
-        this.#base,
+      throw brokerRefusal(this.#base, {
         status,
-        isJsonObject(body) ? body : {},
-        headers.get('retry-after'),
-        this.#key,
-      )
+        problem: isJsonObject(body) ? body : {},
+        wait: headers.get('retry-after'),
+        key: this.#key,
+      })
     if (!isJsonObject(body)) throw brokerUnreachable(this.#base, `it answered ${status} with no JSON object`)
     return issuedOf(this.#base, body)
   }

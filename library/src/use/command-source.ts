@@ -1,5 +1,6 @@
 import { type Clock, wallClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
+import { checkedLifetime } from '../grants/option-check.ts'
 import { readExpiry } from '../oauth/expiry.ts'
 import { isJsonObject, parseJson } from '../oauth/json-object.ts'
 import { firstAt } from '../oauth/json-pointer.ts'
@@ -62,11 +63,7 @@ export function commandSource(
   if (program === undefined || program === '' || argv.some((part) => typeof part !== 'string'))
     throw new TypeError("commandSource takes a list of texts, the program first: ['vault', 'read', …]")
   const { deadline = 30, accessToken, expiry, expiryFormat, cwd, ...refreshing } = options
-  if (!(Number.isFinite(deadline) && deadline > 0))
-    throw new EvertokenError(
-      'invalid_configuration',
-      `deadline must be more than 0 seconds, not ${String(deadline)}`,
-    )
+  checkedLifetime(deadline, 'deadline')
   const clock = refreshing.clock ?? wallClock
   const command = argv.slice()
   return refreshingSource(

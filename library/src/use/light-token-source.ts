@@ -1,7 +1,7 @@
 import { type Clock, wallClock } from '../clock.ts'
 import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
 import type { GrantDefinition } from '../grants/definition.ts'
-import { tokenKey } from '../grants/grant.ts'
+import { needsLogin, tokenKey } from '../grants/grant.ts'
 import { adviceFor, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
 import { defaultTiming } from '../grants/timing.ts'
 import { sendTokenMessage } from '../grants/token-message.ts'
@@ -49,20 +49,28 @@ const believedFor = 3_600_000
  * const api = authorizedFetch(tokenSource(clientCredentials({ tokenUrl, clientId, clientSecret })))
  * ```
  *
- * @throws EvertokenError `invalid_configuration` for a grant that needs a person's consent, `store_not_durable` when the refresh token
+ * @throws EvertokenError `invalid_configuration` for a grant that needs a person's login, or has dpop; `store_not_durable` when the refresh token
  *   may rotate and there is nowhere to save it. A read rejects as that of a keeper does.
  */
 export function tokenSource(
   definition: GrantDefinition,
   options: LightTokenSourceOptions = {},
 ): PeekableTokenSource {
-  const { grantType, facts } = checked(definition)
+  const { grantType, facts, client } = checked(definition)
   const { save, ephemeral = false, clock, random } = options
-  if (grantType === 'authorization_code')
-    throw new EvertokenError('invalid_configuration', "a person's consent needs a keeper", {
+  if (needsLogin(grantType))
+    throw new EvertokenError('invalid_configuration', 'the login of a person needs a keeper', {
       advice:
         'Use Keeper of evertoken, a broker with brokerSource, or refreshToken with a login that there is.',
     })
+  if (client.dpop === true)
+    throw new EvertokenError(
+      'invalid_configuration',
+      'a key that tokens are bound to (dpop) needs a keeper',
+      {
+        advice: 'Use Keeper or tokenSource of evertoken, or leave dpop out where the provider lets you.',
+      },
+    )
   if (facts.replayClass !== 'non_rotating' && save === undefined && !ephemeral)
     throw new EvertokenError(
       'store_not_durable',
@@ -186,12 +194,12 @@ class Login {
   }
 
   async #serverOf(now: number): Promise<ServerMetadata> {
-    const { provider, insecureHttp } = this.#definition.client
+    const { provider, insecureHttp, privateNetwork } = this.#definition.client
     if (provider.kind === 'endpoints') return provider.metadata
     if (this.#server !== undefined && now < this.#server.until) return this.#server.metadata
     const { discover } = await import('../oauth/discovery.ts')
     const wire = { transport: this.#transport, now: this.#clock.now, deadline: defaultTiming.deadline }
-    const metadata = await discover(provider.issuer, { insecureHttp }, wire)
+    const metadata = await discover(provider.issuer, { insecureHttp, privateNetwork }, wire)
     this.#server = { metadata, until: now + believedFor }
     return metadata
   }

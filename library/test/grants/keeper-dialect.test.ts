@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { GrantDefinition } from '../../src/grants/definition.ts'
+import { clientCredentials, type GrantDefinition } from '../../src/grants/definition.ts'
+import { Keeper } from '../../src/grants/keeper.ts'
+import type { Transport } from '../../src/oauth/transport.ts'
+import { loggedTransport } from '../../src/oauth/wire-log.ts'
 import type { ProviderDialect } from '../../src/providers/dialect.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { practised } from './practised.ts'
 
@@ -157,4 +161,19 @@ describe('a login at a provider whose refresh extends the token that there is', 
       expect(await at.keeper.show('work')).toMatchObject({ generation: 1, failures: 1 })
     },
   )
+})
+
+test('a token that the profile has under a name of something harmless is not shown by the wire log', async () => {
+  const lines: string[] = []
+  const body = '{"scope":"the-access-token","audience":"shop"}'
+  const answering: Transport = async () => ({ status: 200, headers: {}, body })
+  await using keeper = await Keeper.open({
+    store: memoryStore({ ephemeral: true }),
+    transport: loggedTransport(answering, (line) => lines.push(line)),
+  })
+  const answer = { access_token: '/scope', scope: '/audience' }
+  const profile = { id: 'odd', name: 'Odd', token_url: 'https://odd.example/token', answer }
+  await keeper.add('odd', clientCredentials({ profile, clientId: 'a', clientSecret: 'b' }))
+  expect((await keeper.getToken('odd')).value).toBe('the-access-token')
+  expect(lines.at(-1)).toMatch(/< scope=‹[0-9a-f]{8}› audience=shop$/)
 })

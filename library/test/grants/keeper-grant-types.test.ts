@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { authorizationCode } from '../../src/grants/definition.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { consent, fingerprint } from '../../src/testing/practice-server.ts'
-import { practised, redirectUri } from './practised.ts'
+import { dueIds, practised, redirectUri } from './practised.ts'
 
 const minute = 60_000
 
@@ -353,10 +353,74 @@ test('a provider that issues no refresh token makes the login end with its acces
   expect((await run(keeper.getToken('work'))).value).toBe('only')
   expect(told.at(-1)).toEqual([
     'reauthorization_required',
-    { grant: 'work', reason: expect.stringContaining('no refresh token') },
+    {
+      grant: 'work',
+      reason: expect.stringContaining('no refresh token'),
+      advice: expect.stringContaining('evertoken login work'),
+    },
   ])
   await clock.advance(11 * minute)
   expect(await failure(keeper.getToken('work'))).toMatchObject({ code: 'reauthorization_required' })
+})
+
+// Only a changed definition, or removing it and adding it anew, brought it back.
+test('a grant whose tokens are minted is resumed after its provider had refused for certain', async () => {
+  const { keeper, clock, run, failure, account, answerWith, told, tokenRequests } = await practised()
+  await keeper.add('robot', account())
+  answerWith(({ path }) =>
+    path === '/token' ? { status: 400, body: '{"error":"invalid_grant"}' } : undefined,
+  )
+  const advice = expect.stringMatching(/evertoken resume/)
+  expect(await failure(keeper.getToken('robot'))).toMatchObject({ name: 'InvalidGrantError', advice })
+  for (const pause of [minute, 10 * minute]) {
+    await clock.advance(pause)
+    await run(keeper.tend('robot'))
+  }
+  const refused = {
+    name: 'ReauthorizationRequiredError',
+    code: 'reauthorization_required',
+    grant: 'robot',
+    advice,
+  }
+  const message = 'grant robot is not tried again by itself: the provider refused the grant (invalid_grant)'
+  expect(await failure(keeper.getToken('robot'))).toMatchObject({ ...refused, message })
+  expect(await failure(keeper.refresh('robot'))).toMatchObject({ ...refused, message })
+  expect(told.at(-1)).toMatchObject(['reauthorization_required', { grant: 'robot', advice }])
+  const asked = tokenRequests().length
+  await clock.advance(60 * minute)
+  expect([await dueIds(keeper), tokenRequests().length]).toEqual([[], asked])
+
+  expect(await keeper.resume('robot')).toMatchObject({ state: 'active' })
+  expect(await dueIds(keeper)).toEqual(['robot'])
+  // It is judged as ever: not what was refused before counts, but what is refused from now on.
+  await run(keeper.tend('robot'))
+  expect(await keeper.show('robot')).toMatchObject({ state: 'suspect' })
+  answerWith(undefined)
+  await clock.advance(minute)
+  expect((await run(keeper.getToken('robot'))).generation).toBe(1)
+  expect(await keeper.show('robot')).toMatchObject({ state: 'active', failures: 0 })
+  expect((await keeper.show('robot')).notices.map(({ kind }) => kind)).toEqual([
+    'at_risk',
+    'reauthorization_required',
+    'recovered',
+  ])
+})
+
+test('a login that its provider has refused for certain is not resumed, and who tries is told to log in', async () => {
+  const { keeper, clock, run, failure, imported, answerWith } = await practised()
+  await keeper.add('work', await imported())
+  answerWith(({ path }) =>
+    path === '/token' ? { status: 400, body: '{"error":"invalid_grant"}' } : undefined,
+  )
+  for (const pause of [0, minute, 10 * minute]) {
+    await clock.advance(pause)
+    await run(keeper.tend('work'))
+  }
+  expect(await failure(keeper.resume('work'))).toMatchObject({
+    name: 'ReauthorizationRequiredError',
+    advice: expect.stringContaining('evertoken login work'),
+  })
+  expect((await keeper.show('work')).state).toBe('reauthorization_required')
 })
 
 test('a refresh token that the answer repeats or leaves out is kept', async () => {

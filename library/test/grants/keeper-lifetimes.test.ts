@@ -40,6 +40,16 @@ describe('a provider that ends the old access token at each refresh', () => {
     expect((await run(late as Promise<{ value: string; generation: number }>)).value).toBe(refreshed.value)
   })
 
+  // A wait for the provider's rate came on top of the wait for readers, and the lease was over before anything was sent.
+  test('is refreshed within its lease although its rate has to be waited for as well', async () => {
+    const at = await practised({ practice: { oldTokenDies: true }, timing: { revalidate: 4000 } })
+    await at.keeper.add('work', await at.imported({ oldTokenDies: true, refreshRate: 0.6 }))
+    await at.run(at.keeper.getToken('work'))
+    const begun = at.clock.now()
+    const { generation } = await at.run(at.keeper.refresh('work'))
+    expect([generation, at.clock.now() - begun]).toEqual([2, 4000])
+  })
+
   test('has no advisory window: its token lives until the mandatory one', async () => {
     const at = await practised({ practice: { oldTokenDies: true } })
     await at.keeper.add('work', await at.imported({ oldTokenDies: true }))

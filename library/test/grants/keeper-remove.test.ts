@@ -39,7 +39,7 @@ describe('a grant that is removed and revoked', () => {
     const other = await another()
     expect((await run(other.getToken('work'))).value).toBe(token.value)
     const begun = clock.now()
-    expect(await run(keeper.remove('work', { revoke: true }))).toBe('revoked')
+    expect(await run(keeper.remove('work', { revoke: true }))).toMatchObject({ upstream: 'revoked' })
     // Counted as for revoking: no process serves it from memory any more.
     expect(clock.now() - begun).toBeGreaterThanOrEqual(1000)
     for (const reader of [keeper, other])
@@ -53,7 +53,7 @@ describe('a grant that is removed and revoked', () => {
     const { keeper, run, imported } = await practised()
     await keeper.add('work', await imported())
     await run(keeper.getToken('work'))
-    expect(await run(keeper.remove('work', { revoke: true }))).toBe('unsupported')
+    expect(await run(keeper.remove('work', { revoke: true }))).toMatchObject({ upstream: 'unsupported' })
     expect(await keeper.list()).toEqual([])
   })
 
@@ -70,7 +70,7 @@ describe('a grant that is removed and revoked', () => {
     expect(await failure(keeper.getToken('work'))).toMatchObject({ code: 'grant_revoked' })
     answerWith(undefined)
     await clock.advance(5 * minute)
-    expect(await run(keeper.remove('work', { revoke: true }))).toBe('revoked')
+    expect(await run(keeper.remove('work', { revoke: true }))).toMatchObject({ upstream: 'revoked' })
     expect(server.introspect(token.value).active).toBe(false)
     expect(await keeper.list()).toEqual([])
   })
@@ -83,7 +83,7 @@ describe('a grant that is removed and revoked', () => {
     await clock.advance(5 * minute)
     await run(keeper.tend('work'))
     const requests = told().length
-    expect(await keeper.remove('work', { revoke: true })).toBe('revoked')
+    expect(await keeper.remove('work', { revoke: true })).toMatchObject({ upstream: 'revoked' })
     expect(told()).toHaveLength(requests)
     expect(await keeper.list()).toEqual([])
   })
@@ -119,12 +119,19 @@ describe('a grant that is removed and revoked', () => {
     const definition = service({ revocationUrl: `${server.issuer}/revoke` })
     await keeper.add('billing', definition)
     const { value } = await run(keeper.getToken('billing'))
-    expect(await run(keeper.remove('billing', { revoke: true }))).toBe('revoked')
+    expect(await run(keeper.remove('billing', { revoke: true }))).toEqual({
+      upstream: 'revoked',
+      told: { accessToken: { outcome: 'revoked', at: expect.any(Number) } },
+    })
     expect(server.introspect(value).active).toBe(false)
     await keeper.add('billing', definition)
     await run(keeper.getToken('billing'))
     answerWith(unavailable)
-    expect(await run(keeper.remove('billing', { revoke: true }))).toBe('failed')
+    // Nobody is told again of a grant that is gone.
+    expect(await run(keeper.remove('billing', { revoke: true }))).toMatchObject({
+      upstream: 'failed',
+      told: { accessToken: { outcome: 'failed', why: 'status 503' } },
+    })
     expect(await keeper.list()).toEqual([])
   })
 
@@ -203,7 +210,7 @@ describe('while the provider is told of a removal', () => {
     await expect.poll(() => at.told().length).toBe(3)
     release()
     await at.run(tending)
-    expect(await at.run(removing)).toBe('revoked')
+    expect(await at.run(removing)).toMatchObject({ upstream: 'revoked' })
     expect(new Set(at.told().map(({ presented }) => presented)).size).toBe(4)
     expect(await other.list()).toEqual([])
   })

@@ -44,7 +44,9 @@ describe('a login that is revoked', () => {
     keeper.on('revoked', (facts) => events.push(facts))
     await run(keeper.tend('work'))
     expect(await keeper.show('work')).toMatchObject({ state: 'revoked', upstream: 'revoked' })
-    expect(events).toEqual([{ grant: 'work', upstream: 'revoked' }])
+    const { told: became } = await keeper.show('work')
+    expect(events).toEqual([{ grant: 'work', upstream: 'revoked', told: became }])
+    expect(became).toMatchObject({ refreshToken: { outcome: 'revoked' } })
     expect(told()).toHaveLength(4)
   })
 

@@ -223,6 +223,12 @@ beforeAll(async () => {
     import('../../src/oauth/introspection.ts'),
     import('../../src/oauth/pushed-authorization.ts'),
     import('../../src/oauth/canary.ts'),
+    import('../../src/oauth/token-exchange.ts'),
+    import('../../src/oauth/requested-token.ts'),
+    import('../../src/oauth/second-exchange.ts'),
+    import('../../src/grants/password-login.ts'),
+    import('../../src/oauth/password.ts'),
+    import('../../src/grants/endpoint-hosts.ts'),
   ])
   await using server = await startPracticeServer()
   await using keeper = await Keeper.open({ store: memoryStore({ ephemeral: true }) })

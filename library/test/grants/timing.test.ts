@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { clientCredentials, refreshToken } from '../../src/grants/definition.ts'
+import { Keeper } from '../../src/grants/keeper.ts'
 import { type ReplayClass, replayClasses } from '../../src/grants/lifetime-facts.ts'
-import { effectiveClass, limitsOf, defaultTiming as timing } from '../../src/grants/timing.ts'
+import { effectiveClass, limitsOf, type Timing, defaultTiming as timing } from '../../src/grants/timing.ts'
+import { checkedTiming } from '../../src/grants/timing-check.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
 import { facts } from './records.ts'
 
 const windowed: readonly ReplayClass[] = ['idempotent', 'last_child_wins', 'fork']
@@ -78,5 +82,63 @@ test('a worker stops waiting before anybody may take its grant, and the defaults
     mandatoryWait: 2000,
     revocation: 604_800_000,
     confirmations: [60_000, 600_000],
+  })
+})
+
+describe('times with which no refresh would come about', () => {
+  test.each<[Partial<Timing>, RegExp]>([
+    [{ deadline: 20_000 }, /^timing\.lease \(20000 ms\) must be longer than timing\.deadline \(20000 ms\)/],
+    [{ deadline: 0 }, /^timing\.deadline must be more than 0/],
+    [{ scan: Number.NaN }, /^timing\.scan must be a number of milliseconds from 0 up, not NaN$/],
+    [{ patience: -1 }, /^timing\.patience must be .*, not -1$/],
+    [{ confirmations: [60_000, -1] }, /^timing\.confirmations must be .*, not -1$/],
+    [{ consent: '10 min' as never }, /^timing\.consent must be .*, not 10 min$/],
+  ])('%j are refused before the store is opened', async (given, message) => {
+    let opened = false
+    const store = {
+      ...memoryStore({ ephemeral: true }),
+      open: () => {
+        opened = true
+        return memoryStore({ ephemeral: true }).open()
+      },
+    }
+    const refused = await Keeper.open({ store, timing: given }).catch((error: unknown) => error)
+    expect(refused).toMatchObject({
+      code: 'invalid_configuration',
+      message: expect.stringMatching(message),
+    })
+    expect(opened).toBe(false)
+  })
+
+  test.each<[Partial<Timing>, RegExp]>([
+    [
+      { revalidate: 5000 },
+      /^timing\.revalidate \(5000 ms\) must be at most 4000 ms with a lease of 20000 ms/,
+    ],
+    [{ revalidate: 4001 }, /must be at most 4000 ms.*the lease would be over before anything is sent$/],
+    [{ deadline: 19_000 }, /^timing\.revalidate \(1000 ms\) must be at most 800 ms/],
+  ])(
+    '%j are refused to a grant whose old token dies at a refresh, and to no other',
+    async (given, message) => {
+      await using keeper = await Keeper.open({ store: memoryStore({ ephemeral: true }), timing: given })
+      const client = { tokenUrl: 'https://auth.example/token', clientId: 'a', clientSecret: 'b' }
+      await keeper.add('one', clientCredentials(client))
+      const dying = refreshToken({ ...client, refreshToken: 'rt', oldTokenDies: true })
+      await expect(keeper.add('two', dying)).rejects.toMatchObject({
+        code: 'invalid_configuration',
+        message: expect.stringMatching(message),
+      })
+      await expect(keeper.ensure('two', dying)).rejects.toMatchObject({ code: 'invalid_configuration' })
+    },
+  )
+
+  test('are told apart from those with which it does, of which one that is not given is the default', () => {
+    const longer = { revalidate: 5000, lease: 21_250 }
+    expect(checkedTiming(longer)).toEqual({ ...timing, ...longer })
+    expect(checkedTiming({ revalidate: 4000, patience: undefined } as never)).toEqual({
+      ...timing,
+      revalidate: 4000,
+    })
+    expect(checkedTiming()).toEqual(timing)
   })
 })

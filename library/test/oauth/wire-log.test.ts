@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { tokensAt } from '../../src/oauth/answer-tokens.ts'
 import type { Transport } from '../../src/oauth/transport.ts'
 import { WireError } from '../../src/oauth/transport.ts'
 import { loggedTransport } from '../../src/oauth/wire-log.ts'
@@ -111,6 +112,48 @@ test('an object under a name on the list shows nothing that would not be shown o
   expect(text).toMatch(
     /error={"code":190,"type":"OAuthException","message":"it has expired","refresh_token":"‹\w{8}›"} scope=\["read",{"access_token":"‹\w{8}›","scope":"write"}\]/,
   )
+})
+
+// A profile had the access token at /scope: it was shown, and what quoted a token of the answer as well.
+test('a token of the answer is not shown under a name that is harmless elsewhere, nor where it is quoted', async () => {
+  const dialect = {
+    root: ['/issuer', ''],
+    access_token: ['/scope', '/resource'],
+    refresh_token: '/audience',
+    secondary_tokens: { user: { root: '/error' } },
+  } as const
+  const body = JSON.stringify({
+    scope: 'first-access',
+    audience: 'first-refresh',
+    resource: 12_345_678,
+    error_description: 'first-access, second-access and third-refresh',
+    error: { scope: 'second-access', audience: ['read', 'first-refresh'], expires_in: 60, interval: null },
+    issuer: {
+      audience: 'third-refresh',
+      other: 'unknown',
+      interval: { date: ['unknown'], other: ['unknown'] },
+    },
+    token_endpoint: 'https://provider.example/first-refresh',
+  })
+  const lines: string[] = []
+  const send = loggedTransport(
+    async () => ({ ...answer, headers: { date: 'first-access' }, body }),
+    (line) => lines.push(line),
+  )
+  await send({ ...request, answerSecrets: (document) => tokensAt(document, dialect) })
+  const text = lines.join('\n')
+  expect(text).not.toMatch(/first-|second-|third-|12345678|"other":"unknown|"other":\["unknown/)
+  const print = '‹[0-9a-f]{8}›'
+  expect(text).toMatch(new RegExp(`< 200 date=${print}`))
+  expect(text).toMatch(new RegExp(`scope=${print} audience=${print} resource=${print}`))
+  expect(text).toMatch(/error_description=\[secret\], \[secret\] and \[secret\] error=/)
+  expect(text).toMatch(
+    new RegExp(
+      `error=\\{"scope":"${print}","audience":\\["read","${print}"\\],"expires_in":60,"interval":null\\}`,
+    ),
+  )
+  expect(text).toMatch(/"date":\["unknown"\]/)
+  expect(text).toContain('token_endpoint=https://provider.example/[secret]')
 })
 
 test('a value on the list cannot break the line or colour the terminal', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { AccessToken, type TokenProof, type TokenSource } from '../../src/grants/token.ts'
+import type { TokenProof } from '../../src/grants/token.ts'
 import { authorizationHeaders } from '../../src/use/authorization.ts'
 import { authorizedFetch } from '../../src/use/authorized-fetch.ts'
+import { numberedSource } from './numbered-source.ts'
 
 const api = 'https://api.example/users?page=2'
 
@@ -23,26 +24,7 @@ function bound(...answers: Answer[]) {
       return isNew
     },
   }
-  let generation = 1
-  const token = () =>
-    new AccessToken(`token-${generation}`, {
-      type: 'DPoP',
-      expiresAt: 1_800_000_000_000,
-      scope: [],
-      generation,
-      metadata: {},
-      stale: false,
-      presentation: { proof },
-    })
-  const rejected: number[] = []
-  const source: TokenSource = {
-    getToken: async () => token(),
-    rejected: async (report) => {
-      rejected.push(report.generation)
-      generation += 1
-      return token()
-    },
-  }
+  const { source, rejected } = numberedSource('DPoP', { proof })
   const sent: (readonly [string | null, string | null])[] = []
   const call = authorizedFetch(source, {
     fetch: async (input, init) => {

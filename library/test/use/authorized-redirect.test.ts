@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { AccessToken, type TokenSource } from '../../src/grants/token.ts'
 import { type AuthorizedFetchOptions, authorizedFetch } from '../../src/use/authorized-fetch.ts'
 import { httpServer } from '../oauth/servers.ts'
+import { numberedSource } from './numbered-source.ts'
 
 interface Seen {
   readonly at: string
@@ -30,25 +30,7 @@ async function apis(
     })
   const origins = { own: await open('own'), other: await open('other') }
   const table = answers(origins)
-  let generation = 1
-  const rejected: number[] = []
-  const token = () =>
-    new AccessToken(`token-${generation}`, {
-      type: 'Bearer',
-      expiresAt: 1_800_000_000_000,
-      scope: [],
-      generation,
-      metadata: {},
-      stale: false,
-    })
-  const source: TokenSource = {
-    getToken: async () => token(),
-    rejected: async (report) => {
-      rejected.push(report.generation)
-      generation += 1
-      return token()
-    },
-  }
+  const { source, rejected } = numberedSource()
   const call = authorizedFetch(source, typeof options === 'function' ? options(origins) : options)
   const tokens = () => seen.map(({ at, headers }) => [at, headers.authorization ?? null])
   return { ...origins, call, seen, tokens, rejected }

@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { AccessToken, type TokenSource } from '../../src/grants/token.ts'
 import type * as decorated from './decorated-api.ts'
+import { numberedSource } from './numbered-source.ts'
 
 const file = path.join(import.meta.dirname, 'decorated-api.ts')
 const root = path.join(import.meta.dirname, '../../..')
@@ -49,29 +49,6 @@ async function bundled(folder: string, target: string): Promise<string> {
   return outfile
 }
 
-function source() {
-  let generation = 1
-  const rejected: number[] = []
-  const token = () =>
-    new AccessToken(`token-${generation}`, {
-      type: 'Bearer',
-      expiresAt: 1_800_000_000_000,
-      scope: [],
-      generation,
-      metadata: {},
-      stale: false,
-    })
-  const tokens: TokenSource = {
-    getToken: async () => token(),
-    rejected: async (report) => {
-      rejected.push(report.generation)
-      generation += 1
-      return token()
-    },
-  }
-  return { tokens, rejected }
-}
-
 describe.each(compilers)('decorators by %s', (_name, compile) => {
   let api: typeof decorated
   let folder: string
@@ -82,7 +59,7 @@ describe.each(compilers)('decorators by %s', (_name, compile) => {
   })
 
   test('give a method a fresh token, and run it once more when that is refused', async () => {
-    const { tokens, rejected } = source()
+    const { source: tokens, rejected } = numberedSource()
     const calls: unknown[] = []
     const made = new api.Api(async (token, page) => {
       calls.push([token, page])
@@ -102,13 +79,13 @@ describe.each(compilers)('decorators by %s', (_name, compile) => {
   })
 
   test('stand before static methods', async () => {
-    const { tokens } = source()
+    const { source: tokens } = numberedSource()
     const made = api.staticApi(tokens, async (token, page) => `${token} ${page}`)
     expect(await made.page(5)).toBe('token-1 5')
   })
 
   test('let the token be taken only before the first await', async () => {
-    const { tokens } = source()
+    const { source: tokens } = numberedSource()
     await expect(new api.Api(async () => '', tokens).late()).rejects.toThrow('presentToken() was called')
   })
 })
@@ -117,5 +94,5 @@ test('a generator is refused at its decoration', async () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'evertoken-decorators-'))
   onTestFinished(() => fs.rmSync(folder, { recursive: true }))
   const { generatorApi }: typeof decorated = await import(pathToFileURL(await bundled(folder, 'es2022')).href)
-  expect(() => generatorApi(source().tokens)).toThrow('pages is a generator')
+  expect(() => generatorApi(numberedSource().source)).toThrow('pages is a generator')
 })

@@ -1,6 +1,13 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { GrantDefinition } from '../../src/grants/definition.ts'
-import { authorizationCode, clientCredentials, jwtBearer, refreshToken } from '../../src/grants/definition.ts'
+import {
+  authorizationCode,
+  clientCredentials,
+  jwtBearer,
+  passwordCredentials,
+  refreshToken,
+} from '../../src/grants/definition.ts'
+import type { Transport } from '../../src/oauth/transport.ts'
 import { startPracticeServer } from '../../src/testing/practice-server.ts'
 import { type LightTokenSourceOptions, tokenSource } from '../../src/use/light-token-source.ts'
 import type { SavedTokens } from '../../src/use/saved-tokens.ts'
@@ -221,10 +228,43 @@ describe('a refresh token', () => {
   })
 })
 
+test('an issuer in a private network is asked where its client says so', async () => {
+  const asked: unknown[] = []
+  const transport: Transport = async ({ url, privateNetwork }) => {
+    asked.push([new URL(url).pathname, privateNetwork])
+    const body = url.endsWith('/token')
+      ? '{"access_token":"inside","expires_in":60}'
+      : '{"issuer":"https://10.0.0.1","token_endpoint":"https://10.0.0.1/token"}'
+    return { status: 200, headers: { 'content-type': 'application/json' }, body }
+  }
+  const inside = { issuer: 'https://10.0.0.1', privateNetwork: true }
+  const definition = clientCredentials({ ...inside, clientId: 'x', clientSecret: 'y' })
+  expect((await tokenSource(definition, { transport }).getToken()).value).toBe('inside')
+  expect(asked).toEqual([
+    ['/.well-known/openid-configuration', true],
+    ['/token', true],
+  ])
+})
+
 describe('what cannot be', () => {
   test('a consent', () => {
     const consent = authorizationCode({ issuer: 'https://provider.example', clientId: 'x' })
     expect(() => tokenSource(consent)).toThrow(expect.objectContaining({ code: 'invalid_configuration' }))
+  })
+
+  test('a login by password, for which nobody is asked', () => {
+    const tokenUrl = 'https://provider.example/token'
+    const definition = passwordCredentials({ tokenUrl, clientId: 'x' })
+    expect(() => tokenSource(definition, { ephemeral: true })).toThrow('the login of a person needs a keeper')
+  })
+
+  // It was sent without a proof, and the token was bound to nothing.
+  test('a key that tokens are bound to', () => {
+    const tokenUrl = 'https://provider.example/token'
+    const bound = clientCredentials({ tokenUrl, clientId: 'x', clientSecret: 'y', dpop: true })
+    expect(() => tokenSource(bound)).toThrow(
+      expect.objectContaining({ code: 'invalid_configuration', message: expect.stringContaining('dpop') }),
+    )
   })
 
   test.each([undefined, {}, 'https://provider.example'])('%j', (definition) => {

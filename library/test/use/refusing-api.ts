@@ -1,11 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import {
-  AccessToken,
-  type TokenPresentation,
-  type TokenProof,
-  type TokenSource,
-} from '../../src/grants/token.ts'
+import type { TokenPresentation, TokenProof } from '../../src/grants/token.ts'
 import { httpServer } from '../oauth/servers.ts'
+import { numberedSource } from './numbered-source.ts'
 
 export interface Seen {
   readonly at: string
@@ -21,26 +17,7 @@ export async function refusingApi(
   accepts: (headers: IncomingHttpHeaders) => boolean = () => true,
   presentation?: TokenPresentation,
 ) {
-  let generation = 1
-  const rejected: number[] = []
-  const token = () =>
-    new AccessToken(`token-${generation}`, {
-      type: 'Bearer',
-      expiresAt: 1_800_000_000_000,
-      scope: [],
-      generation,
-      metadata: {},
-      stale: false,
-      presentation,
-    })
-  const source: TokenSource = {
-    getToken: async () => token(),
-    rejected: async (report) => {
-      rejected.push(report.generation)
-      if (report.generation === generation) generation += 1
-      return token()
-    },
-  }
+  const { source, rejected } = numberedSource('Bearer', presentation)
   const seen: Seen[] = []
   let to = ''
   const open = () =>

@@ -1,42 +1,15 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { InvalidGrantError, ProviderError } from '../../src/errors.ts'
-import { AccessToken, type TokenRequest, type TokenSource } from '../../src/grants/token.ts'
+import type { TokenSource } from '../../src/grants/token.ts'
 import { freshToken } from '../../src/use/decorators.ts'
 import { presentToken, withFreshToken } from '../../src/use/with-fresh-token.ts'
-
-/** A source whose tokens are replaced when they are refused. */
-function scripted() {
-  let generation = 1
-  const token = () =>
-    new AccessToken(`token-${generation}`, {
-      type: 'Bearer',
-      expiresAt: 1_800_000_000_000,
-      scope: [],
-      generation,
-      metadata: {},
-      stale: false,
-    })
-  const asked: (TokenRequest | undefined)[] = []
-  const rejected: number[] = []
-  const source: TokenSource = {
-    getToken: async (request) => {
-      asked.push(request)
-      return token()
-    },
-    rejected: async (report) => {
-      rejected.push(report.generation)
-      if (report.generation === generation) generation += 1
-      return token()
-    },
-  }
-  return { source, asked, rejected }
-}
+import { numberedSource } from './numbered-source.ts'
 
 const refused = (shape: object) => Object.assign(new Error('refused'), shape)
 
 describe('a function with a fresh token', () => {
   test('runs with what it was given, and keeps its name, parameters and this', async () => {
-    const { source } = scripted()
+    const { source } = numberedSource()
     async function page(this: { base: string }, number: number, token = presentToken()) {
       return `${this.base}${number} ${token.value}`
     }
@@ -52,7 +25,7 @@ describe('a function with a fresh token', () => {
     [{ response: { status: 401 } }],
     [{ response: { statusCode: 401 } }],
   ])('that throws %j reports the token and runs once more', async (shape) => {
-    const { source, rejected } = scripted()
+    const { source, rejected } = numberedSource()
     const runs: string[] = []
     const fresh = withFreshToken(source, async () => {
       const { value } = presentToken()
@@ -65,7 +38,7 @@ describe('a function with a fresh token', () => {
   })
 
   test('that is refused for ever gives the API’s own error, after one refresh', async () => {
-    const { source, rejected } = scripted()
+    const { source, rejected } = numberedSource()
     let count = 0
     const fresh = withFreshToken(source, async () => {
       count += 1
@@ -76,7 +49,7 @@ describe('a function with a fresh token', () => {
   })
 
   test('for which there is no newer token gives the API’s own error', async () => {
-    const { source } = scripted()
+    const { source } = numberedSource()
     const stuck: TokenSource = {
       ...source,
       rejected: () => Promise.reject(new InvalidGrantError('invalid_grant', 'dead')),
@@ -99,7 +72,7 @@ describe('a function with a fresh token', () => {
       new ProviderError('invalid_client', 'no', { status: 401 }),
     ],
   ])('that throws %s fails at once', async (_name, thrown) => {
-    const { source, rejected } = scripted()
+    const { source, rejected } = numberedSource()
     const fresh = withFreshToken(source, async () => {
       throw thrown
     })
@@ -108,7 +81,7 @@ describe('a function with a fresh token', () => {
   })
 
   test('goes by the sign of refusal that it is given, and asks for the life that it needs', async () => {
-    const { source, asked, rejected } = scripted()
+    const { source, asked, rejected } = numberedSource()
     const fresh = withFreshToken(
       source,
       async () => {
@@ -134,21 +107,21 @@ describe('a function with a fresh token', () => {
   })
 
   test('that returns no promise is told so at the call', async () => {
-    const { source } = scripted()
+    const { source } = numberedSource()
     const fresh = withFreshToken(source, (() => 'now') as never as () => Promise<string>)
     await expect(fresh()).rejects.toThrow('returned no promise')
   })
 
   test('may return a promise without being async', async () => {
-    const { source } = scripted()
+    const { source } = numberedSource()
     expect(await withFreshToken(source, () => Promise.resolve(presentToken().value))()).toBe('token-1')
   })
 })
 
 describe('the present token', () => {
   test('is that of the running call, however calls interleave', async () => {
-    const { source } = scripted()
-    const other = scripted().source
+    const { source } = numberedSource()
+    const other = numberedSource().source
     await other.rejected({ generation: 1 })
     const inner = withFreshToken(other, async () => presentToken().value)
     const outer = withFreshToken(source, async (nested: boolean) => {
@@ -165,7 +138,7 @@ describe('the present token', () => {
   })
 
   test('is nobody’s outside, and after an await', async () => {
-    const { source } = scripted()
+    const { source } = numberedSource()
     expect(() => presentToken()).toThrow(TypeError)
     const late = withFreshToken(source, async () => {
       await Promise.resolve()
@@ -186,7 +159,7 @@ describe('what cannot run with a fresh token', () => {
     ['an async generator', async function* () {}],
     ['no function', 'x'],
   ])('%s is refused before any call', (_name, fn) => {
-    expect(() => withFreshToken(scripted().source, fn as never)).toThrow(TypeError)
+    expect(() => withFreshToken(numberedSource().source, fn as never)).toThrow(TypeError)
   })
 
   test('a function without a source', async () => {
@@ -203,7 +176,7 @@ describe('what cannot run with a fresh token', () => {
     ['a getter', [{ kind: 'getter', name: 'page' }], 'page is a getter'],
     ['a class', [{ kind: 'class', name: 'Api' }], 'Api is a class'],
   ])('%s says what would', (_name, [context], said) => {
-    const decorate = freshToken(scripted().source) as (method: unknown, context: unknown) => unknown
+    const decorate = freshToken(numberedSource().source) as (method: unknown, context: unknown) => unknown
     expect(() => decorate(async () => undefined, context)).toThrow(said as string)
   })
 })

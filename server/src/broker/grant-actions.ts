@@ -34,6 +34,8 @@ export function grantActionRoutes(app: Broker, keeper: Keeper): void {
       name: 'resume',
       operationId: 'resumeGrant',
       summary: 'End a pause',
+      description:
+        'Also ends a quarantine, and lets a grant whose tokens are minted (client credentials, assertions, requests, exchanges) try again after reauthorization_required.',
       run: (id) => keeper.resume(id),
     },
     {

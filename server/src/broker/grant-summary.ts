@@ -1,24 +1,9 @@
-import type { GrantSummary, TokenRevocation, ToldTokens } from 'evertoken'
+import { type GrantSummary, grantTypes } from 'evertoken'
 import { type Static, Type } from 'typebox'
 import { noticeBody, noticeSchema } from './notice.ts'
+import { toldBody, toldSchema, upstreamSchema } from './revocation.ts'
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
-
-const toldSchema = (description: string) =>
-  Type.Optional(
-    Type.Object(
-      {
-        outcome: Type.Unsafe<TokenRevocation['outcome']>({
-          type: 'string',
-          enum: ['revoked', 'unsupported', 'failed', 'pending'],
-          description: 'pending: the provider is told again, at next_attempt_at.',
-        }),
-        at: time('When it was last told, or should have been.'),
-        why: Type.Optional(Type.String({ description: 'Why it is neither revoked nor unsupported.' })),
-      },
-      { description },
-    ),
-  )
 
 /** A list of what may leave, not of what may not: a token or secret has no member to be in. */
 export const summarySchema = Type.Object(
@@ -40,15 +25,7 @@ export const summarySchema = Type.Object(
     reason: Type.Optional(Type.String({ description: 'Why it is in that state.' })),
     grant_type: Type.Unsafe<GrantSummary['grantType']>({
       type: 'string',
-      enum: [
-        'client_credentials',
-        'authorization_code',
-        'refresh_token',
-        'jwt_bearer',
-        'password',
-        'token_exchange',
-        'request',
-      ],
+      enum: [...grantTypes],
     }),
     provider: Type.String({ description: 'Issuer, or host of the token endpoint.' }),
     labels: Type.Unsafe<Record<string, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
@@ -77,6 +54,9 @@ export const summarySchema = Type.Object(
         message: Type.String(),
         at: time('UTC.'),
         error: Type.Optional(Type.String({ description: "The provider's own error." })),
+        error_description: Type.Optional(
+          Type.String({ description: "The provider's own description of it." }),
+        ),
         status: Type.Optional(Type.Integer({ description: "The provider's HTTP status." })),
       }),
     ),
@@ -114,22 +94,8 @@ export const summarySchema = Type.Object(
         { description: 'More logins than that, and the provider ends the oldest.' },
       ),
     ),
-    upstream: Type.Optional(
-      Type.Unsafe<NonNullable<GrantSummary['upstream']>>({
-        type: 'string',
-        enum: ['revoked', 'unsupported', 'failed'],
-        description: 'Of a revoked grant: what the provider made of it.',
-      }),
-    ),
-    told: Type.Optional(
-      Type.Object(
-        {
-          refresh_token: toldSchema('Of several the worst; absent where there was none.'),
-          access_token: toldSchema('Of several the worst; absent where there was none that lived.'),
-        },
-        { description: 'Of a grant that is revoked or being so: what became of its tokens at the provider.' },
-      ),
-    ),
+    upstream: upstreamSchema('Of a revoked grant: what the provider made of it.'),
+    told: toldSchema('Of a grant that is revoked or being so: what became of its tokens at the provider.'),
     notices: Type.Array(noticeSchema, { description: 'What a person was to know, oldest first.' }),
   },
   {
@@ -168,17 +134,6 @@ export const summaryReference = Type.Unsafe<Static<typeof summarySchema>>({ $ref
 
 const iso = (at: number): string => new Date(at).toISOString()
 
-const tokenBody = ({ outcome, at, why }: TokenRevocation) => ({
-  outcome,
-  at: iso(at),
-  ...(why !== undefined && { why }),
-})
-
-const toldBody = ({ refreshToken, accessToken }: ToldTokens) => ({
-  ...(refreshToken !== undefined && { refresh_token: tokenBody(refreshToken) }),
-  ...(accessToken !== undefined && { access_token: tokenBody(accessToken) }),
-})
-
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
@@ -206,6 +161,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
         message: lastError.message,
         at: iso(lastError.at),
         ...(lastError.error !== undefined && { error: lastError.error }),
+        ...(lastError.errorDescription !== undefined && { error_description: lastError.errorDescription }),
         ...(lastError.status !== undefined && { status: lastError.status }),
       },
     }),

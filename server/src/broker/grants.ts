@@ -1,10 +1,11 @@
-import type { GrantDefinition, Keeper, UpstreamRevocation } from 'evertoken'
+import type { GrantDefinition, Keeper } from 'evertoken'
 import { EvertokenError } from 'evertoken'
 import { Type } from 'typebox'
 import type { Broker } from './broker.ts'
 import { grantId, grantParameters } from './grant-id.ts'
 import { summaryBody, summaryReference } from './grant-summary.ts'
 import { answers } from './problem.ts'
+import { removalBody, removalSchema } from './revocation.ts'
 
 /** How a grant is described in a request: by the keys of evertoken.yaml, so whoever knows that file brings this. */
 export interface GrantDescriptionReader {
@@ -127,28 +128,11 @@ export function grantRoutes(app: Broker, keeper: Keeper, description: GrantDescr
     async (request, reply) => {
       const id = grantId(request.params)
       const { revoke = false } = request.query
-      const upstream = await keeper.remove(id, { revoke })
-      if (!revoke) return reply.code(204).send(null)
-      return { id, removed: true as const, ...(upstream !== undefined && { upstream }) }
+      const revocation = await keeper.remove(id, { revoke })
+      return revoke ? removalBody(id, revocation) : reply.code(204).send(null)
     },
   )
 }
-
-const removalSchema = Type.Object(
-  {
-    id: Type.String(),
-    removed: Type.Literal(true),
-    upstream: Type.Optional(
-      Type.Unsafe<UpstreamRevocation>({
-        type: 'string',
-        enum: ['revoked', 'unsupported', 'failed'],
-        description:
-          'What the provider made of it; absent where there was nothing to revoke. failed: of minted tokens alone, which end by themselves.',
-      }),
-    ),
-  },
-  { description: 'With revoke=true: it is forgotten, and its login has ended.' },
-)
 
 function described(body: unknown): { id: string; options: object } {
   if (typeof body !== 'object' || body === null || Array.isArray(body))

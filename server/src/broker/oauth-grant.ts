@@ -1,3 +1,4 @@
+import { isGrantId } from 'evertoken'
 import { OAuthRefusal } from './oauth-error.ts'
 import type { OAuthForm } from './oauth-form.ts'
 
@@ -14,7 +15,6 @@ export interface RequestedGrant {
   readonly unknown: () => OAuthRefusal
 }
 
-const idShape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 const prefix = 'grant:'
 /** As for `GET /v1/grants/{id}/token`. */
 const longest = 2000
@@ -81,7 +81,7 @@ function byScope(scopes: readonly string[], resource: string | undefined): Reque
 function theOne(named: readonly string[], error: 'invalid_scope' | 'invalid_target'): string {
   const [id = '', ...others] = new Set(named)
   if (others.length > 0) throw new OAuthRefusal(error, 'more than one grant is named')
-  if (!idShape.test(id)) throw new OAuthRefusal(error, 'there is no such grant for this client')
+  if (!isGrantId(id)) throw new OAuthRefusal(error, 'there is no such grant for this client')
   return id
 }
 

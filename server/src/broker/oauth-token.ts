@@ -5,6 +5,9 @@ import { accessTokenType, tokenExchange } from './oauth-client.ts'
 import { answerOAuthError, OAuthRefusal } from './oauth-error.ts'
 import { formOf, type OAuthForm, readForm } from './oauth-form.ts'
 import { type RequestedGrant, requestedGrant } from './oauth-grant.ts'
+import { refuseSenderConstrained } from './sender-constrained.ts'
+import { presentation } from './token.ts'
+import { hintsOf, secondsLeft } from './token-body.ts'
 
 /** Where it stands below the broker's origin. */
 export const tokenEndpointPath = '/oauth/token'
@@ -44,6 +47,7 @@ const answer = Type.Object(
     scope: Type.Optional(Type.String({ description: 'In the words in which it was asked for.' })),
     issued_token_type: Type.Optional(Type.Literal(accessTokenType)),
     generation: Type.Integer({ description: 'Name it when you report that an API refused the token.' }),
+    ...presentation,
     metadata: Type.Optional(
       Type.Object({}, { additionalProperties: true, description: "Members of the provider's answer." }),
     ),
@@ -124,23 +128,13 @@ async function readToken(keeper: Keeper, grant: RequestedGrant): Promise<AccessT
   const { id, scope, resource } = grant
   const own = scope === undefined && resource === undefined
   try {
-    return handedOut(
-      keeper.peekToken(id, own ? undefined : { scope, resource }) ??
-        (await keeper.getToken(id, { scope, resource })),
-      id,
-    )
+    const known = keeper.peekToken(id, own ? undefined : { scope, resource })
+    const token = known ?? (await keeper.getToken(id, { scope, resource }))
+    refuseSenderConstrained(id, token)
+    return token
   } catch (error) {
     throw error instanceof EvertokenError && hidden.has(error.code) ? grant.unknown() : error
   }
-}
-
-/** A token that is bound to a key of ours is of no use to whoever has only its text (RFC 9449, RFC 8705). */
-function handedOut(token: AccessToken, id: string): AccessToken {
-  if (token.presentation?.proof === undefined) return token
-  throw new OAuthRefusal(
-    'invalid_request',
-    `tokens of grant ${id} are bound to a key that stays with evertoken: no bearer of the text can use them`,
-  )
 }
 
 function answerBody(
@@ -149,16 +143,14 @@ function answerBody(
   exchange: boolean,
   now: number,
 ): Static<typeof answer> {
-  const { metadata } = token
   const scope = grant.answeredScope(token.scope)
   return {
     access_token: token.value,
     token_type: token.type,
-    expires_in: Math.max(0, Math.floor((token.expiresAt - now) / 1000)),
+    expires_in: secondsLeft(token, now),
     // An empty scope is none (RFC 6749 section 3.3).
     ...(scope !== '' && { scope }),
     ...(exchange && { issued_token_type: accessTokenType }),
-    generation: token.generation,
-    ...(Object.keys(metadata).length > 0 && { metadata }),
+    ...hintsOf(token),
   } as Static<typeof answer>
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, EvertokenError, ProviderError } from 'evertoken'
+import { type ErrorCode, EvertokenError, isGrantId, ProviderError } from 'evertoken'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
 import { logRequest } from './log.ts'
@@ -13,6 +13,12 @@ export interface Problem {
   readonly request_id: string
   readonly advice?: string
   readonly grant?: string
+  /** What the provider answered, where it did (RFC 6749 section 5.2). */
+  readonly provider?: {
+    readonly status?: number
+    readonly error?: string
+    readonly error_description?: string
+  }
 }
 
 interface Kind {
@@ -114,7 +120,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
   const { code, grant } = error
   const { status, title, inside = false } = problemKinds[code]
   // Only a name that is one: an id out of a request may be anything.
-  const named = grant !== undefined && grantName.test(grant) ? { grant } : {}
+  const named = isGrantId(grant) ? { grant } : {}
   const detail = inside ? title : code === 'unknown_grant' ? unknownGrant(grant) : error.message
   const advice = inside ? logged : code === 'unknown_grant' ? undefined : error.advice
   return {
@@ -126,14 +132,26 @@ export function problemOf(error: unknown, requestId: string): Problem {
     request_id,
     ...(advice !== undefined && { advice }),
     ...named,
+    ...(!inside && providerOf(error)),
   }
 }
 
-const grantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+function providerOf(thrown: EvertokenError): Pick<Problem, 'provider'> {
+  if (!(thrown instanceof ProviderError)) return {}
+  const { status, error, errorDescription } = thrown
+  if (status === undefined && error === undefined && errorDescription === undefined) return {}
+  return {
+    provider: {
+      ...(status !== undefined && { status }),
+      ...(error !== undefined && { error }),
+      ...(errorDescription !== undefined && { error_description: errorDescription }),
+    },
+  }
+}
 
 /** The library's sentence names the store's path. */
 const unknownGrant = (grant: string | undefined): string =>
-  grant !== undefined && grantName.test(grant) ? `there is no grant ${grant}` : 'there is no such grant'
+  isGrantId(grant) ? `there is no grant ${grant}` : 'there is no such grant'
 
 const typeOf = (code: ErrorCode): string => `urn:evertoken:problem:${code}`
 
@@ -173,6 +191,16 @@ export const problemSchema = Type.Object(
     request_id: Type.String({ description: 'Under which the log of the broker says more.' }),
     advice: Type.Optional(Type.String({ description: 'What to do next.' })),
     grant: Type.Optional(Type.String({ description: 'The grant that it is about.' })),
+    provider: Type.Optional(
+      Type.Object(
+        {
+          status: Type.Optional(Type.Integer({ description: 'HTTP status.' })),
+          error: Type.Optional(Type.String()),
+          error_description: Type.Optional(Type.String()),
+        },
+        { description: 'What the provider answered, where it did (RFC 6749 section 5.2).' },
+      ),
+    ),
   },
   { $id: 'Problem', description: 'Problem details, RFC 9457.' },
 )

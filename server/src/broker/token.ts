@@ -4,12 +4,25 @@ import type { Broker } from './broker.ts'
 import { grantId, grantParameters } from './grant-id.ts'
 import { answers } from './problem.ts'
 import { refuseSenderConstrained } from './sender-constrained.ts'
+import { secondsLeft, tokenBody } from './token-body.ts'
 
 export const scope = Type.String({
   maxLength: 2000,
   description: "Scope, joined by spaces; default: the grant's own.",
 })
 export const resource = Type.String({ maxLength: 2000, description: 'RFC 8707.' })
+
+/** How the API wants the token. */
+export const presentation = {
+  header: Type.Optional(
+    Type.String({ description: 'The header in which the API wants it; without it, Authorization.' }),
+  ),
+  scheme: Type.Optional(
+    Type.String({
+      description: 'What stands before it in that header; without it token_type, and where empty nothing.',
+    }),
+  ),
+}
 
 export const tokenSchema = Type.Object(
   {
@@ -19,14 +32,7 @@ export const tokenSchema = Type.Object(
     expires_in: Type.Integer({ description: 'Whole seconds that are left.' }),
     scope: Type.String({ description: 'What was granted, joined by spaces.' }),
     generation: Type.Integer({ description: 'Name it when you report that an API refused the token.' }),
-    header: Type.Optional(
-      Type.String({ description: 'The header in which the API wants it; without it, Authorization.' }),
-    ),
-    scheme: Type.Optional(
-      Type.String({
-        description: 'What stands before it in that header; without it token_type, and where empty nothing.',
-      }),
-    ),
+    ...presentation,
     metadata: Type.Optional(
       Type.Object({}, { additionalProperties: true, description: "Members of the provider's answer." }),
     ),
@@ -141,30 +147,12 @@ export function tokenRoutes(app: Broker, keeper: Keeper): void {
 function renderer(now: () => number): (id: string, token: AccessToken) => string {
   const rendered = new WeakMap<AccessToken, { expiresIn: number; text: string }>()
   return (id, token) => {
-    const expiresIn = Math.max(0, Math.floor((token.expiresAt - now()) / 1000))
+    const expiresIn = secondsLeft(token, now())
     const last = rendered.get(token)
     if (last?.expiresIn === expiresIn) return last.text
     refuseSenderConstrained(id, token)
     const text = JSON.stringify(tokenBody(token, expiresIn))
     rendered.set(token, { expiresIn, text })
     return text
-  }
-}
-
-/** The only members that leave: whatever else a token may come to hold stays here. */
-function tokenBody(token: AccessToken, expiresIn: number): object {
-  const { metadata, presentation } = token
-  return {
-    access_token: token.value,
-    token_type: token.type,
-    expires_at: new Date(token.expiresAt).toISOString(),
-    expires_in: expiresIn,
-    scope: token.scope.join(' '),
-    generation: token.generation,
-    ...(presentation?.header !== undefined && { header: presentation.header }),
-    ...(presentation?.scheme !== undefined && { scheme: presentation.scheme }),
-    ...(Object.keys(metadata).length > 0 && { metadata }),
-    ...(token.stale && { stale: true }),
-    ...(token.reason !== undefined && { reason: token.reason }),
   }
 }

@@ -1,16 +1,21 @@
 import {
-  type ErrorCode,
+  brokerRefusal,
   EvertokenError,
   type GrantSummary,
-  ReauthorizationRequiredError,
+  isGrantId,
   type Secret,
   type StoredNotice,
   type TokenRequest,
-  type UpstreamRevocation,
 } from 'evertoken'
 import { brokerKey } from './broker-key.ts'
 import type { Environment } from './environment.ts'
-import { grantFromJson, noticeFromJson, tokenFromJson, validationFromJson } from './grant-json.ts'
+import {
+  grantFromJson,
+  noticeFromJson,
+  revocationFromJson,
+  tokenFromJson,
+  validationFromJson,
+} from './grant-json.ts'
 import type { Grants, GrantsOptions } from './grants.ts'
 
 /** Longer than a broker waits for a provider on behalf of a reader. */
@@ -19,6 +24,7 @@ const patience = 45_000
 type Json = Record<string, unknown>
 type GrantBody = Parameters<typeof grantFromJson>[0]
 type NoticeBody = Parameters<typeof noticeFromJson>[0]
+type RemovalBody = Parameters<typeof revocationFromJson>[0]
 type ValidationBody = Parameters<typeof validationFromJson>[0]
 
 /** Grants at a broker, over its HTTP API. */
@@ -63,7 +69,7 @@ export function openBroker(address: string, options: GrantsOptions, environment:
     revoke: (id) => act(id, 'revoke'),
     remove: async (id, { revoke = false }) => {
       const answer = await client.send('DELETE', `${grantAt(id)}${revoke ? '?revoke=true' : ''}`)
-      return answer.upstream as UpstreamRevocation | undefined
+      return revocationFromJson(answer as unknown as RemovalBody)
     },
     notices: (after) => everyNotice(client, after),
     [Symbol.asyncDispose]: async () => undefined,
@@ -93,7 +99,7 @@ function tokenQuery({ scope, resource }: Pick<TokenRequest, 'scope' | 'resource'
 
 function grantAt(id: string): string {
   // Anything else could be another path than it seems: `..` for one.
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(id))
+  if (!isGrantId(id))
     throw new EvertokenError('invalid_grant_id', `${JSON.stringify(id)} cannot name a grant`, {
       advice: 'Use letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128.',
     })
@@ -164,7 +170,14 @@ class BrokerClient {
       redirect: 'error',
     })
     const answer = parsed(text)
-    if (!response.ok) throw this.#refusal(response.status, answer)
+    if (!response.ok)
+      throw brokerRefusal(this.#base, {
+        status: response.status,
+        problem: answer ?? {},
+        wait: response.headers.get('retry-after'),
+        key: this.#key,
+        advice,
+      })
     if (answer === undefined && response.status !== 204)
       throw this.#unreachable(`it answered ${response.status} with something that is no JSON object`)
     return answer ?? {}
@@ -192,33 +205,12 @@ class BrokerClient {
       },
     )
   }
-
-  /** RFC 9457 problem details with our code become the error that they were at the broker. */
-  #refusal(status: number, problem: Json | undefined): EvertokenError {
-    const text = (name: string): string | undefined =>
-      typeof problem?.[name] === 'string' ? (problem[name] as string) : undefined
-    const code = (text('code') ?? (status === 401 ? 'unauthorized' : 'broker_unreachable')) as ErrorCode
-    const said = text('detail') ?? text('title') ?? `the broker answered ${status}`
-    const message = `${said} (broker ${this.#base.host})`
-    const facts = { grant: text('grant'), advice: text('advice') ?? adviceOf(code) }
-    return code === 'reauthorization_required'
-      ? new ReauthorizationRequiredError(code, message, facts)
-      : new EvertokenError(code, message, facts)
-  }
 }
 
-function adviceOf(code: ErrorCode): string | undefined {
-  switch (code) {
-    case 'unauthorized':
-      return 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.'
-    case 'forbidden':
-      return 'This key only reads; give one that administers, such as the admin.key beside the store.'
-    case 'unknown_grant':
-      return 'evertoken list shows the names there are; evertoken add makes one.'
-    default:
-      return undefined
-  }
-}
+/** Callers of the API are told of a header, and whoever runs the command of a flag. */
+const advice = {
+  unauthorized: 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.',
+} as const
 
 function parsed(text: string): Json | undefined {
   try {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { clientAuthenticationMethods } from '../config/client-authentication.ts'
 import type { AddOptions } from './add.ts'
 import type { Change } from './change.ts'
 import type { Environment } from './environment.ts'
@@ -97,7 +98,7 @@ export function registerGrantCommands(program: Command, environment: Environment
   const changes: [Change, string][] = [
     ['refresh', 'fetch a new token now, whatever the schedule says'],
     ['pause', 'stop refreshing and handing out, until resumed'],
-    ['resume', 'end a pause'],
+    ['resume', 'end a pause; or try again what was given up and nobody logs in to'],
   ]
   for (const [change, description] of changes)
     onGrants(program.command(change))
@@ -153,6 +154,16 @@ function onGrants(command: Command): Command {
     .option('--json', 'for programs')
 }
 
+/** Flags that say where a provider is, in place of its name. */
+const addressFlags = [
+  'issuer',
+  'tokenUrl',
+  'authorizationUrl',
+  'deviceAuthorizationUrl',
+  'pushedAuthorizationRequestUrl',
+  'revocationUrl',
+]
+
 /** The flags that describe a grant. Secrets come from files and environment variables: everybody can read arguments. */
 function described(command: Command): Command {
   return command
@@ -160,25 +171,10 @@ function described(command: Command): Command {
       new Option(
         '--provider <name>',
         'the provider: its id (evertoken provider list), or a file with its profile',
-      ).conflicts([
-        'profileFile',
-        'issuer',
-        'tokenUrl',
-        'authorizationUrl',
-        'deviceAuthorizationUrl',
-        'pushedAuthorizationRequestUrl',
-        'revocationUrl',
-      ]),
+      ).conflicts(['profileFile', ...addressFlags]),
     )
     .addOption(
-      new Option('--profile-file <file>', 'or a file with its profile, YAML or JSON').conflicts([
-        'issuer',
-        'tokenUrl',
-        'authorizationUrl',
-        'deviceAuthorizationUrl',
-        'pushedAuthorizationRequestUrl',
-        'revocationUrl',
-      ]),
+      new Option('--profile-file <file>', 'or a file with its profile, YAML or JSON').conflicts(addressFlags),
     )
     .option('--variable <name=value>', 'what the profile asks for: a tenant, a shop; may be repeated', pairs)
     .option('--variable-env <name=variable>', 'the same, by the environment variable that holds it', pairs)
@@ -191,15 +187,9 @@ function described(command: Command): Command {
     .option('--revocation-url <url>', 'with --token-url, where a login is ended (RFC 7009)')
     .option('--client-id <id>', 'the client at the provider')
     .addOption(
-      new Option('--client-authentication <method>', 'how the client authenticates').choices([
-        'none',
-        'client_secret_basic',
-        'client_secret_post',
-        'client_secret_jwt',
-        'private_key_jwt',
-        'tls_client_auth',
-        'self_signed_tls_client_auth',
-      ]),
+      new Option('--client-authentication <method>', 'how the client authenticates').choices(
+        clientAuthenticationMethods,
+      ),
     )
     .option(
       '--client-secret-file <file>',

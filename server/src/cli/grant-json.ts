@@ -1,6 +1,7 @@
-import type { GrantSummary, Notice, StoredNotice, TokenRevocation, Validation } from 'evertoken'
+import type { GrantSummary, Notice, Revocation, StoredNotice, TokenRevocation, Validation } from 'evertoken'
 import type { summaryBody } from '../broker/grant-summary.ts'
 import type { storedNoticeBody } from '../broker/notices.ts'
+import type { removalBody } from '../broker/revocation.ts'
 import type { validationBody } from '../broker/validation.ts'
 import type { TokenView } from './grants.ts'
 
@@ -29,11 +30,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     lastRefreshAt: time(body.last_refresh_at),
     lastAttemptAt: time(body.last_attempt_at),
     failures: body.failures,
-    lastError:
-      error === undefined
-        ? undefined
-        : // A code of a newer broker is shown like any other.
-          ({ ...error, at: Date.parse(error.at) } as GrantSummary['lastError']),
+    lastError: error && lastErrorFromBody(error),
     nextAttemptAt: time(body.next_attempt_at),
     unresolved: body.unresolved,
     otherTokens: body.other_tokens,
@@ -44,13 +41,34 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     refreshTokenExpiresAt: time(body.refresh_token_expires_at),
     loginLimit: body.login_limit,
     upstream: body.upstream,
-    told: body.told && {
-      refreshToken: tokenFromBody(body.told.refresh_token),
-      accessToken: tokenFromBody(body.told.access_token),
-    },
+    told: toldFromBody(body.told),
     notices: body.notices.map((notice) => ({ ...notice, at: Date.parse(notice.at) }) as Notice),
   }
 }
+
+const lastErrorFromBody = ({
+  error_description,
+  ...error
+}: NonNullable<GrantBody['last_error']>): GrantSummary['lastError'] =>
+  // A code of a newer broker is shown like any other.
+  ({
+    ...error,
+    ...(error_description === undefined ? {} : { errorDescription: error_description }),
+    at: Date.parse(error.at),
+  }) as GrantSummary['lastError']
+
+const toldFromBody = (told: GrantBody['told']): GrantSummary['told'] =>
+  told && {
+    refreshToken: tokenFromBody(told.refresh_token),
+    accessToken: tokenFromBody(told.access_token),
+  }
+
+/** The inverse of the broker's `removalBody`. */
+export const revocationFromJson = ({
+  upstream,
+  told,
+}: ReturnType<typeof removalBody>): Revocation | undefined =>
+  upstream && { upstream, told: toldFromBody(told) }
 
 const tokenFromBody = (body: NonNullable<GrantBody['told']>['access_token']): TokenRevocation | undefined =>
   body && { ...body, at: Date.parse(body.at) }
@@ -65,23 +83,6 @@ export const validationFromJson = ({
   ...rest
 }: ReturnType<typeof validationBody>): Validation => ({ ...rest, expiresAt: Date.parse(expires_at) })
 
-/** A token as the broker answers it, so that a script reads the same from a store and from a broker. */
-export function tokenToJson(token: TokenView, utc: number): Json {
-  const { value, type, expiresAt, scope, generation, metadata, stale, presentation } = token
-  return {
-    access_token: value,
-    token_type: type,
-    expires_at: new Date(expiresAt).toISOString(),
-    expires_in: Math.max(0, Math.floor((expiresAt - utc) / 1000)),
-    scope: scope.join(' '),
-    generation,
-    ...(presentation?.header === undefined ? {} : { header: presentation.header }),
-    ...(presentation?.scheme === undefined ? {} : { scheme: presentation.scheme }),
-    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
-    ...(stale ? { stale } : {}),
-  }
-}
-
 function presentationFromJson({ header, scheme }: Json): TokenView['presentation'] {
   if (typeof header !== 'string' && typeof scheme !== 'string') return undefined
   return {
@@ -90,6 +91,7 @@ function presentationFromJson({ header, scheme }: Json): TokenView['presentation
   }
 }
 
+/** The inverse of the broker's `tokenBody`. */
 export function tokenFromJson(body: Json): TokenView {
   return {
     value: String(body.access_token),

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { GrantSummary, NoticeKind, UpstreamRevocation } from 'evertoken'
+import type { GrantSummary, NoticeKind, Revocation } from 'evertoken'
 import { apiText } from './dialect-text.ts'
 import { distanceText, durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
@@ -113,15 +113,21 @@ export class GrantText {
       upstream === undefined
         ? `revoking ${id}: nothing of it is handed out any more; the provider is told as soon as it answers`
         : `revoked ${id}: ${upstreamText[upstream]}`
-    return [done, ...toldLines(grant, this.#now).map(([name, words]) => `  ${name}: ${words}`)].join('\n')
+    return [done, ...this.#toldText(grant)].join('\n')
   }
 
   /** What became of a removal, and of the login where that was to be ended. */
-  removal(id: string, upstream: UpstreamRevocation | undefined): string {
-    if (upstream === undefined) return `removed ${id}`
+  removal(id: string, revocation: Revocation | undefined): string {
+    if (revocation === undefined) return `removed ${id}`
+    const { upstream, told } = revocation
     // Only grants without a login are removed then.
     const failed = 'the provider could not be told; its last access token ends by itself'
-    return `removed ${id}: ${upstream === 'failed' ? failed : upstreamText[upstream]}`
+    const done = `removed ${id}: ${upstream === 'failed' ? failed : upstreamText[upstream]}`
+    return [done, ...this.#toldText({ told })].join('\n')
+  }
+
+  #toldText(told: Pick<GrantSummary, 'told' | 'nextAttemptAt'>): string[] {
+    return toldLines(told, this.#now).map(([name, words]) => `  ${name}: ${words}`)
   }
 
   /** The newest, unless it says that all is well. */
@@ -175,9 +181,10 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
   switch (state) {
     case 'pending':
     case 'reauthorization_required':
-      return isLoggedIn(grantType)
-        ? `Run evertoken login ${id}.`
-        : `Nobody logs in to it: evertoken remove ${id}, then add it anew with what the provider accepts.`
+      if (isLoggedIn(grantType)) return `Run evertoken login ${id}.`
+      return grantType === 'refresh_token'
+        ? `Nobody logs in to it: evertoken remove ${id}, then add it anew with what the provider accepts.`
+        : `Mend what was refused, here or at the provider; then evertoken resume ${id}.`
     case 'paused':
       return `evertoken resume ${id} lets it go on.`
     case 'quarantined':

@@ -5,9 +5,9 @@ import type {
   GrantSummary,
   LoginCredentials,
   RemovalOptions,
+  Revocation,
   StoredNotice,
   TokenRequest,
-  UpstreamRevocation,
   Validation,
 } from 'evertoken'
 import type { ClientDescription, GrantDescription } from '../config/schema.ts'
@@ -61,7 +61,7 @@ export interface Grants extends AsyncDisposable {
   /** Ends the login, here and at the provider. */
   revoke(id: string): Promise<GrantSummary>
   /** Forgets it; with `revoke` ends the login first, and gives back what the provider made of that. */
-  remove(id: string, options: RemovalOptions): Promise<UpstreamRevocation | undefined>
+  remove(id: string, options: RemovalOptions): Promise<Revocation | undefined>
   /** All notices after that number, oldest first. */
   notices(after: number): Promise<readonly StoredNotice[]>
 }

@@ -32,8 +32,8 @@ export class RefreshLines {
     keeper.on('notice', ({ grant, kind, message }) => {
       if (!told.has(kind)) this.#line(grant, `${kind}: ${message}`)
     })
-    keeper.on('reauthorization_required', ({ grant, reason }) =>
-      this.#line(grant, `needs a new consent: ${reason}. Run: evertoken login ${grant}`),
+    keeper.on('reauthorization_required', ({ grant, reason, advice = '' }) =>
+      this.#line(grant, `is given up: ${reason}. ${advice}`.trimEnd()),
     )
   }
 

@@ -1,3 +1,4 @@
+import { removalBody } from '../broker/revocation.ts'
 import type { Environment } from './environment.ts'
 import { GrantText } from './grant-text.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
@@ -28,12 +29,12 @@ export async function remove(id: string, options: RemoveOptions, environment: En
     return
   }
   const removal = grants.remove(id, { revoke })
-  const upstream = await (revoke
+  const revocation = await (revoke
     ? withProgress(`revoking and removing ${id}`, environment, removal)
     : removal)
   environment.stdout.write(
     options.json === true
-      ? `${JSON.stringify({ id, removed: true, upstream })}\n`
-      : `${new GrantText(environment).removal(id, upstream)}\n`,
+      ? `${JSON.stringify(removalBody(id, revocation))}\n`
+      : `${new GrantText(environment).removal(id, revocation)}\n`,
   )
 }

@@ -1,7 +1,7 @@
 import { EvertokenError } from 'evertoken'
 import { refuseSenderConstrained } from '../broker/sender-constrained.ts'
+import { secondsLeft, tokenBody } from '../broker/token-body.ts'
 import type { Environment } from './environment.ts'
-import { tokenToJson } from './grant-json.ts'
 import { type GrantsOptions, openGrants } from './grants.ts'
 
 export interface TokenOptions extends GrantsOptions {
@@ -27,7 +27,8 @@ export async function token(id: string, options: TokenOptions, environment: Envi
       `evertoken: this token of ${id} ends sooner than was asked; there is no better one now\n`,
     )
   if (options.json === true) {
-    environment.stdout.write(`${JSON.stringify(tokenToJson(found, environment.clock.now()))}\n`)
+    const body = tokenBody(found, secondsLeft(found, environment.clock.now()))
+    environment.stdout.write(`${JSON.stringify(body)}\n`)
   } else {
     environment.stdout.write(`${found.value}\n`)
   }

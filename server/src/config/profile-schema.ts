@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { clientAuthenticationMethods } from './client-authentication.ts'
 import {
   answerSchema,
   errorsSchema,
@@ -156,18 +157,7 @@ const profileKeys = {
     mapOf(variable, 'What every user fills in: a tenant, a shop, a key of a subscription.', variableNames),
   ),
   client_authentication: optional(
-    oneOf(
-      [
-        'none',
-        'client_secret_basic',
-        'client_secret_post',
-        'client_secret_jwt',
-        'private_key_jwt',
-        'tls_client_auth',
-        'self_signed_tls_client_auth',
-      ],
-      'How a client authenticates where it does not say itself.',
-    ),
+    oneOf(clientAuthenticationMethods, 'How a client authenticates where it does not say itself.'),
   ),
   dpop: optional(
     flag('The provider wants tokens to be bound to a key of the client (DPoP, RFC 9449); default false.'),

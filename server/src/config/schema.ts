@@ -1,5 +1,6 @@
-import type { GrantType, ReplayClass } from 'evertoken'
+import { type GrantType, grantIdPattern, grantTypes, type ReplayClass } from 'evertoken'
 import { type Static, Type } from 'typebox'
+import { clientAuthenticationMethods } from './client-authentication.ts'
 import { addresses, profileNames, variableNames } from './profile-schema.ts'
 import {
   anything,
@@ -166,15 +167,7 @@ const clientKeys = {
   ),
   client_authentication: Type.Optional(
     oneOf(
-      [
-        'none',
-        'client_secret_basic',
-        'client_secret_post',
-        'client_secret_jwt',
-        'private_key_jwt',
-        'tls_client_auth',
-        'self_signed_tls_client_auth',
-      ],
+      clientAuthenticationMethods,
       'How the client authenticates; default private_key_jwt with signing_key, client_secret_basic with a secret, tls_client_auth with a certificate alone, else none.',
     ),
   ),
@@ -261,15 +254,7 @@ const tokenType = (description: string) =>
 
 const grant = {
   grant_type: oneOf<GrantType>(
-    [
-      'client_credentials',
-      'authorization_code',
-      'refresh_token',
-      'jwt_bearer',
-      'password',
-      'token_exchange',
-      'request',
-    ],
+    grantTypes,
     'How the grant is obtained. refresh_token imports a login that began elsewhere; password is one by user name and password, which evertoken login asks for; request mints by a request that the profile of the provider declares.',
   ),
   scope: Type.Optional(texts('Scope: a list, or one text with spaces.')),
@@ -347,10 +332,9 @@ function withoutFiles<T>(schema: T): T {
   return Object.fromEntries(members.map(([name, member]) => [name, withoutFiles(member)])) as T
 }
 
-/** What can stand in a URL, a file name and a shell without quoting; the library asks the same. */
 const grantNames: Names = {
   title: 'a grant',
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+  pattern: grantIdPattern,
   description: 'letters, digits, dot, dash and underscore, beginning with a letter or digit, up to 128',
 }
 

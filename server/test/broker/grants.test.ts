@@ -412,7 +412,15 @@ describe('by hand', () => {
     const removed = await send('DELETE', '/v1/grants/work?revoke=true', { key: adminKey })
     expect([removed.statusCode, removed.json()]).toEqual([
       200,
-      { id: 'work', removed: true, upstream: 'revoked' },
+      {
+        id: 'work',
+        removed: true,
+        upstream: 'revoked',
+        told: {
+          refresh_token: { outcome: 'revoked', at: expect.any(String) },
+          access_token: { outcome: 'revoked', at: expect.any(String) },
+        },
+      },
     ])
     expect(practice.introspect(value)).toEqual({ active: false })
     expect(await keeper.list()).toEqual([])

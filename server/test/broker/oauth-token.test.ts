@@ -1,4 +1,4 @@
-import { AccessToken, EvertokenError, ProviderError } from 'evertoken'
+import { AccessToken, clientCredentials, EvertokenError, ProviderError } from 'evertoken'
 import { describe, expect, test, vi } from 'vitest'
 import { createApiKey } from '../../src/broker/api-key.ts'
 import {
@@ -66,6 +66,16 @@ describe('POST /oauth/token', () => {
       })
     }
     expect(practice.requests.filter(({ path }) => path === '/token')).toHaveLength(1)
+  })
+
+  test('says how the API wants the token, where that is not as RFC 6750 has it', async () => {
+    const { keeper, practice, ask } = await endpoint()
+    const api = { header: 'X-Shop-Access-Token', scheme: '' }
+    const profile = { id: 'shop', name: 'Shop', token_url: practice.tokenEndpoint, api }
+    const client = { clientId: 'practice-service', clientSecret: 'practice-service-secret' }
+    await keeper.add('shop', clientCredentials({ profile, ...client }))
+    expect((await ask({ scope: 'grant:shop' })).json()).toMatchObject(api)
+    expect(Object.keys((await ask({ scope: 'grant:billing' })).json())).not.toContain('header')
   })
 
   test('says what is left of the token, to the second', async () => {

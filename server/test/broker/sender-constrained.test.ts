@@ -74,4 +74,15 @@ test('a token that is bound to a certificate is handed to no caller either', asy
   expect([answer.statusCode, answer.json().code]).toEqual([409, 'sender_constrained'])
   expect(answer.json().detail).toContain('certificate')
   expect(answer.body).not.toContain(jwt)
+  // Only keys were looked for, and the token was handed out.
+  const issued = await send('POST', '/oauth/token', {
+    headers: {
+      authorization: `Basic ${btoa(`${readKey.split('_')[1]}:${readKey}`)}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    payload: 'grant_type=client_credentials&scope=grant:billing',
+  })
+  expect([issued.statusCode, issued.json().error]).toEqual([400, 'invalid_request'])
+  expect(issued.json().error_description).toContain('bound to the certificate')
+  expect(issued.body).not.toContain(jwt)
 })

@@ -115,7 +115,12 @@ describe('at a broker', () => {
     await added(brokered)
     const token = (await evertoken(['token', 'billing', ...admin])).stdout.trim()
     const removed = await evertoken(['remove', 'billing', '--revoke', '--yes', '--json', ...admin])
-    expect(JSON.parse(removed.stdout)).toEqual({ id: 'billing', removed: true, upstream: 'revoked' })
+    expect(JSON.parse(removed.stdout)).toEqual({
+      id: 'billing',
+      removed: true,
+      upstream: 'revoked',
+      told: { access_token: { outcome: 'revoked', at: expect.any(String) } },
+    })
     expect(server.introspect(token)).toEqual({ active: false })
     expect((await evertoken(['show', 'billing', ...admin])).code).toBe(5)
   }, 60_000)

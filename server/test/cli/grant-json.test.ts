@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { tokenFromJson, tokenToJson } from '../../src/cli/grant-json.ts'
+import { secondsLeft, tokenBody } from '../../src/broker/token-body.ts'
+import { tokenFromJson } from '../../src/cli/grant-json.ts'
 
 const utc = 1_800_000_000_000
 const token = {
@@ -22,7 +23,7 @@ test.each([
 ])(
   'a token presented as %j is printed so, and read back from a broker as it was',
   (presentation, members) => {
-    const json = tokenToJson({ ...token, presentation }, utc)
+    const json = tokenBody({ ...token, presentation }, secondsLeft(token, utc))
     expect(json).toEqual({
       access_token: 'abc',
       token_type: 'Bearer',

@@ -144,7 +144,12 @@ describe('evertoken remove --revoke', () => {
     told.up = true
     await expect
       .poll(async () => JSON.parse((await evertoken(command)).stdout), { timeout: 30_000 })
-      .toEqual({ id: 'work', removed: true, upstream: 'revoked' })
+      .toMatchObject({
+        id: 'work',
+        removed: true,
+        upstream: 'revoked',
+        told: { refresh_token: { outcome: 'revoked' } },
+      })
   }, 60_000)
 })
 

@@ -1,7 +1,8 @@
 import type { GrantSummary } from 'evertoken'
 import { expect, test } from 'vitest'
 import { summaryBody } from '../../src/broker/grant-summary.ts'
-import { grantFromJson } from '../../src/cli/grant-json.ts'
+import { removalBody } from '../../src/broker/revocation.ts'
+import { grantFromJson, revocationFromJson } from '../../src/cli/grant-json.ts'
 import { toldLines } from '../../src/cli/revocation-text.ts'
 
 const at = Date.parse('2026-11-26T01:00:00Z')
@@ -47,4 +48,17 @@ test('it comes through a broker as it was', () => {
     told: { refreshToken: { outcome: 'pending', at, why: 'no answer' }, accessToken: undefined },
   }
   expect(grantFromJson(summaryBody(summary)).told).toEqual(summary.told)
+})
+
+test('so does what became of a grant that is removed', () => {
+  const told = {
+    refreshToken: { outcome: 'revoked', at },
+    accessToken: { outcome: 'failed', at, why: 'x' },
+  } as const
+  for (const revocation of [
+    undefined,
+    { upstream: 'revoked', told },
+    { upstream: 'unsupported', told: undefined },
+  ] as const)
+    expect(revocationFromJson(removalBody('work', revocation))).toEqual(revocation)
 })

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { TokenKey } from '../../grants/grant.ts'
+import type { LifetimeFacts } from '../../grants/lifetime-facts.ts'
 import { freshness } from '../../grants/schedule.ts'
 import { aesSeal } from '../../grants/seal.ts'
 import type { TokenFacts } from '../../grants/token.ts'
@@ -34,9 +35,13 @@ export function heldToken(
     if (row === undefined || /^dpop$/i.test(text(row.type))) return undefined
     if ((JSON.parse(text(row.status)) as { state: string }).state !== 'active') return undefined
     const token = { expiresAt: Number(row.expires_at), lifetime: Number(row.lifetime) }
+    const { api, oldTokenDies } = JSON.parse(text(row.facts)) as LifetimeFacts
+    // It is being replaced, and dies the moment it is: a keeper waits for the new one.
+    if (oldTokenDies && row.lease_until !== null) return undefined
     const refreshBefore = row.refresh_before === null ? undefined : Number(row.refresh_before)
     const left = token.expiresAt - now
-    if (freshness(token, refreshBefore, now) !== 'fresh' || left < minTtl * 1000) return undefined
+    if (freshness(token, refreshBefore, now, oldTokenDies) !== 'fresh' || left < minTtl * 1000)
+      return undefined
     const masters = keys.map((place) => ({ id: place.id, key: readKeyFile(place.file) }))
     const opened = aesSeal(text(row.store_id), masters).open(row.sealed as Uint8Array, {
       grant: id,
@@ -52,6 +57,7 @@ export function heldToken(
       expiresAt: token.expiresAt,
       scope: JSON.parse(text(row.granted_scope)) as string[],
       generation: Number(row.generation),
+      ...(api === undefined ? {} : { presentation: api }),
     }
   } catch {
     return undefined
@@ -65,7 +71,8 @@ function readRow(file: string, id: string, { scope, resource }: TokenKey) {
   try {
     return database
       .prepare(
-        `SELECT status, refresh_before, sealed, type, expires_at, lifetime, granted_scope, generation,
+        `SELECT status, facts, refresh_before, sealed, type, expires_at, lifetime, granted_scope, generation,
+           (SELECT lease_until FROM schedule WHERE grant_id = id) AS lease_until,
            (SELECT value FROM store WHERE name = 'store_id') AS store_id
          FROM grants JOIN tokens ON grant_id = id WHERE id = ? AND scope = ? AND resource = ?`,
       )
