@@ -62,8 +62,9 @@ export async function bundleLibrary(library, entries) {
 
 /**
  * Without what only people read, but for the names of functions: also of private methods, which the minifier shortens, so it is
- * run without its names as well. And a line for each statement and each member of a class: Node shows the line of an error
- * that nobody caught, whole.
+ * run without its names as well. A line for each statement and each member of a class, since Node shows the line of an error
+ * that nobody caught, whole. And each call that makes a module's constant is said to have no effect, which is so of all modules of
+ * the library: a bundler that takes a part of a file leaves out the rest.
  */
 function minified(fileName, code) {
   const options = { module: true, compress: { keepNames: { function: true, class: true } }, codegen: true }
@@ -71,7 +72,7 @@ function minified(fileName, code) {
   const long = minifySync(fileName, code, { ...options, mangle: false }).code
   const edits = []
   const names = []
-  const visit = (node, named) => {
+  const visit = (node, named, place) => {
     if (node === null || typeof node !== 'object') return
     if (node.type !== named.type)
       throw new Error(`${fileName}: ${node.type} is ${named.type} without short names`)
@@ -82,7 +83,9 @@ function minified(fileName, code) {
     }
     for (const { start } of onLinesOfTheirOwn(node))
       if (start > 0) edits.push({ start, end: start, text: '\n' })
-    for (const [key, child] of Object.entries(node)) visit(child, named[key])
+    if (place === 'value' && ['CallExpression', 'NewExpression'].includes(node.type))
+      edits.push({ start: node.start, end: node.start, text: '/*@__PURE__*/' })
+    for (const [key, child] of Object.entries(node)) visit(child, named[key], placeIn(node, place))
     if (node.type === 'ClassBody') names.pop()
   }
   visit(parseSync(fileName, short).program, parseSync(fileName, long).program)
@@ -94,6 +97,13 @@ function minified(fileName, code) {
     end = edit.end
   }
   return `${text}${short.slice(end).trimEnd()}\n`
+}
+
+/** `top` for the statements of a module, `value` for what its constants are made of: not what functions do when they are called. */
+function placeIn({ type }, place) {
+  if (type === 'Program') return 'top'
+  if (type === 'VariableDeclaration' && place === 'top') return 'value'
+  return type === undefined || (place === 'value' && !/Function|Class/.test(type)) ? place : undefined
 }
 
 function onLinesOfTheirOwn(node) {
