@@ -47,8 +47,7 @@ function places(entries, infoOf) {
   const bySpending = from(spending, atOnce)
   const withoutNode = from(spending, ever)
   const byIndex = from(['index'], atOnce)
-  const byEntries = from(Object.keys(entries), atOnce)
-  const lazy = new Set([...from(Object.keys(entries), ever)].flatMap(later)).difference(byEntries)
+  const lazy = new Set([...from(Object.keys(entries), ever)].flatMap(later)).difference(byIndex)
   const openedBy = [...lazy].map((id) => reached([id], atOnce))
 
   return (id) => {
@@ -60,8 +59,8 @@ function places(entries, infoOf) {
       ].filter(Boolean)
       return indexFiles[others.join(', ')] ?? others.join('-')
     }
-    // The other entries share little, and how is left to the bundler; so is what one import() alone leads to.
-    if (byEntries.has(id) || openedBy.filter((modules) => modules.has(id)).length < 2) return null
+    // What one import() alone leads to stands with it, and what other entries share is little: both are the bundler's choice.
+    if (openedBy.filter((modules) => modules.has(id)).length < 2) return null
     return withoutNode.has(id) ? 'requests' : 'consents'
   }
 }
