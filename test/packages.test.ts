@@ -103,13 +103,13 @@ describe('with only the library installed', () => {
     expect(bytesIn(path.join(libraryOnly, 'node_modules'))).toBeLessThan(1_400_000)
   })
 
-  test('a program that imports all of the main entry reads five files', async () => {
+  test('a program that imports all of the main entry reads five files, and waits for no module of Node', async () => {
     const program = `
       import { registerHooks } from 'node:module'
       const files = []
       registerHooks({
         load(url, context, next) {
-          if (!url.startsWith('node:')) files.push(url.slice(url.lastIndexOf('/') + 1))
+          files.push(url.slice(url.lastIndexOf('/') + 1))
           return next(url, context)
         },
       })
@@ -119,6 +119,30 @@ describe('with only the library installed', () => {
     const ran = await execute(process.execPath, ['files.mjs'], { cwd: libraryOnly })
     expect(ran.stderr).toBe('')
     expect(JSON.parse(ran.stdout)).toEqual(['errors.js', 'index.js', 'keeper.js', 'source.js', 'wire.js'])
+  })
+
+  test('a token for a client secret is obtained without jose, which a signature loads', async () => {
+    const program = `
+      import { registerHooks } from 'node:module'
+      const loaded = []
+      registerHooks({
+        resolve(specifier, context, next) {
+          if (/^(jose|oauth4webapi)/.test(specifier)) loaded.push(specifier)
+          return next(specifier, context)
+        },
+      })
+      const { clientCredentials, jwtBearer, tokenSource } = await import('evertoken')
+      const transport = async () => ({ status: 200, headers: {}, body: '{"access_token":"abc","token_type":"Bearer"}' })
+      const options = { tokenUrl: 'https://auth.example/token', clientId: 'c', clientSecret: 's'.repeat(32) }
+      const token = async (grant) => (await tokenSource(grant, { transport }).getToken()).value
+      const values = [await token(clientCredentials(options)), loaded.join()]
+      const key = { algorithm: 'HS256', key: 's'.repeat(32) }
+      values.push(await token(jwtBearer({ ...options, assertion: { issuer: 'i', audience: 'a', key } })), loaded.join())
+      console.log(JSON.stringify(values))`
+    fs.writeFileSync(path.join(libraryOnly, 'lazy.mjs'), program)
+    const ran = await execute(process.execPath, ['lazy.mjs'], { cwd: libraryOnly })
+    expect(ran.stderr).toBe('')
+    expect(JSON.parse(ran.stdout)).toEqual(['abc', 'oauth4webapi', 'abc', 'oauth4webapi,jose'])
   })
 
   test('the catalogue holds every profile as it was written, and reads no file', async () => {
