@@ -143,7 +143,7 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
         ]),
       ],
       notes: [
-        'built JavaScript, no bundle, no compile cache; the store is local and the token in it is good',
+        'JavaScript as it is published, no compile cache; the store is local and the token in it is good',
       ],
       findings: [
         {
