@@ -26,12 +26,6 @@ const sources = [
   [bin.evertoken, './src/command.ts'],
   ['dist/practice-process.js', './src/testing/practice-process.ts'],
 ]
-await bundleLibrary(
-  library,
-  Object.fromEntries(
-    sources.map(([file, source]) => [path.basename(file, '.js'), path.join(library, source)]),
-  ),
-)
 
 const emitted = path.join(library, 'dist', 'emitted')
 compile(library, '--outDir', emitted, '--emitDeclarationOnly')
@@ -42,10 +36,19 @@ writeDeclarations(
   types,
 )
 fs.rmSync(emitted, { recursive: true })
+await bundleLibrary(
+  library,
+  Object.fromEntries(
+    sources.map(([file, source]) => [path.basename(file, '.js'), path.join(library, source)]),
+  ),
+)
 
 compile(server)
 
+/** What does not type-check leaves no files, and is not packed by mistake. */
 function compile(project, ...options) {
-  const { status } = spawnSync(process.execPath, [tsc, '-p', project, ...options], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tsc, '-p', project, '--noEmitOnError', ...options], {
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }

@@ -17,8 +17,14 @@ const all = '*'
  */
 export function writeDeclarations(emitted, entries, folder) {
   const files = new Map()
+  const read = (file) => {
+    const place = path.join(emitted, file)
+    if (!fs.existsSync(place))
+      throw new Error(`an entry has its types in ${file}, and no source becomes that`)
+    return fs.readFileSync(place, 'utf8')
+  }
   const piecesIn = (file) => {
-    if (!files.has(file)) files.set(file, statementsIn(fs.readFileSync(path.join(emitted, file), 'utf8')))
+    if (!files.has(file)) files.set(file, statementsIn(read(file)))
     return files.get(file).flatMap(({ pieces }) => pieces)
   }
   /** Grows while it is gone through: a file, and the name that is wanted of it. */
