@@ -1,5 +1,5 @@
 // After a build: every file that a package.json names is there, and every entry of the library loads on plain Node,
-// from dist, without the condition that development uses.
+// from dist, without the condition that development uses, and exports what its source does.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -23,7 +23,11 @@ for (const name of ['library', 'server']) {
     const file = typeof target === 'string' ? undefined : path.join(folder, target.default)
     if (!file || bins.includes(file) || !fs.existsSync(file)) continue
     try {
-      await import(pathToFileURL(file).href)
+      const [built, source] = await Promise.all([
+        namesOf(file),
+        namesOf(path.join(folder, target['evertoken:source'])),
+      ])
+      if (built !== source) problems.push(`${name} ${entry}: exports ${built}, and its source ${source}`)
     } catch (error) {
       problems.push(`${name} ${entry}: ${error.message}`)
     }
@@ -32,6 +36,10 @@ for (const name of ['library', 'server']) {
 
 for (const problem of problems) console.error(problem)
 process.exitCode = problems.length > 0 ? 1 : 0
+
+async function namesOf(file) {
+  return Object.keys(await import(pathToFileURL(file).href)).join(', ')
+}
 
 function files(target) {
   return typeof target === 'string' ? [target] : Object.values(target).flatMap(files)

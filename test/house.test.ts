@@ -38,21 +38,30 @@ describe('the house', () => {
     expect(filesIn('.').filter((file) => drawer.test(file))).toEqual([])
   })
 
-  test.each(['library', 'server'])('exports of %s name sources that become those files', (name) => {
-    const { exports, bin } = JSON.parse(read(`${name}/package.json`))
-    const built = (source: string, end: string) => source.replace('./src/', './dist/').replace(/\.ts$/, end)
+  test('exports of the library name sources, and the files that they become: one for each entry, beside one another', () => {
+    const { exports, bin } = JSON.parse(read('library/package.json'))
     for (const [entry, target] of Object.entries<Record<string, string>>(exports)) {
       if (entry === './package.json') continue
       const source = target['evertoken:source'] ?? ''
-      expect(fs.existsSync(path.join(root, name, source)), `${entry}: ${source}`).toBe(true)
-      expect(target.default, entry).toBe(built(source, '.js'))
-      if (target.types) expect(target.types, entry).toBe(built(source, '.d.ts'))
+      expect(fs.existsSync(path.join(root, 'library', source)), `${entry}: ${source}`).toBe(true)
+      const name = entry === '.' ? 'index' : entry.slice(2).replaceAll('/', '-')
+      expect(target.default, entry).toBe(`./dist/${name}.js`)
+      expect(target.types, entry).toBe(source.replace('./src/', './dist/types/').replace(/\.ts$/, '.d.ts'))
       expect(Object.keys(target).at(-1), entry).toBe('default')
     }
-    for (const file of Object.values<string>(bin)) {
-      const source = `${name}/${file.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts')}`
-      expect(read(source).split('\n')[0], source).toBe('#!/usr/bin/env node')
-    }
+    expect(bin).toEqual({ evertoken: 'dist/command.js' })
+  })
+
+  test('exports of the server name sources that become those files', () => {
+    const { exports, bin } = JSON.parse(read('server/package.json'))
+    const { default: built, 'evertoken:source': source } = exports['.']
+    expect(fs.existsSync(path.join(root, 'server', source))).toBe(true)
+    expect(built).toBe(source.replace('./src/', './dist/').replace(/\.ts$/, '.js'))
+    expect(`./${bin.evertoken}`).toBe(built)
+  })
+
+  test.each(['library/src/command.ts', 'server/src/cli/main.ts'])('%s is a program', (source) => {
+    expect(read(source).split('\n')[0]).toBe('#!/usr/bin/env node')
   })
 
   test('is the one that ARCHITECTURE.md draws', () => {

@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bundledByEsbuild, bundledByRolldown, loadedAtOnce, loadedEver, sizeOf } from './browser/bundle.ts'
 import { lockedRegistry, type Published } from './locked-registry.ts'
 
 const root = path.dirname(import.meta.dirname)
@@ -43,36 +44,28 @@ afterAll(async () => {
 })
 
 describe('the packed files', () => {
-  test('hold the built code, its types and sources, the README and the license, and nothing else', async () => {
-    for (const [name, { tarball }] of Object.entries(packages)) {
-      const { stdout } = await execute('tar', ['-tzf', tarball])
-      const files = stdout
-        .trim()
-        .split('\n')
-        .map((file) => file.replace(/^package\//, ''))
+  test.each(['library', 'server'] as const)(
+    'of the %s hold the built code, the README and the license, and neither sources nor maps',
+    async (name) => {
+      const files = await packedFiles(name)
       expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']))
-      const built = files.filter((file) => file.startsWith('dist/') && file.endsWith('.js'))
-      const sources = files.filter((file) => file.startsWith('src/') && file.endsWith('.ts'))
-      expect(built.map((file) => file.slice(5, -3)).sort()).toEqual(
-        sources.map((file) => file.slice(4, -3)).sort(),
-      )
-      expect(
-        files.filter(
-          (file) =>
-            !/^(dist|src)\/|^(package\.json|README\.md|LICENSE|evertoken[a-z-]*\.schema\.json)$/.test(file),
-        ),
-      ).toEqual([])
+      const built = name === 'library' ? /^dist\/([a-z0-9-]+\.js|types\/.*\.d\.ts)$/ : /^dist\/.*\.js$/
+      const others = files.filter((file) => !built.test(file)).sort()
+      const schemas = name === 'library' ? [] : ['evertoken-provider.schema.json', 'evertoken.schema.json']
+      expect(others).toEqual(['LICENSE', 'README.md', ...schemas, 'package.json'])
       expect(fs.existsSync(path.join(root, name, 'LICENSE')), 'copies stay out of the repository').toBe(false)
-    }
-  })
+    },
+  )
 
-  test('hold every provider of the catalogue, once', async () => {
-    const { stdout } = await execute('tar', ['-tzf', packages.library.tarball])
-    const profiles = stdout
-      .split('\n')
-      .filter((file) => file.endsWith('.json') && file.includes('/catalogue/'))
-    const files = fs.readdirSync(path.join(root, 'library/src/providers/catalogue'))
-    expect(profiles.sort()).toEqual(files.sort().map((file) => `package/dist/providers/catalogue/${file}`))
+  test('of the library are few: what is loaded together stands together', async () => {
+    const files = await packedFiles('library')
+    expect(files.filter((file) => file.endsWith('.js')).length).toBeLessThan(60)
+    const sources = fs.readdirSync(path.join(root, 'library/src'), { recursive: true, encoding: 'utf8' })
+    const declared = files
+      .filter((file) => file.endsWith('.d.ts'))
+      .map((file) => file.slice('dist/types/'.length, -5))
+    expect(declared.filter((file) => !sources.includes(`${file}.ts`))).toEqual([])
+    expect(declared.length, 'what no user can name has no types').toBeLessThan(sources.length / 2)
   })
 })
 
@@ -104,40 +97,100 @@ describe('with only the library installed', () => {
     expect(installed.sort()).toEqual(['evertoken', 'jose', 'oauth4webapi'])
   })
 
-  test('what is installed stays within its bounds: two dependencies, 6 MB', () => {
+  test('what is installed stays within its bounds: two dependencies, 1.4 MB', () => {
     const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
     expect(Object.keys(dependencies)).toEqual(['jose', 'oauth4webapi'])
-    expect(sizeOf(path.join(libraryOnly, 'node_modules'))).toBeLessThan(6_000_000)
+    expect(bytesIn(path.join(libraryOnly, 'node_modules'))).toBeLessThan(1_400_000)
   })
 
-  test('importing any of it does nothing: no dependency is loaded, nothing is left running, no global is changed', async () => {
-    const { exports } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
-    const entries = Object.keys(exports).filter((entry) => !/package\.json|postgres|testing/.test(entry))
+  test('a program that imports all of the main entry reads five files, and waits for no module of Node', async () => {
+    const program = `
+      import { registerHooks } from 'node:module'
+      const files = []
+      registerHooks({
+        load(url, context, next) {
+          files.push(url.slice(url.lastIndexOf('/') + 1))
+          return next(url, context)
+        },
+      })
+      await import('evertoken')
+      console.log(JSON.stringify(files.sort()))`
+    fs.writeFileSync(path.join(libraryOnly, 'files.mjs'), program)
+    const ran = await execute(process.execPath, ['files.mjs'], { cwd: libraryOnly })
+    expect(ran.stderr).toBe('')
+    expect(JSON.parse(ran.stdout)).toEqual(['errors.js', 'index.js', 'keeper.js', 'source.js', 'wire.js'])
+  })
+
+  test('a token for a client secret is obtained without jose, which a signature loads', async () => {
     const program = `
       import { registerHooks } from 'node:module'
       const loaded = []
       registerHooks({
         resolve(specifier, context, next) {
-          if (/^(jose|oauth4webapi|axios|undici|pg)/.test(specifier)) loaded.push(specifier)
+          if (/^(jose|oauth4webapi)/.test(specifier)) loaded.push(specifier)
           return next(specifier, context)
         },
       })
-      const globals = () => Object.getOwnPropertyNames(globalThis).sort().join()
-      const before = globals()
-      const listeners = process.eventNames().length
-      for (const entry of ${JSON.stringify(entries)}) await import('evertoken' + entry.slice(1))
-      console.log(JSON.stringify({
-        loaded,
-        running: process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY|FSReq)/.test(name)),
-        changed: globals() !== before || process.eventNames().length !== listeners,
-      }))`
-    fs.writeFileSync(path.join(libraryOnly, 'imports.mjs'), program)
-    const ran = await execute(process.execPath, ['imports.mjs'], { cwd: libraryOnly })
+      const { clientCredentials, jwtBearer, tokenSource } = await import('evertoken')
+      const transport = async () => ({ status: 200, headers: {}, body: '{"access_token":"abc","token_type":"Bearer"}' })
+      const options = { tokenUrl: 'https://auth.example/token', clientId: 'c', clientSecret: 's'.repeat(32) }
+      const token = async (grant) => (await tokenSource(grant, { transport }).getToken()).value
+      const values = [await token(clientCredentials(options)), loaded.join()]
+      const key = { algorithm: 'HS256', key: 's'.repeat(32) }
+      values.push(await token(jwtBearer({ ...options, assertion: { issuer: 'i', audience: 'a', key } })), loaded.join())
+      console.log(JSON.stringify(values))`
+    fs.writeFileSync(path.join(libraryOnly, 'lazy.mjs'), program)
+    const ran = await execute(process.execPath, ['lazy.mjs'], { cwd: libraryOnly })
     expect(ran.stderr).toBe('')
-    expect(entries).toEqual(
-      expect.arrayContaining(['.', './fetch', './decorators', './undici', './axios', './sqlite']),
-    )
-    expect(JSON.parse(ran.stdout)).toEqual({ loaded: [], running: [], changed: false })
+    expect(JSON.parse(ran.stdout)).toEqual(['abc', 'oauth4webapi', 'abc', 'oauth4webapi,jose'])
+  })
+
+  test('the catalogue holds every profile as it was written, and reads no file', async () => {
+    const program = `
+      import fs from 'node:fs'
+      import { syncBuiltinESMExports } from 'node:module'
+      import { catalogueIds, catalogueProfile } from 'evertoken/providers'
+      fs.readFileSync = fs.readdirSync = () => { throw new Error('a file was read') }
+      syncBuiltinESMExports()
+      process.stdout.write(JSON.stringify(catalogueIds().map((id) => [id, catalogueProfile(id)])))`
+    fs.writeFileSync(path.join(libraryOnly, 'catalogue.mjs'), program)
+    const ran = await execute(process.execPath, ['catalogue.mjs'], { cwd: libraryOnly })
+    expect(ran.stderr).toBe('')
+    const folder = path.join(root, 'library/src/providers/catalogue')
+    const written = fs
+      .readdirSync(folder)
+      .map((file) => [
+        file.slice(0, -'.json'.length),
+        JSON.parse(fs.readFileSync(path.join(folder, file), 'utf8')),
+      ])
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+    expect(JSON.parse(ran.stdout)).toEqual(written)
+  })
+
+  test('the practice server starts as a process of its own', async () => {
+    const program = `
+      import { spawnPracticeServer } from 'evertoken/testing'
+      const server = await spawnPracticeServer()
+      const { status } = await fetch(server.tokenEndpoint, { method: 'POST' })
+      await server.stop()
+      console.log(status, server.pid !== process.pid)`
+    fs.writeFileSync(path.join(libraryOnly, 'practice.mjs'), program)
+    const ran = await execute(process.execPath, ['practice.mjs'], { cwd: libraryOnly })
+    expect(ran).toEqual({ code: 0, stdout: '400 true\n', stderr: '' })
+  })
+
+  test('a stack trace names the functions it went through, private ones too, and its lines are short', async () => {
+    const program = `
+      import { Keeper, memoryStore } from 'evertoken'
+      const keeper = await Keeper.open({ store: memoryStore() })
+      await keeper.getToken('nobody')`
+    fs.writeFileSync(path.join(libraryOnly, 'stack.mjs'), program)
+    const { code, stderr } = await execute(process.execPath, ['stack.mjs'], { cwd: libraryOnly })
+    expect(code).toBe(1)
+    expect(stderr).toContain('EvertokenError: there is no grant "nobody" in memory')
+    const functions = [...stderr.matchAll(/^ {4}at (?:async )?([\w.#]+) \(/gm)].map(([, name]) => name)
+    expect(functions).toEqual(['unknownGrant', '#readStore', 'Reader.get'])
+    expect(Math.max(...stderr.split('\n').map((line) => line.length))).toBeLessThan(500)
   })
 
   test.each([
@@ -190,6 +243,18 @@ describe('with only the library installed', () => {
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
     const compiled = await execute(process.execPath, [tsc, '-p', '.'], { cwd: folder })
     expect(compiled).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  test.each([
+    ['esbuild', bundledByEsbuild],
+    ['rolldown', bundledByRolldown],
+  ])('%s takes from evertoken/fetch what a program names, and nothing of Node', async (_name, bundled) => {
+    const bundle = (names: string) =>
+      bundled(`export { ${names} } from 'evertoken/fetch'`, { folder: libraryOnly, conditions: [] })
+    const all = await bundle('tokenSource, authorizedFetch')
+    expect(sizeOf(loadedAtOnce(all))).toBeLessThan(40_000)
+    for (const { code } of loadedEver(all)) expect(code).not.toMatch(/\b(?:from|import)\s*\(?\s*["']node:/)
+    expect(sizeOf(loadedEver(await bundle('brokerSource, authorizedFetch')))).toBeLessThan(30_000)
   })
 
   test('the command says what is missing and both ways on, where nobody can be asked', async () => {
@@ -285,6 +350,15 @@ test('the command asks for the Node that the server needs', () => {
   expect(engines.node).toBe(`>=${/oldestNode = '(.*)'/.exec(source)?.[1]}`)
 })
 
+/** Paths in a tarball. */
+async function packedFiles(name: 'library' | 'server'): Promise<string[]> {
+  const { stdout } = await execute('tar', ['-tzf', packages[name].tarball])
+  return stdout
+    .trim()
+    .split('\n')
+    .map((file) => file.replace(/^package\//, ''))
+}
+
 /** Builds in a copy, so that nobody else's build in this folder is in the way, and none of ours in theirs. */
 async function packBoth() {
   const copy = path.join(temp, 'repository')
@@ -293,6 +367,8 @@ async function packBoth() {
       fs.cpSync(path.join(root, name, part), path.join(copy, name, part), { recursive: true })
     }
   }
+  const schemas = ['evertoken.schema.json', 'evertoken-provider.schema.json']
+  for (const file of schemas) fs.cpSync(path.join(root, 'server', file), path.join(copy, 'server', file))
   for (const file of ['tsconfig.json', 'README.md', 'LICENSE', 'scripts']) {
     fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
   }
@@ -335,7 +411,7 @@ async function install(name: string, specs: string[]) {
 }
 
 /** Bytes of all files below a folder. */
-const sizeOf = (folder: string): number =>
+const bytesIn = (folder: string): number =>
   fs
     .readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())

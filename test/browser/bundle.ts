@@ -2,8 +2,16 @@ import path from 'node:path'
 import { type BuildResult, build } from 'esbuild'
 import { rolldown } from 'rolldown'
 
-const root = path.dirname(path.dirname(import.meta.dirname))
-const conditions = ['evertoken:source']
+/** Where a program stands, and with which conditions it finds evertoken there. */
+export interface Place {
+  readonly folder: string
+  readonly conditions: readonly string[]
+}
+
+const sources: Place = {
+  folder: path.dirname(path.dirname(import.meta.dirname)),
+  conditions: ['evertoken:source'],
+}
 
 /** One file of a bundle. */
 export interface Chunk {
@@ -16,16 +24,20 @@ export interface Chunk {
 }
 
 /** A program for no platform in particular, bundled and minified as users do it; fails where a module is not found. */
-export async function bundledByEsbuild(program: string): Promise<readonly Chunk[]> {
+export async function bundledByEsbuild(
+  program: string,
+  { folder, conditions }: Place = sources,
+): Promise<readonly Chunk[]> {
   const { outputFiles, metafile }: BuildResult<{ write: false; metafile: true }> = await build({
-    stdin: { contents: program, resolveDir: root, sourcefile: 'entry.js' },
+    stdin: { contents: program, resolveDir: folder, sourcefile: 'entry.js' },
+    absWorkingDir: folder,
     bundle: true,
     minify: true,
     splitting: true,
     format: 'esm',
     platform: 'neutral',
-    conditions,
-    outdir: root,
+    conditions: [...conditions],
+    outdir: folder,
     entryNames: 'entry',
     write: false,
     metafile: true,
@@ -40,19 +52,22 @@ export async function bundledByEsbuild(program: string): Promise<readonly Chunk[
   })
 }
 
-export async function bundledByRolldown(program: string): Promise<readonly Chunk[]> {
+export async function bundledByRolldown(
+  program: string,
+  { folder, conditions }: Place = sources,
+): Promise<readonly Chunk[]> {
   const complaints: string[] = []
   await using bundle = await rolldown({
     input: 'virtual:entry',
-    cwd: root,
+    cwd: folder,
     platform: 'neutral',
     resolve: { conditionNames: [...conditions, 'import', 'default'], mainFields: ['module', 'main'] },
     onLog: (_level, log) => complaints.push(log.message),
     plugins: [
       {
         name: 'entry',
-        resolveId: (id) => (id === 'virtual:entry' ? path.join(root, 'entry.js') : undefined),
-        load: (id) => (id === path.join(root, 'entry.js') ? program : undefined),
+        resolveId: (id) => (id === 'virtual:entry' ? path.join(folder, 'entry.js') : undefined),
+        load: (id) => (id === path.join(folder, 'entry.js') ? program : undefined),
       },
     ],
   })

@@ -1,15 +1,12 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { EvertokenError } from '../errors.ts'
-import { type ProofKey, readProofKey } from '../oauth/proof-key.ts'
+import { newProofKeyText, type ProofKey, readProofKey } from '../oauth/proof-key.ts'
 import type { GrantDefinition } from './definition.ts'
 import type { GrantRecord, Sealed } from './grant.ts'
 import type { Seal } from './seal.ts'
 
 /** A new key for a grant whose tokens are to be bound to one (RFC 9449 section 4.2: ES256); it stands nowhere but in the record. */
 export function newProofKey(seal: Seal, grant: string, fence: number): Sealed {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const text = JSON.stringify(privateKey.export({ format: 'jwk' }))
-  return seal.seal(text, { grant, field: 'proof_key', fence })
+  return seal.seal(newProofKeyText(), { grant, field: 'proof_key', fence })
 }
 
 /** The key of a record that has one. */

@@ -16,7 +16,7 @@ export function checkedTiming(given: Partial<Timing> = {}): Timing {
   const said = Object.entries(given).filter(([, value]) => value !== undefined)
   for (const [name, value] of said) checkTime(name, value)
   const timing: Timing = { ...defaultTiming, ...Object.fromEntries(said) }
-  const { deadline, lease, revalidate } = timing
+  const { deadline, lease } = timing
   if (deadline === 0) throw invalid('timing.deadline must be more than 0: no request is answered in no time')
   if (lease <= deadline)
     throw invalid(

@@ -16,6 +16,14 @@ export interface PublicProofKey {
   readonly y: string
 }
 
+/** The JSON text of a new private JWK. */
+export function newProofKeyText(): string {
+  // Not imported: whoever binds no token to a key need not wait for node:crypto.
+  const { generateKeyPairSync } = process.getBuiltinModule('node:crypto')
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return JSON.stringify(privateKey.export({ format: 'jwk' }))
+}
+
 /** A proof key from the JSON text of its private JWK. Throws a SyntaxError or a TypeError when that is none. */
 export function readProofKey(text: string): ProofKey {
   const { kty, crv, x, y, d } = JSON.parse(text) as Record<string, unknown>
