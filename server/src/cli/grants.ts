@@ -46,6 +46,8 @@ export interface Grants extends AsyncDisposable {
   /** The path or URL, for messages. */
   readonly location: string
   readonly consent: Consent
+  /** The names that the evertoken.yaml of a local store describes, whether or not the store has them yet. */
+  described?(): readonly string[]
   token(id: string, request: TokenRequest): Promise<TokenView>
   list(): Promise<readonly GrantSummary[]>
   show(id: string): Promise<GrantSummary>
@@ -74,14 +76,16 @@ export interface GrantsOptions extends PlaceOptions {
 }
 
 /**
- * Opens the local store or the broker, as the options say.
- *
- * @param make whether a store that is not there is made; else it is one without grants.
+ * How far a command goes for the grant that it names in a local store: `made` makes a store that is not there, `described`
+ * puts what evertoken.yaml describes there as well, `stored` takes what there is and leaves nothing behind.
  */
+export type Reach = 'made' | 'described' | 'stored'
+
+/** Opens the local store or the broker, as the options say. */
 export async function openGrants(
   options: GrantsOptions,
   environment: Environment,
-  make = false,
+  reach: Reach = 'described',
 ): Promise<Grants> {
   const broker = brokerAddress(options, environment)
   if (broker !== undefined) {
@@ -92,7 +96,12 @@ export async function openGrants(
     import('./place.ts'),
     import('./local-grants.ts'),
   ])
-  return openLocal(await findPlace(options, environment), environment, make)
+  const place = await findPlace(options, environment)
+  const { configuration } = place
+  const make = reach === 'made'
+  if (configuration === undefined || reach === 'stored') return openLocal(place, environment, make)
+  const { openDescribed } = await import('./described-grants.ts')
+  return openDescribed({ ...place, configuration }, environment, make)
 }
 
 /** `--data` on the command line wins over a broker that the environment names: it is the nearer word. */
