@@ -71,3 +71,42 @@ describe('a grant of evertoken.yaml that no store has yet', () => {
     expect(fs.existsSync(store)).toBe(false)
   })
 })
+
+describe('a description that is corrected', () => {
+  test('holds for the next command that the old one would have failed', async () => {
+    const { cwd, env } = await project()
+    const wrong = await evertoken(['token', 'billing'], { cwd, env: { ACME_SECRET: 'mistyped' } })
+    expect(wrong.code).toBe(1)
+    expect(wrong.stderr).toContain('(invalid_client)')
+    const right = await evertoken(['token', 'billing'], { cwd, env })
+    expect(right.stderr).toBe('')
+    expect(right.stdout).toMatch(/^practice_access_\S+\n$/)
+  })
+
+  test('is not asked about while all is well', async () => {
+    const { cwd, env } = await project()
+    await evertoken(['token', 'billing'], { cwd, env })
+    const { code } = await evertoken(['refresh', 'billing'], {
+      cwd,
+      env: { ACME_SECRET: 'of another shell' },
+    })
+    expect(code).toBe(0)
+  })
+
+  test('leaves the failure as it is where the file cannot be read', async () => {
+    const { cwd } = await project()
+    await evertoken(['token', 'billing'], { cwd, env: { ACME_SECRET: 'mistyped' } })
+    const { code, stderr } = await evertoken(['token', 'billing'], { cwd })
+    expect(code).toBe(1)
+    expect(stderr).toContain('(invalid_client)')
+  })
+
+  test('holds for a login that nobody has finished yet', async () => {
+    const { cwd, env } = await project()
+    await evertoken(['show', 'calendar'], { cwd, env })
+    const file = path.join(cwd, 'evertoken.yaml')
+    fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace('practice-app', 'practice-other'))
+    const { stderr } = await evertoken(['login', 'calendar', '--paste'], { cwd, env, input: 'no\n' })
+    expect(stderr).toContain('client_id=practice-other')
+  })
+})

@@ -16,7 +16,13 @@ const shownOn = (pages: readonly string[]) =>
     }))
   })
 
-const shown = shownOn(['README.md', 'docs/getting-started.md', 'docs/configuration.md'])
+const shown = shownOn([
+  'README.md',
+  'docs/getting-started.md',
+  'docs/configuration.md',
+  'docs/postgres.md',
+  'docs/sender-constrained.md',
+])
 const environment = {
   ACME_CLIENT_SECRET: 's',
   CRM_KEY: 'k',
