@@ -213,6 +213,8 @@ function adviceOf(code: ErrorCode): string | undefined {
       return 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.'
     case 'forbidden':
       return 'This key only reads; give one that administers, such as the admin.key beside the store.'
+    case 'broker_unreachable':
+      return 'Something else may answer there: see whether evertoken serve runs at that address, and what stands between.'
     case 'unknown_grant':
       return 'evertoken list shows the names there are; evertoken add makes one.'
     default:

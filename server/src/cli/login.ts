@@ -125,7 +125,7 @@ async function existing(
     const byPassword = options.username !== undefined || knowsOnlyPasswords(found?.profile)
     const type = byPassword ? 'password' : 'authorization_code'
     const answers = await answersFrom({ ...options, type }, environment, reader)
-    const described = describedGrant(await completed(id, answers, environment))
+    const described = describedGrant(await completed(id, answers, environment, 'login'))
     if (byPassword) checkAnswerable(id, credentials, environment)
     return grants.add(id, described)
   }

@@ -25,6 +25,7 @@ const shown = shownOn([
 ])
 const environment = {
   ACME_CLIENT_SECRET: 's',
+  BANK_CLIENT_SECRET: 's',
   CRM_KEY: 'k',
   DATABASE_URL: 'postgres://me@db.example/tokens',
 }
