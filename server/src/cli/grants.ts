@@ -75,17 +75,19 @@ export interface GrantsOptions extends PlaceOptions {
   json?: boolean | undefined
 }
 
-/**
- * How far a command goes for the grant that it names in a local store: `made` makes a store that is not there, `described`
- * puts what evertoken.yaml describes there as well, `stored` takes what there is and leaves nothing behind.
- */
-export type Reach = 'made' | 'described' | 'stored'
+/** How far a command goes for the grant that it names in a local store. */
+export interface Reach {
+  /** A store that is not there is made; default: it is one without grants. */
+  readonly make?: boolean
+  /** What evertoken.yaml describes and the store does not have is put there; default true. */
+  readonly described?: boolean
+}
 
 /** Opens the local store or the broker, as the options say. */
 export async function openGrants(
   options: GrantsOptions,
   environment: Environment,
-  reach: Reach = 'described',
+  { make = false, described = true }: Reach = {},
 ): Promise<Grants> {
   const broker = brokerAddress(options, environment)
   if (broker !== undefined) {
@@ -98,8 +100,7 @@ export async function openGrants(
   ])
   const place = await findPlace(options, environment)
   const { configuration } = place
-  const make = reach === 'made'
-  if (configuration === undefined || reach === 'stored') return openLocal(place, environment, make)
+  if (configuration === undefined || !described) return openLocal(place, environment, make)
   const { openDescribed } = await import('./described-grants.ts')
   return openDescribed({ ...place, configuration }, environment, make)
 }

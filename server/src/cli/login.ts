@@ -43,7 +43,7 @@ export async function login(name: string, given: LoginOptions, environment: Envi
   const options = given.as === undefined ? given : { ...given, provider: name }
   const reader = new SecretReader(environment)
   const credentials = await givenCredentials(options, reader)
-  await using grants = await openGrants(options, environment, 'made')
+  await using grants = await openGrants(options, environment, { make: true })
   const { consent } = grants
   if (consent.kind === 'broker' && options.device === true) throw noDeviceAt(grants.location)
   const before = await existing(id, grants, options, { credentials, reader }, environment)
