@@ -225,7 +225,7 @@ describe('evertoken add', () => {
       stderr: expect.stringContaining('on the command line --signing-key-file'),
     })
     const key = ['--signing-key-file', secretFile('-----BEGIN PRIVATE KEY-----')]
-    expect((await add(...key)).stderr).toContain('installation_id is missing')
+    expect((await add(...key)).stderr).toContain('--variable installation_id=12345678 is missing')
     expect((await add('--variable', 'installation_id=12a', ...key)).stderr).toContain(
       'Number of the installation',
     )
