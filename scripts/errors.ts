@@ -55,7 +55,7 @@ const subjects = {
     ],
     invalid_client: [
       'The provider did not let the client in: id, secret, key or certificate are wrong. The login is untouched.',
-      'Correct the client; the grant goes on by itself.',
+      'Correct the client where it is described: in `evertoken.yaml` or in the program, and a grant that was added by hand by `evertoken remove` and `add`. The grant goes on by itself.',
     ],
     invalid_scope: [
       'The scope is unknown to the provider, malformed, or more than was granted.',

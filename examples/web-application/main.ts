@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { discover, nodeTransport } from 'evertoken'
+import { discover, EvertokenError, nodeTransport } from 'evertoken'
 import { application } from './application.ts'
 import { Logins } from './logins.ts'
 import { SessionStore } from './session-store.ts'
@@ -32,7 +32,11 @@ const { userinfoEndpoint } = await discover(
   ISSUER,
   { insecureHttp: false },
   { transport, now: Date.now, deadline: 10_000 },
-)
+).catch((error: unknown) => {
+  if (!(error instanceof EvertokenError)) throw error
+  console.error([error.message, error.advice].filter(Boolean).join('. '))
+  process.exit(1)
+})
 if (userinfoEndpoint === undefined) {
   console.error(`${ISSUER} names no userinfo endpoint, which is the API of this application`)
   process.exit(1)

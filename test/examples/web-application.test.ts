@@ -1,6 +1,7 @@
 // The program of the example, a certified provider that nobody here wrote, and a real browser. EVERTOKEN_SCREENSHOTS=FOLDER keeps pictures.
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -231,4 +232,17 @@ test('the database holds no token in clear, and only its owner reads it and its 
   for (const name of ['sessions.db', 'sessions.key'])
     expect(statSync(path.join(data, name)).mode & 0o077).toBe(0)
   expect(said).toBe('')
+})
+
+test('an issuer that does not answer is said in a line, with what to do', async () => {
+  const env = { PATH: process.env.PATH, ISSUER: 'http://127.0.0.1:1', CLIENT_ID: 'a', CLIENT_SECRET: 'b' }
+  const main = path.join(folder, 'main.ts')
+  const lost = spawn(process.execPath, ['--conditions=evertoken:source', main], { cwd: data, env })
+  let stderr = ''
+  lost.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const [code] = await once(lost, 'close')
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^no metadata from 127\.0\.0\.1:1: .*\. Check the address and the network\..*\n$/)
 })

@@ -71,14 +71,17 @@ const derive = (master: KeyObject, ...purpose: string[]): Buffer => {
   return hmac.digest()
 }
 
-/** Reads a master key's text; throws `key_file_unreadable` when it is not 32 bytes of base64url. */
-export function masterKeyObject({ id, key }: MasterKey): KeyObject {
+/** Reads a master key's text; throws `key_file_unreadable`, with the file if it has one, when it is not 32 bytes of base64url. */
+export function masterKeyObject({ id, key }: MasterKey, file?: string): KeyObject {
   const bytes = Buffer.from(key.reveal(), 'base64url')
   if (bytes.length !== 32)
     throw new EvertokenError(
       'key_file_unreadable',
-      `master key ${id} is ${bytes.length} bytes long instead of 32`,
-      { advice: 'A master key is 32 random bytes as base64url: 43 characters.' },
+      `master key ${id}${file === undefined ? '' : ` in ${file}`} is ${bytes.length} bytes long instead of 32`,
+      {
+        advice:
+          'A master key is 32 random bytes as base64url: 43 characters. Restore the file from your backup; one that was cut off opens nothing.',
+      },
     )
   return createSecretKey(bytes)
 }

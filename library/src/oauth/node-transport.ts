@@ -6,6 +6,7 @@ import { mayCarrySecrets, webAddress } from './address.ts'
 import { AddressCheck, addressRefused } from './address-check.ts'
 import { decodeBody, largestBody } from './answer-body.ts'
 import { type CertifiedAgents, certifiedAgents } from './certified-agents.ts'
+import { handshakeFailure } from './handshake-failure.ts'
 import { type Transport, WireError, type WireRequest, type WireResponse } from './transport.ts'
 
 export interface NodeTransportOptions {
@@ -298,7 +299,8 @@ function judge(
     if (code === 'ETIMEDOUT') return 'deadline'
     return progress.connected ? 'tls' : 'reset'
   }
-  return { reason: reason(), detail }
+  const judged = reason()
+  return { reason: judged, detail: judged === 'tls' ? handshakeFailure(code, detail) : detail }
 }
 
 function codeOf(error: unknown): string {

@@ -36,21 +36,22 @@ test.each(versions)('over %s a trusted certificate is accepted', async (_name, v
 })
 
 const untrusted = [
-  ['an unknown authority', () => selfSigned('127.0.0.1'), false],
-  ['an expired certificate', () => selfSigned('127.0.0.1', '20210101'), true],
-  ['a certificate for another name', () => selfSigned('other.example'), true],
+  ['an unknown authority', () => selfSigned('127.0.0.1'), false, 'does not trust (NODE_EXTRA_CA_CERTS'],
+  ['an expired certificate', () => selfSigned('127.0.0.1', '20210101'), true, 'out of its time'],
+  ['a certificate for another name', () => selfSigned('other.example'), true, 'for another name'],
 ] as const
 
 for (const [version, options] of versions)
   test.each(untrusted)(
-    `over ${version} %s gets not one byte of the request`,
-    async (_name, make, trusted) => {
+    `over ${version} %s gets not one byte of the request, and the failure says it in words`,
+    async (_name, make, trusted, words) => {
       const certificate = make()
       const { origin, seen } = await countingServer(certificate, options)
       const transport = transportForTest(trusted ? { ca: certificate.cert } : {})
       for (let round = 0; round < 20; round++) {
         const failed = await failure(transport(post(`${origin}/token?secret=hunter2`)))
         expect(failed).toMatchObject({ reason: 'tls', sent: false, status: undefined })
+        expect(failed.message).toContain(words)
         expect(failed.message).not.toMatch(/hunter2/)
       }
       await new Promise((resolve) => setTimeout(resolve, 20))
@@ -61,7 +62,9 @@ for (const [version, options] of versions)
 test('a plain server on a TLS port: tls, not sent', async () => {
   const server = createServer((socket) => socket.on('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')))
   const origin = await listening(server, 'https')
-  expect(await failure(transportForTest()(post(origin)))).toMatchObject({ reason: 'tls', sent: false })
+  const failed = await failure(transportForTest()(post(origin)))
+  expect(failed).toMatchObject({ reason: 'tls', sent: false })
+  expect(failed.message).toContain('does not speak TLS')
 })
 
 test('a server that closes during the handshake: tls, not sent', async () => {

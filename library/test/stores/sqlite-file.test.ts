@@ -222,10 +222,13 @@ describe('the key file', () => {
     ['', 'empty_secret'],
     ['\n', 'empty_secret'],
     ['short', 'key_file_unreadable'],
-  ])('that holds %j is refused', async (content, code) => {
+  ])('that holds %j is refused, and the error names the file', async (content, code) => {
     const file = newStoreFile()
     writeFileSync(`${file}.key`, content, { mode: 0o600 })
-    await expect(opening(file)).rejects.toMatchObject({ code })
+    await expect(opening(file)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(`${file}.key`),
+    })
   })
 
   test('is written once: a second writer is told so and the first key stays', () => {

@@ -81,7 +81,7 @@ function guard(
   ): void => {
     if (key === undefined) {
       reply.header('www-authenticate', 'Bearer realm="evertoken", error="invalid_token"')
-      done(unauthorized('this API key is not known'))
+      done(unauthorized('this API key is not known', whereKeysAre))
     } else if (right === 'administer' && key.rights !== 'administer') {
       reply.header('www-authenticate', 'Bearer realm="evertoken", error="insufficient_scope"')
       done(
@@ -119,7 +119,10 @@ function bearer(header: string | undefined): string | undefined {
   return scheme.test(header) ? header.replace(scheme, '') : undefined
 }
 
-const unauthorized = (message: string): EvertokenError =>
-  new EvertokenError('unauthorized', message, {
-    advice: 'Send the header Authorization: Bearer evt_…',
-  })
+const whereKeysAre =
+  'It may be the key of another broker, or be cut off. The files reader.key and admin.key in the data folder of this one hold one each.'
+
+const unauthorized = (
+  message: string,
+  advice = 'Send the header Authorization: Bearer evt_…',
+): EvertokenError => new EvertokenError('unauthorized', message, { advice })

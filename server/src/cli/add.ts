@@ -16,7 +16,7 @@ export interface AddOptions extends GrantFlags {
 
 /** Puts a grant under a name, asking for what the flags leave open, and proves it with a first token. */
 export async function add(id: string, options: AddOptions, environment: Environment): Promise<void> {
-  await using grants = await openGrants(options, environment, true)
+  await using grants = await openGrants(options, environment, { make: true, described: false })
   await checkFree(id, grants)
   await tellAtTerminal(options, environment)
   const answers = await completed(id, await answersFrom(options, environment), environment)

@@ -207,9 +207,13 @@ class BrokerClient {
   }
 }
 
-/** Callers of the API are told of a header, and whoever runs the command of a flag. */
+/** Callers of the API are told of a header, and whoever runs the command of a flag or a command. */
 const advice = {
   unauthorized: 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.',
+  forbidden: 'This key only reads; give one that administers, such as the admin.key beside the store.',
+  broker_unreachable:
+    'Something else may answer there: see whether evertoken serve runs at that address, and what stands between.',
+  unknown_grant: 'evertoken list shows the names there are; evertoken add makes one.',
 } as const
 
 function parsed(text: string): Json | undefined {

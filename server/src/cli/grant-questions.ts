@@ -42,6 +42,7 @@ export async function completed(
   id: string,
   flags: GrantAnswers,
   environment: Environment,
+  command: 'add' | 'login' = 'add',
 ): Promise<GrantAnswers> {
   const [first] = missingOf(flags)
   const [variable] = missingVariables(flags)
@@ -50,7 +51,7 @@ export async function completed(
     const flag = first === undefined ? variableFlag(flags, variable as string) : flagOf[first]
     throw new EvertokenError('usage', `${flag} is missing`, {
       grant: id,
-      advice: `Nobody is here to ask; give it on the command line. evertoken add --help shows an example.`,
+      advice: `Nobody is here to ask; give it on the command line. evertoken ${command} --help shows an example.`,
     })
   }
   const answers = { ...flags }

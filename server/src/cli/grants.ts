@@ -48,6 +48,8 @@ export interface Grants extends AsyncDisposable {
   /** The path or URL, for messages. */
   readonly location: string
   readonly consent: Consent
+  /** The names that the evertoken.yaml of a local store describes, whether or not the store has them yet. */
+  described?(): readonly string[]
   token(id: string, request: TokenRequest): Promise<TokenView>
   list(): Promise<readonly GrantSummary[]>
   show(id: string): Promise<GrantSummary>
@@ -75,15 +77,19 @@ export interface GrantsOptions extends PlaceOptions {
   json?: boolean | undefined
 }
 
-/**
- * Opens the local store or the broker, as the options say.
- *
- * @param make whether a store that is not there is made; else it is one without grants.
- */
+/** How far a command goes for the grant that it names in a local store. */
+export interface Reach {
+  /** A store that is not there is made; default: it is one without grants. */
+  readonly make?: boolean
+  /** What evertoken.yaml describes and the store does not have is put there; default true. */
+  readonly described?: boolean
+}
+
+/** Opens the local store or the broker, as the options say. */
 export async function openGrants(
   options: GrantsOptions,
   environment: Environment,
-  make = false,
+  { make = false, described = true }: Reach = {},
 ): Promise<Grants> {
   const broker = brokerAddress(options, environment)
   if (broker !== undefined) {
@@ -94,7 +100,11 @@ export async function openGrants(
     import('./place.ts'),
     import('./local-grants.ts'),
   ])
-  return openLocal(await findPlace(options, environment), environment, make)
+  const place = await findPlace(options, environment)
+  const { configuration } = place
+  if (configuration === undefined || !described) return openLocal(place, environment, make)
+  const { openDescribed } = await import('./described-grants.ts')
+  return openDescribed({ ...place, configuration }, environment, make)
 }
 
 /** `--data` on the command line wins over a broker that the environment names: it is the nearer word. */

@@ -10,11 +10,17 @@ export async function list(options: GrantsOptions, environment: Environment): Pr
   await using grants = await openGrants(options, environment)
   const all = await grants.list()
   warnOfCrowds(crowdedLogins(all), environment)
+  const there = new Set(all.map(({ id }) => id))
+  const waiting = grants.described?.().filter((id) => !there.has(id)) ?? []
+  if (waiting.length > 0) environment.stderr.write(waitingText(waiting))
   if (options.json === true) {
     environment.stdout.write(`${JSON.stringify({ grants: all.map(summaryBody) })}\n`)
-  } else if (all.length === 0) {
+  } else if (all.length === 0 && waiting.length === 0) {
     environment.stderr.write(`No grants in ${grants.location}. evertoken add NAME makes one.\n`)
-  } else {
+  } else if (all.length > 0) {
     environment.stdout.write(new GrantText(environment).table(all))
   }
 }
+
+const waitingText = (names: readonly string[]): string =>
+  `evertoken: described in evertoken.yaml and not kept yet: ${names.slice(0, 5).join(', ')}${names.length > 5 ? ' and more' : ''}. evertoken serve, evertoken worker, or a command that names one begins with it.\n`

@@ -43,7 +43,7 @@ export async function login(name: string, given: LoginOptions, environment: Envi
   const options = given.as === undefined ? given : { ...given, provider: name }
   const reader = new SecretReader(environment)
   const credentials = await givenCredentials(options, reader)
-  await using grants = await openGrants(options, environment, true)
+  await using grants = await openGrants(options, environment, { make: true })
   const { consent } = grants
   if (consent.kind === 'broker' && options.device === true) throw noDeviceAt(grants.location)
   const before = await existing(id, grants, options, { credentials, reader }, environment)
@@ -125,7 +125,7 @@ async function existing(
     const byPassword = options.username !== undefined || knowsOnlyPasswords(found?.profile)
     const type = byPassword ? 'password' : 'authorization_code'
     const answers = await answersFrom({ ...options, type }, environment, reader)
-    const described = describedGrant(await completed(id, answers, environment))
+    const described = describedGrant(await completed(id, answers, environment, 'login'))
     if (byPassword) checkAnswerable(id, credentials, environment)
     return grants.add(id, described)
   }

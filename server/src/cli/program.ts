@@ -50,12 +50,14 @@ function misuse(
   args: readonly string[],
 ): EvertokenError | undefined {
   if (exitCode === 0) return undefined
-  if (code === 'commander.help')
-    return new EvertokenError('usage', 'no command is given', { advice: 'evertoken --help lists them.' })
   const [, said = message, meant] =
     /^(?:error: )?([\s\S]*?)(?:\s*\((Did you mean [\s\S]*)\))?$/.exec(message) ?? []
   const command = args.find((arg) => !arg.startsWith('-'))
   const known = code !== 'commander.unknownCommand' && command !== undefined
+  if (code === 'commander.help')
+    return new EvertokenError('usage', 'no command is given', {
+      advice: `evertoken ${known ? `${command} ` : ''}--help lists them.`,
+    })
   return new EvertokenError('usage', said.replaceAll("'", '').trim(), {
     advice: meant ?? `evertoken ${known ? `${command} ` : ''}--help shows what there is.`,
   })

@@ -29,7 +29,7 @@ export async function checkProvider(
     const { id, name: called } = profile
     if (options.json !== true) stdout.write(`${id}: a sound profile of ${called}\n${textOf(findings)}`)
     refuseUnreachable(called, findings)
-    if (options.json !== true) stdout.write(used(id, file, environment))
+    if (options.json !== true) stdout.write(used(profile, file, environment))
     checked.push({ id, name: called, sound: true, ...(findings && { online: findings }) })
   }
   if (options.json === true)
@@ -49,10 +49,12 @@ function refuseUnreachable(name: string, findings: readonly Finding[] = []): voi
 }
 
 /** What to do with a profile that is in a file of its own: sound is not yet used. */
-function used(id: string, file: string | undefined, { cwd }: Environment): string {
+function used(profile: ProviderProfile, file: string | undefined, { cwd }: Environment): string {
   if (file === undefined || path.basename(file) === configurationName) return ''
   const place = path.relative(cwd, file)
-  return `Use it: evertoken login NAME --profile-file ${place}, or under providers of ${configurationName}: ${id}: { profile_file: ${place} }\n`
+  const { id, issuer, authorization_url: page, device_authorization_url: device, requests } = profile
+  const forPeople = [issuer, page, device, requests?.login].some((way) => way !== undefined)
+  return `Use it: evertoken ${forPeople ? 'login' : 'add'} NAME --profile-file ${place}, or under providers of ${configurationName}: ${id}: { profile_file: ${place} }\n`
 }
 
 async function asked(

@@ -14,7 +14,7 @@ export interface RemoveOptions extends GrantsOptions {
 
 /** Forgets one grant with its tokens, after asking; with `--revoke` its login is ended at the provider as well. */
 export async function remove(id: string, options: RemoveOptions, environment: Environment): Promise<void> {
-  await using grants = await openGrants(options, environment)
+  await using grants = await openGrants(options, environment, { described: false })
   const { revoke = false } = options
   const { state, grantType, provider } = await grants.show(id)
   const ended = revoke ? `, and end its login at ${provider}` : ''

@@ -12,7 +12,7 @@ export interface RevokeOptions extends GrantsOptions {
 
 /** Ends one login, here and at the provider, after asking. */
 export async function revoke(id: string, options: RevokeOptions, environment: Environment): Promise<void> {
-  await using grants = await openGrants(options, environment)
+  await using grants = await openGrants(options, environment, { described: false })
   const { state, provider } = await grants.show(id)
   const sure = await confirmed(options.yes, environment, {
     question: `Revoke ${id} (${state}) here and at ${provider}? Nothing of this login works afterwards.`,

@@ -109,6 +109,13 @@ export function profileOfGrant(file: string, id: string): ProviderProfile | unde
   return profileOf(client, new Profiles(providers, written), written, ['clients', name])
 }
 
+/** The names of the grants that a file describes. None of its secrets are needed. Throws ConfigurationError. */
+export function readGrantNames(file: string): readonly string[] {
+  const document = readDocument(file, null, { asWritten: true, except: ['providers', 'clients'] })
+  checkOptions(configurationSchema, document.value, document.origin)
+  return Object.keys((document.value as ConfigurationFile).grants ?? {})
+}
+
 /** The profiles that a file has of its own and can name. None of its secrets are needed. Throws ConfigurationError. */
 export function readProfiles(file: string): Profiles {
   const document = readDocument(file, null, { asWritten: true, except: ['clients', 'grants'] })

@@ -5,6 +5,7 @@ import { hasCredentials, textFormats } from './text-format.ts'
 
 /** The part of JSON Schema that our schemas use. */
 interface Shape {
+  readonly description?: string
   readonly type?: string
   readonly properties?: Readonly<Record<string, Shape>>
   readonly required?: readonly string[]
@@ -53,10 +54,7 @@ export function checkOptions(schema: object, value: unknown, origin: Origin, pat
   }
   if (!isOfType(value, shape.type))
     throw fail(`found ${found(value, shape)}, expected ${expected(shape)}`, {
-      advice:
-        shape.type === 'string' && (typeof value === 'number' || typeof value === 'boolean')
-          ? 'Put it in quotes.'
-          : undefined,
+      advice: typeAdvice(shape, value),
     })
   if (typeof value === 'string') checkText(shape, value, fail)
   else if (typeof value === 'number') {
@@ -71,6 +69,13 @@ export function checkOptions(schema: object, value: unknown, origin: Origin, pat
       checkOptions(shape.items ?? {}, item, origin, [...path, String(index)])
   } else if (typeof value === 'object' && value !== null)
     checkMap(shape, value as Readonly<Record<string, unknown>>, origin, path)
+}
+
+/** Of a number the description says the unit: whoever wrote `1h` has missed it. */
+function typeAdvice({ type, description }: Shape, value: unknown): string | undefined {
+  if (type === 'number' || type === 'integer') return description
+  const wantsQuotes = type === 'string' && (typeof value === 'number' || typeof value === 'boolean')
+  return wantsQuotes ? 'Put it in quotes.' : undefined
 }
 
 function checkText(shape: Shape, value: string, fail: (problem: string, facts?: Fault) => Error): void {

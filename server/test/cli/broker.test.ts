@@ -152,7 +152,7 @@ describe('at a broker', () => {
   })
 
   test.each([
-    ['a key that is none', { EVERTOKEN_KEY: 'evt_wrong' }, 7, 'unauthorized'],
+    ['a key that is none', { EVERTOKEN_KEY: 'evt_wrong' }, 7, 'key of another broker'],
     ['no key', {}, 2, 'wants an API key'],
     ['a key of two lines', { EVERTOKEN_KEY: 'evt_a\nb' }, 2, 'invalid_configuration'],
   ])('%s is refused', async (_, env, code, said) => {
@@ -160,6 +160,13 @@ describe('at a broker', () => {
     const ended = await evertoken(['list', '--broker', url], { env })
     expect(ended.code).toBe(code)
     expect(ended.stderr).toContain(said)
+  })
+
+  test('whatever else answers at the address of a broker is no broker, and that is said', async () => {
+    const { issuer } = await provider()
+    const ended = await evertoken(['list', '--broker', issuer], { env: { EVERTOKEN_KEY: 'evt_canary' } })
+    expect(ended.code).toBe(4)
+    expect(ended.stderr).toContain('Something else may answer there')
   })
 
   test('a key file that others may read is refused before anything is sent', async () => {

@@ -53,6 +53,7 @@ describe('the command', () => {
     [['add', 'x', '--type', 'magic'], '--type', 'client_credentials'],
     [['add', 'x', '--label', 'team'], '--label', 'NAME=VALUE'],
     [[], 'no command', 'evertoken --help'],
+    [['provider'], 'no command', 'evertoken provider --help'],
   ])('%j is an error of usage that says what was meant', async (args, what, meant) => {
     const { code, stdout, stderr } = await evertoken(args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

@@ -96,6 +96,14 @@ facts: { confidence: recalled, sources: [], checked: '2026-11-25' }
 
 describe('evertoken provider check', () => {
   test.each([
+    ['token_url: https://a.example/token\n', 'add'],
+    ['token_url: https://a.example/token\nauthorization_url: https://a.example/authorize\n', 'login'],
+  ])('says of %j by which command it is used', async (text, command) => {
+    const { stdout } = await evertoken(['provider', 'check', './acme.yaml'], { cwd: written(text) })
+    expect(stdout).toContain(`Use it: evertoken ${command} NAME --profile-file acme.yaml`)
+  })
+
+  test.each([
     [
       'token_url: https://a.example\nanwser: {}\n',
       'acme.yaml:2: anwser: there is no such key',

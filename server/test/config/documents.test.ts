@@ -16,9 +16,16 @@ const shownOn = (pages: readonly string[]) =>
     }))
   })
 
-const shown = shownOn(['README.md', 'docs/getting-started.md', 'docs/configuration.md'])
+const shown = shownOn([
+  'README.md',
+  'docs/getting-started.md',
+  'docs/configuration.md',
+  'docs/postgres.md',
+  'docs/sender-constrained.md',
+])
 const environment = {
   ACME_CLIENT_SECRET: 's',
+  BANK_CLIENT_SECRET: 's',
   CRM_KEY: 'k',
   DATABASE_URL: 'postgres://me@db.example/tokens',
 }

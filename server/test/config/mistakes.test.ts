@@ -96,6 +96,11 @@ describe('a wrong value', () => {
     expect(mistakeIn(yaml).message.replace(/^evertoken\.yaml(:1)?: /, '')).toBe(problem)
   })
 
+  test('where a number is wanted its unit is said', () => {
+    const { advice } = mistakeIn(acme({ grant: '    refresh_before: 1h\n' }))
+    expect(advice).toMatch(/^Seconds/)
+  })
+
   test.each([
     ['refresh_before: soon', 'refresh_before: found the text "soon", expected a number'],
     ['refresh_before: -1', 'refresh_before: found -1, expected a number from 0 to 10000000000'],

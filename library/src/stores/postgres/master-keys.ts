@@ -35,7 +35,7 @@ export async function loadKeys(options: KeyOptions): Promise<readonly MasterKey[
     const known = rows[0] === undefined ? await introduced(options, place, name) : String(rows[0][0])
     if (!existsSync(place.file)) throw missing(place, options.location)
     const key: MasterKey = { id: place.id, key: readKeyFile(place.file) }
-    if (keyCheck(masterKeyObject(key), storeId) !== known)
+    if (keyCheck(masterKeyObject(key, place.file), storeId) !== known)
       throw new ConfigurationError(
         'wrong_encryption_key',
         `the key in ${place.file} is not the one that the store ${options.location} was encrypted with`,
@@ -62,7 +62,10 @@ function introduced(options: KeyOptions, place: KeyPlace, name: string): Promise
       const known = await setting(send)
       if (known !== undefined) return { result: String(known), writes: [] }
       if (!existsSync(place.file) && writeKeyFile(place.file, newMasterKey())) onKeyCreated?.(place.file)
-      const check = keyCheck(masterKeyObject({ id: place.id, key: readKeyFile(place.file) }), storeId)
+      const check = keyCheck(
+        masterKeyObject({ id: place.id, key: readKeyFile(place.file) }, place.file),
+        storeId,
+      )
       return { result: check, writes: [{ text: statements.addSetting, values: [name, check] }] }
     },
   })

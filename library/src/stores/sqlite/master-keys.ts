@@ -34,7 +34,7 @@ export function loadKeys(
       if (writeKeyFile(place.file, newMasterKey())) onKeyCreated?.(place.file)
     }
     const key: MasterKey = { id: place.id, key: readKeyFile(place.file) }
-    const check = keyCheck(masterKeyObject(key), storeId)
+    const check = keyCheck(masterKeyObject(key, place.file), storeId)
     if (known === undefined)
       statements
         .sql('INSERT OR IGNORE INTO store (name, value) VALUES (?, ?)')

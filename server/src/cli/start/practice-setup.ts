@@ -54,11 +54,11 @@ export function practiceConfiguration(
   secrets: PracticeSecrets,
 ): string {
   const { service, robot, person } = practiceGrants
-  return `# Written by \`npm start\` each time it runs without an evertoken.yaml. Copy it to ./evertoken.yaml, put your own
-# provider in, and start again: then this is served instead.
-listen: ${listen}
+  return `# Written by \`npm start\` each time it runs without an evertoken.yaml. Copy it to ./evertoken.yaml without the
+# next two lines, whose paths count from this folder, put your own provider in, and start again: then that is served instead.
 store: sqlite:${store}
 encryption: { keys: [{ id: k1, file: master.key }] }
+listen: ${listen}
 clients:
   service: { provider: '${provider}', client_id: demo-service, client_secret: '${secrets.clientSecret}' }
   robot: { provider: '${provider}' }
