@@ -89,8 +89,17 @@ const holds = (record: GrantRecord, { fingerprint }: HeldRefreshToken): boolean 
   record.previousRefreshToken?.fingerprint === fingerprint ||
   record.candidates.some(({ refreshToken }) => refreshToken.fingerprint === fingerprint)
 
+/** Where nobody was named before, by a login or by an import, there is nobody to differ from. */
 const changesSubject = ({ subject }: GrantRecord, answered: Answered): boolean =>
-  subject !== undefined && answered.subject !== undefined && subject !== answered.subject
+  subject !== undefined &&
+  (answered.foreign !== undefined || (answered.subject !== undefined && subject !== answered.subject))
+
+const strangers = { iss: 'issuer', aud: 'client' } as const
+
+const strangeness = ({ foreign }: Answered): string =>
+  foreign === undefined
+    ? 'the provider answered for another subject than before'
+    : `the provider answered with an id_token of another ${strangers[foreign]} than before (${foreign})`
 
 /** The usual case: the refresh token that bought it is the one the row holds. */
 function taken(
@@ -263,7 +272,7 @@ function setAside(
   by: Committer,
   moment: Moment,
 ): Change<Committed> {
-  const reason = 'the provider answered for another subject than before'
+  const reason = strangeness(answered)
   const kept = asCandidate(record, attempt, answered, by, moment) ?? record
   const next = notify(
     {

@@ -12,6 +12,8 @@ export interface Brought {
   readonly response: TokenResponse
   /** UTC ms before the request for the tokens. */
   readonly askedAt: number
+  /** Of the provider, where one is known: who an id_token has to come from. */
+  readonly issuer?: string | undefined
   /** What the provider sent the person back with, of what its profile names. */
   readonly callback?: JsonObject | undefined
   /** Another account than before may take over the grant. */
@@ -22,7 +24,7 @@ export interface Brought {
 export function newLogin(
   { store, clock, timing }: Pick<RefreshContext, 'store' | 'clock' | 'timing'>,
   record: GrantRecord,
-  { definition, response, askedAt, callback }: Brought,
+  { definition, response, askedAt, issuer, callback }: Brought,
   storeNow: number,
   message: string,
 ): GrantRecord {
@@ -37,6 +39,7 @@ export function newLogin(
       key: ownToken,
       askedAt,
       livesFrom: askedAt,
+      issuer,
       assumedLifetime: timing.assumedLifetime,
       callback,
     },

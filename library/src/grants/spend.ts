@@ -143,6 +143,7 @@ async function follow(
     askedAt,
     claimedAt: record.schedule.lastAttemptAt,
     livesFrom,
+    issuer: server.issuer,
     assumedLifetime: circuits.lifetime(record.circuit) ?? timing.assumedLifetime,
   }
   if (listening !== undefined) {
