@@ -18,6 +18,7 @@ import { shortestRest } from './schedule.ts'
 import { inDoubt, newestPresent, withPrevious } from './siblings.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, type Timing } from './timing.ts'
+import { noticedUnstated } from './unstated-lifetime.ts'
 
 /** Milliseconds; a provider that never gives an access token is asked no less often. */
 const longestRest = 300_000
@@ -198,7 +199,7 @@ function noticed(before: GrantRecord, next: GrantRecord, answered: Answered, utc
     lost.length === 0
       ? recovered
       : notify(recovered, 'scope_reduced', `the provider no longer grants ${lost.join(' ')}`, utc)
-  return ageing(before, reduced, utc)
+  return ageing(before, noticedUnstated(reduced, answered.token, utc), utc)
 }
 
 /** A refresh token that dies by age, however often it is used: a person must consent again before. */

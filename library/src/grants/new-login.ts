@@ -5,6 +5,7 @@ import type { GrantDefinition } from './definition.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import { notify } from './notice.ts'
 import type { RefreshContext } from './refresh.ts'
+import { noticedUnstated } from './unstated-lifetime.ts'
 
 /** What a login began with. */
 export interface Brought {
@@ -64,5 +65,6 @@ export function newLogin(
   }
   const schedule = { backoffUntil: 0, failures: 0, lastSuccessAt: clock.now() }
   const connected = notify(renewed, 'connected', message, clock.now())
-  return { ...connected, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
+  const noticed = noticedUnstated(connected, token, clock.now())
+  return { ...noticed, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
 }
