@@ -44,6 +44,8 @@ export interface RecordedLife {
   readonly authorize?: {
     readonly address: string
     readonly parameters: Readonly<Record<string, string>>
+    /** Regular expressions that whole values must match. */
+    readonly patterns?: Readonly<Record<string, string>>
     readonly fragment?: string
   }
   readonly first: Step<ExpectedToken>
@@ -184,8 +186,10 @@ async function consent({ keeper, run, life }: World): Promise<void> {
   const { url, state } = await run(keeper.beginConsent('work', { redirectUri: back }))
   if (life.authorize !== undefined) {
     const { origin, pathname, searchParams, hash } = new URL(url)
-    const { address, parameters, fragment } = life.authorize
+    const { address, parameters, patterns = {}, fragment } = life.authorize
     expect(origin + pathname).toBe(address)
+    for (const [name, pattern] of Object.entries(patterns))
+      expect(searchParams.get(name)).toMatch(new RegExp(`^(?:${pattern})$`))
     const sent = Object.fromEntries(searchParams)
     for (const [name, value] of Object.entries(parameters))
       if (value === '*' && name in sent) sent[name] = '*'
