@@ -13,6 +13,8 @@ export interface Brought {
   readonly response: TokenResponse
   /** UTC ms before the request for the tokens. */
   readonly askedAt: number
+  /** UTC ms at which the person was sent to the provider; default: as `askedAt`. */
+  readonly begunAt?: number | undefined
   /** Of the provider, where one is known: who an id_token has to come from. */
   readonly issuer?: string | undefined
   /** What the provider sent the person back with, of what its profile names. */
