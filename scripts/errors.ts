@@ -113,7 +113,7 @@ const subjects = {
   "A person's consent": {
     state_missing: ['The answer has no `state`.', 'Begin the login again.'],
     state_unknown: [
-      'The answer belongs to no login under way: used, older than ten minutes, or begun in another browser.',
+      'The answer belongs to no login under way: used, older than ten minutes, begun in another browser, or before its grant was revoked.',
       'Begin the login again and finish it in the same browser.',
     ],
     consent_denied: ['The person, or the provider, said no.', 'Begin again when they agree.'],

@@ -31,8 +31,9 @@ ${profiles.map(row).join('\n')}
 ## Not in the catalogue
 
 - **Trello** is OAuth 1.0a: its tokens are no OAuth 2 tokens and cannot be refreshed.
-- **SHOPLINE** wants each request signed (HMAC of body and time in headers), which no profile says.
-- **COROS** answers a refresh without a token: it prolongs the ones that there are, which no profile says.
+- **SHOPLINE** and **Alipay** want each request signed as a whole (HMAC or RSA over body and time): a profile is data, and what is signed is a program.
+- **agiloft** wants an MD5 of its secret with each refresh. No key is made for that; Smartsheet, which takes a SHA-256 of secret and code, takes
+  the secret itself as well.
 
 ## What is known of each
 
@@ -109,6 +110,7 @@ function differences(profile) {
     consent.offline_scope && `scope ${consent.offline_scope}`,
     consent.parameters && `consent ${Object.keys(consent.parameters).join(', ')}`,
     consent.pkce === 'none' && 'no PKCE',
+    consent.pkce === 'S256_hex' && 'hexadecimal PKCE',
     consent.metadata && `callback ${consent.metadata.join(', ')}`,
     lifetimes.old_token_dies && 'old access token dies',
     lifetimes.minimum_age && `not before ${duration(lifetimes.minimum_age)}`,

@@ -1,3 +1,4 @@
+import { foreignClaim } from '../oauth/id-token.ts'
 import type { JsonObject } from '../oauth/json-object.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import { Secret } from '../secret.ts'
@@ -34,6 +35,8 @@ export interface AnswerContext {
   readonly livesFrom: number
   /** Milliseconds a token is taken to live where the provider does not say. */
   readonly assumedLifetime: number
+  /** Of the provider, where one is known: who an id_token has to come from. */
+  readonly issuer?: string | undefined
   /** What the provider sent the person back with, of what its profile names. */
   readonly callback?: JsonObject | undefined
 }
@@ -85,7 +88,7 @@ export function sealAnswer(
     ...besideToken(definition, response, held, openedPayload(seal, record.id, before), context.callback),
     certificateBound: response.certificateBound,
   }
-  const { refreshToken, subject, refreshTokenExpiresIn } = response
+  const { refreshToken, refreshTokenExpiresIn } = response
   const isNew = refreshToken !== undefined && refreshToken.reveal() !== held?.reveal()
   return {
     token: {
@@ -99,10 +102,24 @@ export function sealAnswer(
       grantedScope: grantedScope(response, context, findToken(record, { ...key, scope: '' }) ?? own),
     },
     refreshToken: isNew ? sealRefreshToken(context, refreshToken) : undefined,
-    subject: subject === undefined ? undefined : seal.fingerprint(subject, record.subject),
+    ...identityOf(response, context),
     refreshTokenExpiresAt:
       refreshTokenExpiresIn === undefined ? undefined : askedAt + refreshTokenExpiresIn * 1000,
   }
+}
+
+/**
+ * Whose login it is. A subject means something only together with its issuer: one of another is never remembered, so that what a
+ * person has accepted by `resume`, or an import brought, is not compared with it afterwards.
+ */
+function identityOf(
+  { idToken, subject }: TokenResponse,
+  { seal, record, definition, issuer }: AnswerContext,
+): Pick<Answered, 'subject' | 'foreign'> {
+  const { clientId } = definition.client
+  const foreign = idToken === undefined ? undefined : foreignClaim(idToken, { issuer, clientId })
+  if (foreign !== undefined) return { foreign }
+  return { subject: subject === undefined ? undefined : seal.fingerprint(subject, record.subject) }
 }
 
 /** A refresh token as the row holds it. */

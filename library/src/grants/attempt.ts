@@ -16,8 +16,10 @@ export interface Answered {
   readonly token?: Omit<TokenRow, 'generation' | 'fence'> | undefined
   /** Absent when the provider sent none, or the same one again. */
   readonly refreshToken?: HeldRefreshToken | undefined
-  /** Keyed hash of the subject that the answer names. */
+  /** Keyed hash of the subject that the answer names; absent where the answer is not of this login's issuer and client. */
   readonly subject?: string | undefined
+  /** The claim of its id_token that says so. */
+  readonly foreign?: 'iss' | 'aud' | undefined
   /** UTC ms at which the refresh token dies by age, where the answer says so. */
   readonly refreshTokenExpiresAt?: number | undefined
 }

@@ -18,6 +18,7 @@ import { shortestRest } from './schedule.ts'
 import { inDoubt, newestPresent, withPrevious } from './siblings.ts'
 import type { Change, Moment } from './store.ts'
 import { effectiveClass, type Timing } from './timing.ts'
+import { noticedUnstated } from './unstated-lifetime.ts'
 
 /** Milliseconds; a provider that never gives an access token is asked no less often. */
 const longestRest = 300_000
@@ -89,8 +90,17 @@ const holds = (record: GrantRecord, { fingerprint }: HeldRefreshToken): boolean 
   record.previousRefreshToken?.fingerprint === fingerprint ||
   record.candidates.some(({ refreshToken }) => refreshToken.fingerprint === fingerprint)
 
+/** Where nobody was named before, by a login or by an import, there is nobody to differ from. */
 const changesSubject = ({ subject }: GrantRecord, answered: Answered): boolean =>
-  subject !== undefined && answered.subject !== undefined && subject !== answered.subject
+  subject !== undefined &&
+  (answered.foreign !== undefined || (answered.subject !== undefined && subject !== answered.subject))
+
+const strangers = { iss: 'issuer', aud: 'client' } as const
+
+const strangeness = ({ foreign }: Answered): string =>
+  foreign === undefined
+    ? 'the provider answered for another subject than before'
+    : `the provider answered with an id_token of another ${strangers[foreign]} than before (${foreign})`
 
 /** The usual case: the refresh token that bought it is the one the row holds. */
 function taken(
@@ -189,7 +199,7 @@ function noticed(before: GrantRecord, next: GrantRecord, answered: Answered, utc
     lost.length === 0
       ? recovered
       : notify(recovered, 'scope_reduced', `the provider no longer grants ${lost.join(' ')}`, utc)
-  return ageing(before, reduced, utc)
+  return ageing(before, noticedUnstated(reduced, answered.token, utc), utc)
 }
 
 /** A refresh token that dies by age, however often it is used: a person must consent again before. */
@@ -263,7 +273,7 @@ function setAside(
   by: Committer,
   moment: Moment,
 ): Change<Committed> {
-  const reason = 'the provider answered for another subject than before'
+  const reason = strangeness(answered)
   const kept = asCandidate(record, attempt, answered, by, moment) ?? record
   const next = notify(
     {

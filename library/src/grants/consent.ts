@@ -48,6 +48,8 @@ export interface ConsentOptions {
 
 interface Remembered {
   readonly state: string
+  /** UTC ms; absent in those that were remembered by an earlier version. */
+  readonly begunAt?: number | undefined
   /** Absent where the provider takes none. */
   readonly codeVerifier?: string | undefined
   readonly redirectUri: string
@@ -71,6 +73,7 @@ export async function beginConsent(
   { redirectUri, binding = '', otherAccount }: ConsentOptions,
 ): Promise<ConsentRequest> {
   const { store, clock, timing } = context
+  const begunAt = clock.now()
   const { record, definition } = await grantToConsentTo(context, id)
   const proofKey = provingKey(store.seal, record, definition)
   await checkSecondaryNames(context, id, definition)
@@ -89,6 +92,7 @@ export async function beginConsent(
   const expiresAt = clock.now() + timing.consent
   const remembered: Remembered = {
     state: request.state,
+    begunAt,
     codeVerifier: request.codeVerifier?.reveal(),
     redirectUri,
     binding,
@@ -131,6 +135,9 @@ export async function finishConsent(
   if ((await sha256(remembered.binding)) !== (await sha256(binding))) throw unknownState()
 
   const { record, definition } = await definedGrant(context, id)
+  const { begunAt } = remembered
+  // Before the code is spent: tokens that nobody wants would live on at the provider.
+  if (endedSince(record, begunAt)) throw overtaken(id)
   const proofKey = provingKey(store.seal, record, definition)
   const server = await context.serverOf(definition)
   const { code } = readCallback(server, callback, remembered.state)
@@ -155,7 +162,7 @@ export async function finishConsent(
   const kept = callbackMembers(callback, definition.client.dialect?.consent?.metadata ?? [])
   const first = { response: outcome.response, askedAt }
   const lasts = await lasting(context, id, definition, server, first)
-  const brought = { definition, ...lasts, callback: kept, otherAccount }
+  const brought = { definition, ...lasts, begunAt, callback: kept, otherAccount }
   return (await keepConsent(context, id, brought)) as Consented
 }
 
@@ -187,6 +194,7 @@ export async function keepConsent(
         wanted = false
         if (record === undefined) throw unknownGrant(id, store.location)
         if (!stillWanted(record)) return { result: undefined }
+        if (endedSince(record, brought.begunAt ?? brought.askedAt)) throw overtaken(id)
         if (brought.otherAccount !== true) checkAccount(store.seal, record, brought.response)
         const how = record.grantType === 'password' ? 'a person has logged in' : 'a person has consented'
         const next = newLogin(context, record, brought, time.at, how)
@@ -258,6 +266,16 @@ function notSo(
 /** Not one that was added under the name meanwhile, nor one that has become another client's. */
 export const isSameGrant = (begun: GrantRecord, now: GrantRecord): boolean =>
   now.createdAt === begun.createdAt && now.grantType === begun.grantType && now.circuit === begun.circuit
+
+/** Whether somebody has ended the login after `at` (UTC ms): a consent that was begun before is not wanted any more. */
+const endedSince = ({ status }: GrantRecord, at: number | undefined): boolean =>
+  (status.state === 'revoking' || status.state === 'revoked') && at !== undefined && status.since > at
+
+const overtaken = (id: string): EvertokenError =>
+  new EvertokenError('state_unknown', `grant ${id} was revoked after this login had begun`, {
+    grant: id,
+    advice: 'It stays revoked. Whoever wants it back begins a new login.',
+  })
 
 /** For a consent whose grant is gone: its tokens belong to nothing here. */
 export const replaced = (id: string): EvertokenError =>

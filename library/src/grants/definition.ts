@@ -225,7 +225,7 @@ const anonymous: readonly GrantType[] = ['jwt_bearer', 'password', 'token_exchan
  */
 export function resolve(
   grantType: GrantType,
-  { options, dialect, api }: ProfiledOptions<ClientOptions & GrantOptions>,
+  { options, dialect, api, statedAt }: ProfiledOptions<ClientOptions & GrantOptions>,
   more: Partial<GrantDefinition>,
 ): GrantDefinition {
   const definition: GrantDefinition = {
@@ -256,7 +256,11 @@ export function resolve(
     resource: words(options.resource),
     parameters: Object.freeze({ ...options.parameters }),
     metadata: Object.freeze([...(options.metadata ?? [])]),
-    facts: withPresentation(lifetimeFacts(grantType, options, isIntrospectable(options)), api),
+    facts: Object.freeze({
+      ...lifetimeFacts(grantType, options, isIntrospectable(options)),
+      ...(statedAt === undefined ? {} : { statedAt }),
+      ...(api === undefined ? {} : { api: Object.freeze({ ...api }) }),
+    }),
     refreshBefore: checkedSeconds(options.refreshBefore, 'refreshBefore'),
     assumedLifetime: checkedLifetime(options.assumedLifetime, 'assumedLifetime'),
     ...more,
@@ -265,9 +269,6 @@ export function resolve(
     throw invalid('clientId is missing')
   return Object.freeze(definition)
 }
-
-const withPresentation = (facts: LifetimeFacts, api: ProviderProfile['api']): LifetimeFacts =>
-  api === undefined ? facts : Object.freeze({ ...facts, api: Object.freeze({ ...api }) })
 
 /** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration` or `empty_secret`. */
 export function clientCredentials(options: ClientCredentialsOptions): GrantDefinition {

@@ -53,6 +53,8 @@ interface Begun {
   readonly record: GrantRecord
   readonly definition: GrantDefinition
   readonly server: ServerMetadata
+  /** UTC ms. */
+  readonly begunAt: number
   readonly authorization: DeviceAuthorization
   /** Boot time, ms. */
   readonly until: number
@@ -89,7 +91,8 @@ export async function beginDeviceConsent(
   if (answer.kind !== 'begun') throw beginError(id, answer, askedAt)
   const { authorization } = answer
   const life = authorization.expiresIn * 1000
-  const begun: Begun = { record, definition, server, authorization, until: askedAtBoot + life, otherAccount }
+  const until = askedAtBoot + life
+  const begun: Begun = { record, definition, server, authorization, begunAt: askedAt, until, otherAccount }
   const { userCode, verificationUri, verificationUriComplete } = authorization
   return {
     userCode,
@@ -103,7 +106,7 @@ export async function beginDeviceConsent(
 
 async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal): Promise<Consented> {
   const { clock, transport, timing } = context
-  const { record, definition, server, authorization, until, otherAccount } = begun
+  const { record, definition, server, authorization, begunAt, until, otherAccount } = begun
   const proofKey = provingKey(context.store.seal, record, definition)
   const { id } = record
   const { deviceCodeGrant } = await import('../oauth/device-authorization.ts')
@@ -129,7 +132,7 @@ async function poll(context: ConsentContext, begun: Begun, signal: AbortSignal):
         if (asksForIdentity(definition))
           checkIdentity(id, definition, server, response, undefined, clock.now())
         const lasts = await lasting(context, id, definition, server, { response, askedAt })
-        const brought = { definition, ...lasts, otherAccount }
+        const brought = { definition, ...lasts, begunAt, otherAccount }
         const kept = await keepConsent(context, id, brought, same)
         if (kept === undefined) throw replaced(id)
         return kept

@@ -48,8 +48,9 @@ function begin(context: DrainContext, spool: Spool, turn: Turn): Promise<void> {
   lost?.catch(() => undefined)
   if (remains.length === 0 && lost === undefined) return done
   turn.running = (async () => {
-    for (const { entries, discard } of remains) {
-      await Promise.all(byGrant(entries).map((ofGrant) => applyInOrder(context, ofGrant)))
+    const entries = remains.flatMap((of) => of.entries)
+    await Promise.all(byGrant(entries).map((ofGrant) => applyInOrder(context, ofGrant)))
+    for (const { discard } of remains) {
       discard()
       context.faultPoint?.('post_discard')
     }
@@ -60,9 +61,13 @@ function begin(context: DrainContext, spool: Spool, turn: Turn): Promise<void> {
   return turn.running
 }
 
-/** What different grants received shares transactions; what one grant received keeps its order. */
+/**
+ * What different grants received shares transactions. What one grant received is taken in the order of its claims, whichever file
+ * it stands in: a child before its parent would leave the parent as the present refresh token, which is spent.
+ */
 function byGrant(entries: readonly SpoolEntry[]): readonly (readonly SpoolEntry[])[] {
-  return [...Map.groupBy(entries, ({ grant }) => grant).values()]
+  const groups = [...Map.groupBy(entries, ({ grant }) => grant).values()]
+  return groups.map((ofGrant) => ofGrant.toSorted((one, other) => one.attempt.fence - other.attempt.fence))
 }
 
 async function applyInOrder(context: DrainContext, entries: readonly SpoolEntry[]): Promise<void> {

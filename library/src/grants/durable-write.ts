@@ -4,11 +4,17 @@ import { type ErrorCode, EvertokenError } from '../errors.ts'
 const firstWait = 50
 const longestWait = 5_000
 
-/** Errors that asking the store again does not mend: it is closed, the grant is gone or is somebody else's. */
+/** Errors that asking the store again does not mend: it is closed, the grant is gone, revoked or somebody else's. */
 const isFinal = (error: unknown): boolean =>
   error instanceof EvertokenError && finalCodes.includes(error.code)
 
-const finalCodes: readonly ErrorCode[] = ['closed', 'unknown_grant', 'grant_exists', 'other_account']
+const finalCodes: readonly ErrorCode[] = [
+  'closed',
+  'unknown_grant',
+  'grant_exists',
+  'other_account',
+  'state_unknown',
+]
 
 /**
  * Writes what may be the only copy of a login: a store that cannot take it now is asked again until it can or this

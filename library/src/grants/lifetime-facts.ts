@@ -48,6 +48,8 @@ export interface LifetimeFacts {
   readonly refresh: 'ahead' | 'on_demand'
   /** Token requests a second for the client, over all machines; absent: no limit while the provider is well. */
   readonly refreshRate?: number | undefined
+  /** Where the provider's profile says that the lifetime of a token stands, for people. */
+  readonly statedAt?: string | undefined
   /**
    * How an API of the provider wants the access token, where that is not as RFC 6750 has it. It stands here, where nothing is
    * sealed, so that no reader opens a definition for it.

@@ -5,6 +5,7 @@ import type { GrantDefinition } from './definition.ts'
 import { dueAt, type GrantRecord, ownToken } from './grant.ts'
 import { notify } from './notice.ts'
 import type { RefreshContext } from './refresh.ts'
+import { noticedUnstated } from './unstated-lifetime.ts'
 
 /** What a login began with. */
 export interface Brought {
@@ -12,6 +13,10 @@ export interface Brought {
   readonly response: TokenResponse
   /** UTC ms before the request for the tokens. */
   readonly askedAt: number
+  /** UTC ms at which the person was sent to the provider; default: as `askedAt`. */
+  readonly begunAt?: number | undefined
+  /** Of the provider, where one is known: who an id_token has to come from. */
+  readonly issuer?: string | undefined
   /** What the provider sent the person back with, of what its profile names. */
   readonly callback?: JsonObject | undefined
   /** Another account than before may take over the grant. */
@@ -22,7 +27,7 @@ export interface Brought {
 export function newLogin(
   { store, clock, timing }: Pick<RefreshContext, 'store' | 'clock' | 'timing'>,
   record: GrantRecord,
-  { definition, response, askedAt, callback }: Brought,
+  { definition, response, askedAt, issuer, callback }: Brought,
   storeNow: number,
   message: string,
 ): GrantRecord {
@@ -37,6 +42,7 @@ export function newLogin(
       key: ownToken,
       askedAt,
       livesFrom: askedAt,
+      issuer,
       assumedLifetime: timing.assumedLifetime,
       callback,
     },
@@ -61,5 +67,6 @@ export function newLogin(
   }
   const schedule = { backoffUntil: 0, failures: 0, lastSuccessAt: clock.now() }
   const connected = notify(renewed, 'connected', message, clock.now())
-  return { ...connected, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
+  const noticed = noticedUnstated(connected, token, clock.now())
+  return { ...noticed, schedule: { ...schedule, dueAt: dueAt(renewed, clock.now(), storeNow) } }
 }

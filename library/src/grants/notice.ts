@@ -9,6 +9,7 @@
  * - `refresh_token_expires_30d`, `_7d`, `_1d`: the refresh token dies by age within that time.
  * - `quarantined`: an operator has to decide.
  * - `scope_reduced`: the provider granted less than before.
+ * - `lifetime_assumed`: the provider's profile says where the lifetime of a token stands, and the answer had none there.
  * - `store_regression`: the store had lost a commit, which the spool repaired.
  */
 export type NoticeKind =
@@ -21,6 +22,7 @@ export type NoticeKind =
   | 'refresh_token_expires_1d'
   | 'quarantined'
   | 'scope_reduced'
+  | 'lifetime_assumed'
   | 'store_regression'
 
 /** One notice. Times are UTC ms. */
@@ -40,11 +42,12 @@ interface Noticed {
 
 const endings: ReadonlySet<NoticeKind> = new Set(['recovered', 'connected'])
 const troubles: ReadonlySet<NoticeKind> = new Set(['at_risk', 'reauthorization_required', 'quarantined'])
-const oncePerLogin = (kind: NoticeKind): boolean => kind.startsWith('refresh_token_expires')
+const oncePerLogin = (kind: NoticeKind): boolean =>
+  kind.startsWith('refresh_token_expires') || kind === 'lifetime_assumed'
 
 /**
  * The record with a notice more, or the same record when that was said already: a trouble is said once until it is over,
- * `recovered` only where there was trouble, and an age once for a login.
+ * `recovered` only where there was trouble, and an age or an assumed lifetime once for a login.
  */
 export function notify<R extends Noticed>(record: R, kind: NoticeKind, message: string, at: number): R {
   const { epoch, notices } = record

@@ -9,6 +9,7 @@ import { invalid } from './option-check.ts'
 import { checkProfile } from './profile-check.ts'
 import { dialectOf } from './profile-dialect.ts'
 import { filledAddress, resolveVariables, type VariableValues } from './profile-variables.ts'
+import { statedPlace } from './unstated-lifetime.ts'
 
 /** Options with what their profile says, and the part of it that the wire needs. */
 export interface ProfiledOptions<Options> {
@@ -16,6 +17,8 @@ export interface ProfiledOptions<Options> {
   readonly dialect?: ProviderDialect | undefined
   /** How an API of the provider wants the access token. */
   readonly api?: ProviderProfile['api'] | undefined
+  /** Where it says that the lifetime of a token stands, for people. */
+  readonly statedAt?: string | undefined
   /** What an assertion says where its user does not say otherwise. */
   readonly assertion?: AssertionDefaults | undefined
 }
@@ -47,6 +50,7 @@ export function withProfile<Options extends ClientOptions & GrantOptions>(
     },
     dialect: dialectOf(elsewhere ? withoutAddresses(profile) : profile, values),
     api: profile.api,
+    statedAt: statedPlace(profile, profile.lifetimes?.never_expires),
     assertion: assertionOf(profile, values, given.clientId),
   }
 }

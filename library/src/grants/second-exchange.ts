@@ -20,8 +20,9 @@ export async function lasting(
   { client }: GrantDefinition,
   server: ServerMetadata,
   first: Timed,
-): Promise<Timed> {
-  if (client.dialect?.requests?.second_exchange === undefined) return first
+): Promise<Timed & Pick<Brought, 'issuer'>> {
+  const { issuer } = server
+  if (client.dialect?.requests?.second_exchange === undefined) return { ...first, issuer }
   const { secondExchange } = await import('../oauth/second-exchange.ts')
   const askedAt = clock.now()
   const wire = { transport, now: clock.now, deadline: timing.deadline }
@@ -32,6 +33,7 @@ export async function lasting(
   const { response } = outcome
   return {
     askedAt,
+    issuer,
     response: {
       ...response,
       scope: response.scope ?? scope,

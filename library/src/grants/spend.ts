@@ -154,6 +154,7 @@ async function follow(
     askedAt,
     claimedAt: record.schedule.lastAttemptAt,
     livesFrom,
+    issuer: server.issuer,
     assumedLifetime: circuits.lifetime(record.circuit) ?? timing.assumedLifetime,
   }
   if (listening !== undefined) {
@@ -190,8 +191,8 @@ async function keepFirstSecondaries(
   const kept = keepSecondaries(context, login, () => true, Promise.resolve())
   // A name that another grant has taken since this one was added keeps nobody from the token that is there.
   const made = await kept.catch(() => [])
-  for (const { id: other, notices } of made)
-    for (const notice of notices.slice(-1)) context.noticed(other, notice)
+  for (const { id: other, notices, epoch } of made)
+    for (const notice of notices) if (notice.epoch === epoch) context.noticed(other, notice)
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Notice } from './notice.ts'
 import { freshness } from './schedule.ts'
 import type { StoreTime } from './store.ts'
 import { isDpopType } from './token-proof.ts'
+import { whyAssumed } from './unstated-lifetime.ts'
 
 /** What anybody may know of a grant: never a token, never a secret. Times are UTC ms. */
 export interface GrantSummary {
@@ -34,6 +35,8 @@ export interface GrantSummary {
   readonly scope: readonly string[]
   /** How the lifetime is known. */
   readonly lifetimeFrom?: 'stated' | 'jwt' | 'introspection' | 'assumed' | undefined
+  /** Why it had to be assumed, where the provider's profile says at which place the lifetime stands. */
+  readonly lifetimeReason?: string | undefined
   readonly lastRefreshAt?: number | undefined
   readonly lastAttemptAt?: number | undefined
   /** Failures in a row. */
@@ -85,6 +88,7 @@ export function summaryOf(record: GrantRecord, utc: number, time: StoreTime): Gr
     generation: own?.generation ?? 0,
     scope: own?.grantedScope ?? [],
     lifetimeFrom: own?.lifetimeFrom,
+    lifetimeReason: whyAssumed(record),
     lastRefreshAt: schedule.lastSuccessAt,
     lastAttemptAt: schedule.lastAttemptAt,
     failures: schedule.failures,

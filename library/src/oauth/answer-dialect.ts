@@ -143,7 +143,7 @@ export function whereLooked(
   sent: readonly string[],
 ): string {
   const { root, access_token: pointer = '/access_token' } = answer
-  const place = `${written(pointer)}${root === undefined ? '' : `, below answer.root at ${written(root)}`}`
+  const place = `${pointerText(pointer)}${root === undefined ? '' : `, below answer.root at ${pointerText(root)}`}`
   const found = rootOf(document, answer)
   const from = isJsonObject(found) ? found : document
   const names = isJsonObject(from) ? Object.keys(from) : []
@@ -155,7 +155,8 @@ export function whereLooked(
   return `the profile ${id} has answer.access_token at ${place}; there were ${there}`
 }
 
-const written = (pointer: Pointer): string =>
+/** A pointer of a profile, for people. */
+export const pointerText = (pointer: Pointer): string =>
   printable(
     [pointer]
       .flat()

@@ -54,7 +54,8 @@ export async function authorizationRequest(
     state,
   }
   if (codeVerifier !== undefined) {
-    own.code_challenge = await calculatePKCECodeChallenge(codeVerifier)
+    const challenge = await calculatePKCECodeChallenge(codeVerifier)
+    own.code_challenge = dialect?.consent?.pkce === 'S256_hex' ? hexadecimal(challenge) : challenge
     own.code_challenge_method = 'S256'
   }
   if (message.proofKeyThumbprint !== undefined) own.dpop_jkt = message.proofKeyThumbprint
@@ -85,6 +86,12 @@ export async function authorizationRequest(
     parameters,
   }
 }
+
+/** Bytes that are written as base64url, without what only Node has. */
+const hexadecimal = (base64url: string): string =>
+  Array.from(atob(base64url.replaceAll('-', '+').replaceAll('_', '/')), (byte) =>
+    byte.charCodeAt(0).toString(16).padStart(2, '0'),
+  ).join('')
 
 /**
  * The authorization endpoint, RFC 6749 section 3.1; a query of its own stays.

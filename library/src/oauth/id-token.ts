@@ -52,6 +52,23 @@ export function checkIdToken(idToken: Secret, { issuer, clientId, nonce, now }: 
     )
 }
 
+/**
+ * Which claim of an id_token that a refresh brought says that it is of another login than the one it answers (OpenID Connect Core
+ * 1.0 section 12.2): `iss` and `aud` stay what they were when the person logged in, which is the issuer and this client. What is
+ * absent, or where nobody knows the issuer, is not compared.
+ */
+export function foreignClaim(
+  idToken: Secret,
+  { issuer, clientId }: Pick<IdTokenExpectation, 'issuer' | 'clientId'>,
+): 'iss' | 'aud' | undefined {
+  const claims = readClaims(idToken.reveal())
+  if (claims === undefined) return undefined
+  const [iss, aud] = [member(claims, 'iss'), member(claims, 'aud')]
+  if (issuer !== undefined && iss !== undefined && (typeof iss !== 'string' || !isIssuer(iss, issuer)))
+    return 'iss'
+  return aud === undefined || clientId === '' || [aud].flat().includes(clientId) ? undefined : 'aud'
+}
+
 /** Google leaves out the scheme in some: the one exception that its documentation makes. */
 const isIssuer = (iss: string, issuer: string): boolean => iss === issuer || `https://${iss}` === issuer
 

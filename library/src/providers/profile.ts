@@ -255,8 +255,11 @@ export interface ConsentDialect {
   readonly scope_separator?: string
   /** The scope without which no refresh token comes. */
   readonly offline_scope?: string
-  /** RFC 7636; default `S256`, `none` where the provider refuses the parameters. */
-  readonly pkce?: 'S256' | 'none'
+  /**
+   * RFC 7636; default `S256`, `none` where the provider refuses the parameters. `S256_hex`: the same digest, written as hexadecimal
+   * digits instead of base64url (TikTok).
+   */
+  readonly pkce?: 'S256' | 'S256_hex' | 'none'
   /** After the `#` of the authorization request. */
   readonly fragment?: string
   /** Parameters of the callback to keep and to hand out. */

@@ -55,6 +55,23 @@ describe('a consent on another device', () => {
     expect((await run(keeper.getToken('work'))).generation).toBe(2)
   })
 
+  test('is not wanted any more once its grant was revoked, and the next one is', async () => {
+    const { keeper, run, pass, server, shown, failure } = await begun()
+    await pass(6 * second, second)
+    await run(keeper.revoke('work'))
+    await server.consentToDevice(shown.userCode, { subject: 'person-1' })
+    expect(await failure(shown.finished)).toMatchObject({
+      code: 'state_unknown',
+      grant: 'work',
+      advice: 'It stays revoked. Whoever wants it back begins a new login.',
+    })
+    expect((await keeper.show('work')).state).toBe('revoked')
+    await pass(second)
+    const next = await run(keeper.beginDeviceConsent('work'))
+    await server.consentToDevice(next.userCode, { subject: 'person-1' })
+    expect(await run(next.finished)).toMatchObject({ state: 'active' })
+  })
+
   test('replaces the login that was there: nothing of the old one is used any more', async () => {
     const { keeper, clock, run, server, app, login, tokenRequests } = await practised()
     await keeper.add('work', app())

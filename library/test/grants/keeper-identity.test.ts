@@ -167,3 +167,77 @@ test('the account stays the same when another master key takes the place of the 
   expect(await at.run(after.refresh('work'))).toMatchObject({ generation: 2 })
   expect(await after.show('work')).toMatchObject({ state: 'active' })
 })
+
+describe('an id_token that comes with a refresh', () => {
+  /** A login as ada; what a refresh says of her is `claims`, over what was said then. */
+  async function refreshed(claims: object, scope = 'openid') {
+    const at = await practised()
+    const usual = { iss: at.server.issuer, sub: 'ada', aud: 'practice-app' }
+    let said: object = usual
+    let nonce: string | null = null
+    let count = 0
+    at.answerWith(({ path: place }) => {
+      if (place === '/.well-known/openid-configuration')
+        return json({
+          issuer: at.server.issuer,
+          token_endpoint: at.server.tokenEndpoint,
+          authorization_endpoint: `${at.server.issuer}/authorize`,
+        })
+      if (place !== '/token') return undefined
+      count += 1
+      const body = { exp: at.clock.now() / 1000 + 3600, ...(count === 1 ? { nonce } : {}), ...said }
+      return json({
+        access_token: `access-${count}`,
+        refresh_token: `refresh-${count}`,
+        expires_in: 3600,
+        id_token: `${encoded({ alg: 'RS256' })}.${encoded(body)}.x`,
+      })
+    })
+    await at.keeper.add('work', at.app({ scope }))
+    const { url, state } = await at.run(at.keeper.beginConsent('work', { redirectUri }))
+    nonce = new URL(url).searchParams.get('nonce')
+    await at.run(at.keeper.finishConsent(new URL(`${redirectUri}?code=code-1&state=${state}`)))
+    said = { ...usual, ...claims }
+    await at.pass(55 * 60_000)
+    await at.run(at.keeper.tend('work'))
+    return at
+  }
+
+  test.each<[string, object]>([
+    ['says the same as at the login', {}],
+    ['leaves out iss and aud', { iss: undefined, aud: undefined }],
+    ['names this client among others', { aud: ['another', 'practice-app'] }],
+    ['has no nonce and has expired, neither of which it must', { exp: 1 }],
+  ])('and %s changes nothing', async (_, claims) => {
+    const { keeper } = await refreshed(claims)
+    expect(await keeper.show('work')).toMatchObject({ state: 'active', generation: 2 })
+  })
+
+  test.each<[string, object, string]>([
+    ['another issuer', { iss: 'https://evil.example' }, 'another issuer than before (iss)'],
+    ['an issuer that is no text', { iss: ['https://evil.example'] }, 'another issuer than before (iss)'],
+    ['another client', { aud: 'another' }, 'another client than before (aud)'],
+    ['other clients', { aud: ['another', 'one more'] }, 'another client than before (aud)'],
+    ['another account', { sub: 'bob' }, 'another subject than before'],
+  ])('and names %s sets the grant aside, with the refresh token kept', async (_, claims, why) => {
+    const { keeper, failure } = await refreshed(claims)
+    const shown = await keeper.show('work')
+    expect(shown).toMatchObject({ state: 'quarantined', generation: 1, candidates: 1 })
+    expect(shown.reason).toMatch(new RegExp(`${why.replaceAll(/[()]/g, '.')}$`))
+    expect(JSON.stringify(shown)).not.toContain('evil.example')
+    expect(await failure(keeper.getToken('work'))).toMatchObject({ code: 'grant_quarantined' })
+  })
+
+  test('and was accepted by resume is not compared any more', async () => {
+    const { keeper, run } = await refreshed({ iss: 'https://moved.example' })
+    await keeper.resume('work')
+    await run(keeper.refresh('work'))
+    await run(keeper.refresh('work'))
+    expect(await keeper.show('work')).toMatchObject({ state: 'active' })
+  })
+
+  test('of a login that was never one of OpenID Connect is compared with what that brought', async () => {
+    const { keeper } = await refreshed({ aud: 'another' }, 'read')
+    expect(await keeper.show('work')).toMatchObject({ state: 'quarantined' })
+  })
+})

@@ -57,6 +57,22 @@ test('the URL carries PKCE S256, a state of 256 bits, scope, resources and extra
   expect(request.codeVerifier?.reveal()).not.toBe(request.state)
 })
 
+test('the challenge of PKCE is written in hexadecimal digits where the profile says so (TikTok)', async () => {
+  const dialect = { id: 'example', variables: {}, consent: { pkce: 'S256_hex' as const } }
+  // The first bytes of a digest may be anything: below 16 each has a zero in front.
+  for (let tries = 0; tries < 20; tries++) {
+    const { url, codeVerifier } = await authorizationRequest(
+      server,
+      { clientId: 'client-1', dialect },
+      { redirectUri },
+    )
+    const { searchParams } = new URL(url)
+    const digest = createHash('sha256').update(codeVerifier?.reveal() ?? '')
+    expect(searchParams.get('code_challenge')).toBe(digest.digest('hex'))
+    expect(searchParams.get('code_challenge_method')).toBe('S256')
+  }
+})
+
 test('no two requests share a state; randomness can be given', async () => {
   const make = (random?: (bytes: number) => Uint8Array) =>
     authorizationRequest(server, { clientId: 'client-1' }, { redirectUri }, random)

@@ -198,7 +198,7 @@ const profile = objectOf(
       rename: mapOf(text),
       scope_separator: text,
       offline_scope: text,
-      pkce: oneOf('S256', 'none'),
+      pkce: oneOf('S256', 'S256_hex', 'none'),
       fragment: text,
       metadata: listOf(text),
     }),

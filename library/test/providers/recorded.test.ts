@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { checkProfile } from '../../src/grants/profile-check.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
-import { live, profileOf, quirkRows, readRecorded, recordedNames } from './recorded-life.ts'
+import { profileOf, quirkRows, readRecorded, recordedNames } from './recorded-life.ts'
+import { live } from './recorded-run.ts'
 
 const lives = recordedNames().map((name) => ({ name, life: readRecorded(name) }))
 const provenBy = new Map<string, string[]>()
@@ -18,11 +19,10 @@ describe('a login lives, meets trouble, goes on and ends as the recorded answers
 })
 
 // Sealed texts are opened on the way where a refresh extends a token, and where metadata is kept beside it.
-test.each(['coros', 'slack', 'salesforce', 'facebook'])(
+test.each(['coros', 'slack', 'slack-user', 'salesforce', 'facebook', 'quickbooks'])(
   'on a disk the life of %s is the same',
   async (name) => {
-    const file = newStoreFile()
-    await live(readRecorded(name), (clock) => sqliteStore(file, { clock }))
+    await live(readRecorded(name), (clock) => sqliteStore(newStoreFile(), { clock }))
   },
 )
 
@@ -59,8 +59,9 @@ describe('every kind of quirk is proven, or it is said why not:', () => {
 
 describe('every recorded answer', () => {
   test.each(lives)('of $name says where it was read, or that it is only recalled', ({ life }) => {
-    const { first, second, error, refresh, dead } = life
-    for (const step of [first, second, error, refresh, dead])
+    const { first, second, error, refresh, dead, revoke, secondary = {} } = life
+    const others = Object.values(secondary).map(({ refresh: other }) => other)
+    for (const step of [first, second, error, refresh, dead, revoke, ...others])
       if (step?.answer !== undefined)
         expect([step.source !== undefined, step.recalled === true]).toContain(true)
   })

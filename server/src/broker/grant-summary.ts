@@ -45,6 +45,12 @@ export const summarySchema = Type.Object(
         description: 'How the lifetime is known.',
       }),
     ),
+    lifetime_reason: Type.Optional(
+      Type.String({
+        description:
+          "Why it had to be assumed, where the provider's profile says at which place the lifetime stands.",
+      }),
+    ),
     last_refresh_at: Type.Optional(time('UTC.')),
     last_attempt_at: Type.Optional(time('UTC.')),
     failures: Type.Integer({ description: 'In a row.' }),
@@ -137,7 +143,8 @@ const iso = (at: number): string => new Date(at).toISOString()
 /** A summary as it goes over the wire. */
 export function summaryBody(summary: GrantSummary): Static<typeof summarySchema> {
   const { reason, expiresAt, lifetimeFrom, lastRefreshAt, lastAttemptAt, lastError, nextAttemptAt } = summary
-  const { refreshTokenExpiresAt, loginLimit, upstream, api, senderConstrained, told } = summary
+  const { lifetimeReason, refreshTokenExpiresAt, loginLimit, upstream, api, senderConstrained, told } =
+    summary
   return {
     id: summary.id,
     state: summary.state,
@@ -152,6 +159,7 @@ export function summaryBody(summary: GrantSummary): Static<typeof summarySchema>
     generation: summary.generation,
     scope: summary.scope.join(' '),
     ...(lifetimeFrom !== undefined && { lifetime_from: lifetimeFrom }),
+    ...(lifetimeReason !== undefined && { lifetime_reason: lifetimeReason }),
     ...(lastRefreshAt !== undefined && { last_refresh_at: iso(lastRefreshAt) }),
     ...(lastAttemptAt !== undefined && { last_attempt_at: iso(lastAttemptAt) }),
     failures: summary.failures,

@@ -135,6 +135,7 @@ export function consentText(consent: NonNullable<ProviderProfile['consent']>): s
     ...(separator === undefined ? [] : [`scopes stand apart by ${JSON.stringify(separator)}`]),
     ...(offline === undefined ? [] : [`no refresh token comes without the scope ${offline}`]),
     ...(pkce === 'none' ? ['without PKCE'] : []),
+    ...(pkce === 'S256_hex' ? ['the PKCE challenge as hexadecimal digits'] : []),
     ...(fragment === undefined ? [] : [`with #${fragment}`]),
     ...(metadata === undefined ? [] : [`hands out ${metadata.join(', ')} of the callback`]),
   ]

@@ -27,6 +27,7 @@ export function grantFromJson(body: GrantBody): GrantSummary {
     generation: body.generation,
     scope: body.scope.split(' ').filter(Boolean),
     lifetimeFrom: body.lifetime_from,
+    lifetimeReason: body.lifetime_reason,
     lastRefreshAt: time(body.last_refresh_at),
     lastAttemptAt: time(body.last_attempt_at),
     failures: body.failures,

@@ -70,7 +70,7 @@ export class GrantText {
       ['bound', boundText(grant)],
       ['expires', at(grant.expiresAt)],
       ['api', grant.api && apiText(grant.api)],
-      ['lifetime', lifetimes[grant.lifetimeFrom ?? 'stated']],
+      ['lifetime', lifetimeText(grant)],
       ['other tokens', grant.otherTokens === 0 ? undefined : String(grant.otherTokens)],
       ['next refresh', at(grant.nextAttemptAt)],
       ['last refresh', at(grant.lastRefreshAt)],
@@ -154,12 +154,16 @@ const lifetimes = {
   assumed: 'assumed: the provider does not state it',
 } as const
 
+const lifetimeText = ({ lifetimeFrom = 'stated', lifetimeReason }: GrantSummary): string | undefined =>
+  lifetimeReason === undefined ? lifetimes[lifetimeFrom] : `assumed: ${lifetimeReason}`
+
 const noticeStyles: Partial<Record<NoticeKind, Style>> = {
   at_risk: 'yellow',
   reauthorization_required: 'red',
   quarantined: 'red',
   refresh_token_expires_7d: 'yellow',
   refresh_token_expires_1d: 'red',
+  lifetime_assumed: 'yellow',
   store_regression: 'red',
 }
 

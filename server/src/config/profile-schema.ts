@@ -84,7 +84,10 @@ const consent = keys(
     scope_separator: optional(Type.String({ description: 'Between scopes in requests; default a space.' })),
     offline_scope: optional(text('The scope without which no refresh token comes.')),
     pkce: optional(
-      oneOf(['S256', 'none'], 'RFC 7636; default S256, none where the provider refuses the parameters.'),
+      oneOf(
+        ['S256', 'S256_hex', 'none'],
+        'RFC 7636; default S256, none where the provider refuses the parameters. S256_hex: the digest as hexadecimal digits.',
+      ),
     ),
     fragment: optional(text('After the # of the authorization request.')),
     metadata: optional(list(Type.String(), 'Parameters of the callback to keep and to hand out.')),

@@ -1,0 +1,44 @@
+import type { AnswerReading } from '../oauth/answer-dialect.ts'
+import { pointerText } from '../oauth/answer-dialect.ts'
+import { findToken, type GrantRecord, ownToken, type TokenRow } from './grant.ts'
+import { notify } from './notice.ts'
+
+/**
+ * Where a profile says that the lifetime of a token stands, for people; undefined where it says nothing of it, or that tokens live
+ * until somebody ends them, so that an answer without one is as usual.
+ */
+export function statedPlace(
+  { id, answer }: AnswerReading,
+  neverExpires: boolean | undefined,
+): string | undefined {
+  if (answer?.expiry === undefined || neverExpires === true) return undefined
+  const { root } = answer
+  const below = root === undefined ? '' : `, below answer.root at ${pointerText(root)}`
+  return `the profile ${id} has answer.expiry at ${pointerText(answer.expiry)}${below}`
+}
+
+/**
+ * Why the lifetime of the grant's own token had to be assumed, where its profile should have found one: the place is wrong, or the
+ * provider has stopped to say it.
+ */
+export function whyAssumed({ facts, tokens }: Pick<GrantRecord, 'facts' | 'tokens'>): string | undefined {
+  const token = findToken({ tokens }, ownToken)
+  return token?.lifetimeFrom === 'assumed' && facts.statedAt !== undefined
+    ? `${facts.statedAt}, and there was none that can be read`
+    : undefined
+}
+
+/**
+ * The record with a notice of that, once for a login. Where the provider is asked how long a new token lives (introspection), that
+ * answer comes first.
+ */
+export function noticedUnstated(
+  record: GrantRecord,
+  brought: Pick<TokenRow, 'lifetime' | 'lifetimeFrom'> | undefined,
+  utc: number,
+): GrantRecord {
+  const why = whyAssumed(record)
+  if (why === undefined || brought?.lifetimeFrom !== 'assumed' || record.facts.introspection) return record
+  const seconds = Math.round(brought.lifetime / 1000)
+  return notify(record, 'lifetime_assumed', `a token is taken to live ${seconds} s: ${why}`, utc)
+}
