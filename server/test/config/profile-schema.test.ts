@@ -96,7 +96,7 @@ test.each([
   [
     { errors: [{ status: 400.5, means: 'dead' }] },
     'errors.0.status: found the number 400.5, expected a whole number',
-    undefined,
+    'HTTP status.',
   ],
   [
     { errors: [{ status: 42, means: 'dead' }] },
