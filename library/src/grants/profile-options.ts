@@ -9,7 +9,7 @@ import { invalid } from './option-check.ts'
 import { checkProfile } from './profile-check.ts'
 import { dialectOf } from './profile-dialect.ts'
 import { filledAddress, resolveVariables, type VariableValues } from './profile-variables.ts'
-import { statedPlace } from './unstated-lifetime.ts'
+import { statedPlace } from './stated-place.ts'
 
 /** Options with what their profile says, and the part of it that the wire needs. */
 export interface ProfiledOptions<Options> {

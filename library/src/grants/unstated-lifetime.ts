@@ -1,21 +1,5 @@
-import type { AnswerReading } from '../oauth/answer-dialect.ts'
-import { pointerText } from '../oauth/answer-dialect.ts'
 import { findToken, type GrantRecord, ownToken, type TokenRow } from './grant.ts'
 import { notify } from './notice.ts'
-
-/**
- * Where a profile says that the lifetime of a token stands, for people; undefined where it says nothing of it, or that tokens live
- * until somebody ends them, so that an answer without one is as usual.
- */
-export function statedPlace(
-  { id, answer }: AnswerReading,
-  neverExpires: boolean | undefined,
-): string | undefined {
-  if (answer?.expiry === undefined || neverExpires === true) return undefined
-  const { root } = answer
-  const below = root === undefined ? '' : `, below answer.root at ${pointerText(root)}`
-  return `the profile ${id} has answer.expiry at ${pointerText(answer.expiry)}${below}`
-}
 
 /**
  * Why the lifetime of the grant's own token had to be assumed, where its profile should have found one: the place is wrong, or the

@@ -1,11 +1,12 @@
 import type { ProviderDialect } from '../providers/dialect.ts'
-import type { AnswerDialect, Pointer } from '../providers/profile.ts'
+import type { AnswerDialect } from '../providers/profile.ts'
 import { readCodedRefusal } from './coded-refusal.ts'
 import { type ProviderWords, readDescription, readErrorCode, readErrorMember } from './error-response.ts'
 import { holds } from './error-rules.ts'
 import { readExpiry } from './expiry.ts'
 import { isJsonObject, type JsonObject, member } from './json-object.ts'
 import { firstAt } from './json-pointer.ts'
+import { pointerText } from './pointer-text.ts'
 import { printable, withoutSecrets } from './printable.ts'
 
 /** What of a provider's dialect answers are read with. */
@@ -154,13 +155,3 @@ export function whereLooked(
     shown.length === 0 ? 'no members' : [...shown, ...(names.length > mostNames ? ['…'] : [])].join(', ')
   return `the profile ${id} has answer.access_token at ${place}; there were ${there}`
 }
-
-/** A pointer of a profile, for people. */
-export const pointerText = (pointer: Pointer): string =>
-  printable(
-    [pointer]
-      .flat()
-      .map((one) => (one === '' ? 'the top' : one))
-      .join(' or '),
-    150,
-  )

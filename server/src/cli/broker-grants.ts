@@ -209,7 +209,8 @@ class BrokerClient {
 
 /** Callers of the API are told of a header, and whoever runs the command of a flag or a command. */
 const advice = {
-  unauthorized: 'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY.',
+  unauthorized:
+    'Give a key of this broker by --key-file, EVERTOKEN_KEY_FILE or EVERTOKEN_KEY; the key of another broker is not known here.',
   forbidden: 'This key only reads; give one that administers, such as the admin.key beside the store.',
   broker_unreachable:
     'Something else may answer there: see whether evertoken serve runs at that address, and what stands between.',
