@@ -38,6 +38,10 @@ export async function startDoorkeeper(ruby: string, { previous }: DoorkeeperSett
       client_secret_basic: web,
       client_secret_post: { ...web, clientAuthentication: 'client_secret_post' },
     },
+    wants: {
+      authorization_code:
+        'with scope `openid` an authorization page that hands the nonce on, as the README of doorkeeper-openid_connect says; where it does not, `consent: { parameters: { nonce: null } }` in the profile',
+    },
     lacks: {
       server_metadata: none,
       issuer_in_callback: none,
