@@ -28,6 +28,9 @@ export interface OidcProviderSettings {
   readonly dpopNonce?: boolean
 }
 
+const byIssuer =
+  'the issuer, or the endpoints that its metadata names in `mtls_endpoint_aliases`: only those ask for certificates'
+
 export async function startOidcProvider({
   rotateRefreshToken,
   publicClient = false,
@@ -92,6 +95,9 @@ export async function startOidcProvider({
     wants: {
       refresh:
         'scope `offline_access` and `authorization_parameters: { prompt: consent }`, else no refresh token comes',
+      tls_client_auth: byIssuer,
+      self_signed_tls_client_auth: byIssuer,
+      certificate_bound: byIssuer,
     },
     lacks: {
       jwt_bearer: 'has no such grant type of its own',
