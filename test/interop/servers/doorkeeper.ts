@@ -40,7 +40,7 @@ export async function startDoorkeeper(ruby: string, { previous }: DoorkeeperSett
     },
     wants: {
       authorization_code:
-        'with scope `openid` an authorization page that hands the nonce on, as the README of doorkeeper-openid_connect says; where it does not, `consent: { parameters: { nonce: null } }` in the profile',
+        'an authorization page that hands the nonce on where `openid` is asked for (README of doorkeeper-openid_connect, Nonces), else `consent: { parameters: { nonce: null } }` in the profile',
     },
     lacks: {
       server_metadata: none,
