@@ -21,6 +21,8 @@ export interface TokenRequest {
 export interface ServerProcess extends AsyncDisposable {
   /** `http://127.0.0.1:…` */
   readonly origin: string
+  /** `https://127.0.0.1:…`, where it asks for certificates; absent where it does not. */
+  readonly mtlsOrigin?: string | undefined
   /** Of the program that is tested against. */
   readonly version: string
   requests(): readonly TokenRequest[]
@@ -46,9 +48,10 @@ export async function startServer(
     },
   })
   const gone = once(child, 'exit')
-  const { origin, version } = await readyOf(child)
+  const { origin, mtlsOrigin, version } = await readyOf(child)
   return {
     origin,
+    mtlsOrigin,
     version,
     requests: () => (existsSync(log) ? readLines<TokenRequest>(log) : []),
     async [Symbol.asyncDispose]() {
@@ -66,7 +69,9 @@ export const readLines = <Line>(file: string): Line[] =>
     .slice(0, -1)
     .map((line) => JSON.parse(line) as Line)
 
-async function readyOf(child: ChildProcess): Promise<Pick<ServerProcess, 'origin' | 'version'>> {
+async function readyOf(
+  child: ChildProcess,
+): Promise<Pick<ServerProcess, 'origin' | 'mtlsOrigin' | 'version'>> {
   const { stdout, stderr } = child
   if (stdout === null || stderr === null) throw new Error('the server has no output')
   let complaint = ''

@@ -6,6 +6,7 @@ import { defaultTiming } from '../grants/timing.ts'
 import { nodeTransport } from '../oauth/node-transport.ts'
 import type { Transport } from '../oauth/transport.ts'
 import { observeFirstUse, type Pair } from './first-use.ts'
+import { LeftOver, type LeftTokens } from './left-over.ts'
 import { type MeasuredServer, measuredServer } from './measured-server.ts'
 import type { Measurement } from './measurement.ts'
 import { firstUsed, observeReplay, type ReplayFinding } from './replay.ts'
@@ -13,6 +14,7 @@ import { judgeReplay } from './replay-observation.ts'
 import { searchWindow, windowEnds } from './reuse-window.ts'
 import type { SandboxLogin } from './sandbox-login.ts'
 
+export type { LeftTokens } from './left-over.ts'
 export {
   type IntrospectionFinding,
   type Measurement,
@@ -38,6 +40,8 @@ export type MeasurementStep =
   | 'window_ends'
   /** A used refresh token again, later and later. */
   | 'window'
+  /** What is left of the logins is revoked. */
+  | 'revocation'
 
 export interface MeasureOptions {
   /**
@@ -53,6 +57,10 @@ export interface MeasureOptions {
   mostLogins?: number | undefined
   /** Told before each step, with the number of logins so far. */
   onStep?: ((step: MeasurementStep, logins: number) => void) | undefined
+  /** Leaves the tokens alive that are left when it ends. Default: the provider is told that they are not used any more (RFC 7009). */
+  keep?: boolean | undefined
+  /** Told once what became of those tokens, also where the measurement fails; never with `keep`. */
+  onLeft?: ((left: LeftTokens) => void) | undefined
   transport?: Transport | undefined
   clock?: Clock | undefined
   signal?: AbortSignal | undefined
@@ -60,7 +68,8 @@ export interface MeasureOptions {
 
 /**
  * Measures what a server does with a used refresh token, by sending used refresh tokens on purpose. That ends the logins it
- * is given; a server may end every login of the client and the person with them. Only for a sandbox.
+ * is given; a server may end every login of the client and the person with them. Only for a sandbox. What is left of them in the
+ * end is revoked as far as the server takes it, but for `keep`.
  *
  * ```ts
  * const measured = await measureServer(authorizationCode({ issuer, clientId, scope }), { logins })
@@ -101,7 +110,9 @@ async function measuredBy(
   const { clock = systemClock, signal, onStep } = options
   const directory = new ServerDirectory(nothingKnown, transport, clock, defaultTiming)
   const wire = { transport, now: clock.now, deadline: defaultTiming.deadline }
-  const server = measuredServer(definition, await directory.serverOf(definition), wire)
+  const metadata = await directory.serverOf(definition)
+  const left = new LeftOver()
+  const server = left.watched(measuredServer(definition, metadata, wire))
   let waited = 0
   const wait = async (ms: number): Promise<void> => {
     signal?.throwIfAborted()
@@ -110,9 +121,17 @@ async function measuredBy(
     signal?.throwIfAborted()
     waited += clock.boot() - before
   }
-  const purse = new Purse(server, options, limits.logins)
-  const measured = await measuredWith(server, purse, limits, { clock, wait }, onStep)
-  return { ...measured, logins: purse.spent, waited: Math.round(waited / 1000) }
+  const purse = new Purse(server, options, limits.logins, left)
+  try {
+    const measured = await measuredWith(server, purse, limits, { clock, wait }, onStep)
+    return { ...measured, logins: purse.spent, waited: Math.round(waited / 1000) }
+  } finally {
+    if (options.keep !== true && purse.spent > 0) {
+      const interrupted = signal?.aborted === true
+      if (!interrupted) onStep?.('revocation', purse.spent)
+      options.onLeft?.(interrupted ? left.abandoned() : await left.revoke(metadata, definition, wire))
+    }
+  }
 }
 
 async function measuredWith(
@@ -172,12 +191,15 @@ class Purse {
   readonly #logins: MeasureOptions['logins']
   readonly #most: number
   readonly #signal: AbortSignal | undefined
+  readonly #left: LeftOver
 
   constructor(
     server: MeasuredServer,
     { logins, signal }: Pick<MeasureOptions, 'logins' | 'signal'>,
     most: number,
+    left: LeftOver,
   ) {
+    this.#left = left
     this.#server = server
     this.#logins = logins
     this.#signal = signal
@@ -200,6 +222,7 @@ class Purse {
     if (login === undefined) return undefined
     this.spent += 1
     const { accessToken, refreshToken } = login
+    this.#left.opened({ accessToken, refreshToken })
     if (accessToken !== undefined) return { accessToken, refreshToken }
     const {
       used,

@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import { openedToken } from '../grants/answer.ts'
-import { type GrantDefinition, openedDefinition, providerName } from '../grants/definition.ts'
-import { findToken, ownToken } from '../grants/grant.ts'
+import { circuitKey, type GrantDefinition, openedDefinition, providerName } from '../grants/definition.ts'
+import { findToken, type GrantRecord, ownToken } from '../grants/grant.ts'
 import { Keeper } from '../grants/keeper.ts'
 import type { GrantStore } from '../grants/store.ts'
 import type { Transport } from '../oauth/transport.ts'
@@ -58,7 +58,8 @@ const pageSize = 100
 
 /**
  * Grants of a store that are logins of the same client at the same provider, by id: a measurement with that client may end
- * them. Revoked ones are none.
+ * them. Revoked ones are none. One whose definition does not decrypt is judged by what stands beside it in clear, the name of its
+ * provider as it was written and its client: who knows whether a backup brings it back.
  */
 export async function loginsOfClient(store: GrantStore, definition: GrantDefinition): Promise<string[]> {
   const found: string[] = []
@@ -68,13 +69,26 @@ export async function loginsOfClient(store: GrantStore, definition: GrantDefinit
     for (const record of page) {
       if (record.grantType === 'client_credentials' || record.grantType === 'jwt_bearer') continue
       if (record.status.state === 'revoked') continue
-      const other = openedDefinition(store.seal, record)
-      if (other.client.clientId === definition.client.clientId && hostOf(other) === host)
-        found.push(record.id)
+      if (isOfClient(store, record, definition, host)) found.push(record.id)
     }
     after = page.at(-1)?.id
     if (page.length < pageSize) return found
   }
+}
+
+function isOfClient(
+  { seal }: GrantStore,
+  record: GrantRecord,
+  definition: GrantDefinition,
+  host: string,
+): boolean {
+  let other: GrantDefinition
+  try {
+    other = openedDefinition(seal, record)
+  } catch {
+    return record.circuit === circuitKey(definition)
+  }
+  return other.client.clientId === definition.client.clientId && hostOf(other) === host
 }
 
 /** An issuer and its token endpoint are two names of one provider, and mostly one host. */

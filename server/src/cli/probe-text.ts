@@ -1,5 +1,10 @@
 import { styleText } from 'node:util'
-import { type Measurement, type MeasurementStep, measuredLifetimes } from 'evertoken/measurement'
+import {
+  type LeftTokens,
+  type Measurement,
+  type MeasurementStep,
+  measuredLifetimes,
+} from 'evertoken/measurement'
 import { stringify } from 'yaml'
 import { durationText } from './duration.ts'
 import type { Environment } from './environment.ts'
@@ -10,6 +15,7 @@ export const stepText = {
   replay: 'a used refresh token again, at once',
   window_ends: 'a used refresh token again, after what came with it was used',
   window: 'a used refresh token again, later and later',
+  revocation: 'what is left of the logins is revoked',
 } as const satisfies Record<MeasurementStep, string>
 
 const seconds = (count: number): string => durationText(count * 1000)
@@ -98,6 +104,27 @@ export function measurementText(
   return `\nWhat ${provider} did (${cost}):\n\n${body}\n`
 }
 
+/** What became of the logins, in words. */
+export function leftText({ outcome, revoked, left, why }: LeftTokens): string {
+  const tokens = (count: number) => `${count} ${count === 1 ? 'token' : 'tokens'}`
+  const byHand = 'End the logins at the provider by hand if they matter.'
+  const some = revoked === 0 ? '' : ` ${tokens(revoked)} could.`
+  switch (outcome) {
+    case 'revoked':
+      return revoked === 0
+        ? 'Nothing is left of the logins.\n'
+        : `What was left of the logins is revoked: ${tokens(revoked)}.\n`
+    case 'unsupported':
+      return `${tokens(left)} of the logins cannot be revoked here and may live on until they expire.${some} ${byHand}\n`
+    case 'failed':
+      return `${tokens(left)} of the logins could not be revoked (${why}) and may live on.${some} ${byHand}\n`
+    case 'interrupted':
+      return `${tokens(left)} of the logins may live on: the probe was interrupted before it revoked them. ${byHand}\n`
+    default:
+      return outcome satisfies never
+  }
+}
+
 /** The lines of a profile, with where they come from. */
 export function profileLines(provider: string, client: string, measured: Measurement, now: number): string {
   const { unclear, reuseWindow, windowEndsWith, oldAccessToken: old } = measured
@@ -126,6 +153,7 @@ export function measurementBody(
   client: string,
   provider: string,
   measured: Measurement,
+  left: LeftTokens | undefined,
   now: number,
 ): object {
   const { reuseWindow: window, refusal } = measured
@@ -149,6 +177,7 @@ export function measurementBody(
     introspection: measured.introspection,
     logins: measured.logins,
     waited: measured.waited,
+    left: left === undefined ? { outcome: 'kept' } : left,
     lifetimes: measuredLifetimes(measured),
   }
 }

@@ -84,6 +84,7 @@ Examples:
     .option('--longest-window <duration>', 'how long a reuse window is searched; default: 120s', durationOf)
     .option('--precision <duration>', 'how exactly its end is searched; default: 1s', durationOf)
     .option('--most-logins <count>', 'how many logins may be spent; default: 16', countOf)
+    .option('--keep', 'revoke nothing: what is left of the logins lives on')
     .option('--output <file>', 'where the lines of the profile go; default: stdout')
     .option('--yes', 'do not ask')
     .option('--json', 'for programs')

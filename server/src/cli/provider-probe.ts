@@ -1,7 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type Clock, EvertokenError, type GrantDefinition } from 'evertoken'
-import { loginsOfClient, type Measurement, type MeasurementStep, measureServer } from 'evertoken/measurement'
+import {
+  type LeftTokens,
+  loginsOfClient,
+  type Measurement,
+  type MeasurementStep,
+  measureServer,
+} from 'evertoken/measurement'
 import { type ConfiguredClient, configuredClient } from '../config/configured-client.ts'
 import { configuredPlace } from './configured-place.ts'
 import { durationText } from './duration.ts'
@@ -9,7 +15,7 @@ import type { Environment } from './environment.ts'
 import { openKeeper } from './local-grants.ts'
 import { configurationName, findPlace } from './place.ts'
 import { consentedLogins, importedLogins, type ProbeConsentOptions } from './probe-logins.ts'
-import { measurementBody, measurementText, profileLines, stepText } from './probe-text.ts'
+import { leftText, measurementBody, measurementText, profileLines, stepText } from './probe-text.ts'
 import { withProgress } from './progress.ts'
 import { confirmed } from './questions.ts'
 import { transportOf } from './transport.ts'
@@ -27,6 +33,8 @@ export interface ProviderProbeOptions extends ProbeConsentOptions {
   precision?: number | undefined
   mostLogins?: number | undefined
   output?: string | undefined
+  /** Leaves what is left of the logins alive. */
+  keep?: boolean | undefined
   yes?: boolean | undefined
   json?: boolean | undefined
 }
@@ -57,13 +65,13 @@ export async function probeProvider(
   const left = [...(imported ?? [])]
   const logins =
     imported === undefined ? consentedLogins(definition, options, environment) : async () => left.shift()
-  const measured = await watched(definition, logins, options, environment)
+  const { measured, left: leftTokens } = await watched(definition, logins, options, environment)
 
   const provider = providerOf(definition)
   const lines = profileLines(provider, name, measured, clock.now())
   stderr.write(measurementText(provider, measured, environment))
   if (options.json === true)
-    stdout.write(`${JSON.stringify(measurementBody(name, provider, measured, clock.now()))}\n`)
+    stdout.write(`${JSON.stringify(measurementBody(name, provider, measured, leftTokens, clock.now()))}\n`)
   else if (output === undefined) stdout.write(lines)
   if (output !== undefined) writeLines(output, lines, environment)
 }
@@ -73,9 +81,10 @@ async function watched(
   logins: Parameters<typeof measureServer>[1]['logins'],
   options: ProviderProbeOptions,
   environment: Environment,
-): Promise<Measurement> {
+): Promise<{ measured: Measurement; left?: LeftTokens | undefined }> {
   const { clock, stderr, signal } = environment
   let doing = ''
+  let left: LeftTokens | undefined
   const onStep = (step: MeasurementStep): void => {
     doing = stepText[step]
     stderr.write(`Now: ${doing}.\n`)
@@ -91,16 +100,22 @@ async function watched(
       return withProgress(() => `${doing}: ${rest()} to go`, environment, clock.sleep(ms, how))
     },
   }
-  return measureServer(definition, {
+  const measured = await measureServer(definition, {
     logins,
     longestWindow: inSeconds(options.longestWindow),
     precision: inSeconds(options.precision),
     mostLogins: options.mostLogins,
     onStep,
+    keep: options.keep,
+    onLeft(tokens) {
+      left = tokens
+      stderr.write(leftText(tokens))
+    },
     clock: waiting,
     transport: transportOf(environment),
     signal,
   })
+  return { measured, left }
 }
 
 const inSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000)

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import {
   consentToDevice,
   type PracticeServer,
@@ -128,6 +129,7 @@ describe('evertoken provider probe', () => {
       introspection: 'tells_used_tokens',
       logins: 6,
       waited: 16,
+      left: { outcome: 'revoked', revoked: expect.any(Number), left: 0 },
       lifetimes: {
         rotation: 'always',
         replay_class: 'fork',
@@ -155,6 +157,18 @@ describe('evertoken provider probe', () => {
       advice: expect.stringContaining('Two are the least'),
     })
   })
+})
+
+test('what is left of the logins is revoked and said so, unless it is to be kept', async () => {
+  const { probe, server } = await set({ rotation: 'none' })
+  const told = () => server.requests.filter(({ path: asked }) => asked === '/revoke').length
+  const kept = await probe('acme', '--yes', '--json', '--keep')
+  expect([JSON.parse(kept.stdout).left, told()]).toEqual([{ outcome: 'kept' }, 0])
+  const { code, stdout, stderr } = await probe('acme', '--yes', '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout).left).toEqual({ outcome: 'revoked', revoked: 2, left: 0 })
+  expect(stderr).toContain('What was left of the logins is revoked: 2 tokens.')
+  expect(told()).toBe(2)
 })
 
 test('a person can consent on another device, each time anew', async () => {
@@ -215,6 +229,31 @@ grants:
     expect(code).toBe(2)
     expect(stderr).toContain('client acme has logins in use, which a probe may end: imported')
     expect(server.requests.length).toBe(before)
+  })
+
+  test('for a client with a login that does not decrypt; that of another client is in nobody’s way', async () => {
+    const { probe, cwd, server } = await set({ rotation: 'none' })
+    const add = (name: string, ...client: string[]) =>
+      evertoken(
+        [
+          ...['add', name, '--type', 'refresh_token', '--issuer', server.issuer, '--no-check'],
+          ...['--refresh-token-file', secretFile('some-token'), ...client],
+        ],
+        { cwd },
+      )
+    const damage = () => {
+      const database = new DatabaseSync(path.join(cwd, '.evertoken', 'evertoken.db'))
+      database.exec(`UPDATE grants SET definition = zeroblob(length(definition))`)
+      database.close()
+    }
+    expect((await add('other', '--client-id', 'somebody-else')).code).toBe(0)
+    damage()
+    expect((await probe('acme', '--yes')).code).toBe(0)
+    expect((await add('work', '--client-id', 'practice-app')).code).toBe(0)
+    damage()
+    const { code, stderr } = await probe('acme', '--yes')
+    expect(code).toBe(2)
+    expect(stderr).toContain('client acme has logins in use, which a probe may end: work (usage)')
   })
 
   test.each([

@@ -6,6 +6,7 @@
 ENV['RAILS_ENV'] = 'production'
 require 'json'
 require 'digest'
+require 'fileutils'
 require 'logger'
 require 'openssl'
 require 'rails'
@@ -27,6 +28,14 @@ File.write("#{FOLDER}/database.yml", <<~YAML)
     pool: 16
     timeout: 10000
 YAML
+
+# Its own page for consents loses the nonce of OpenID Connect; README of doorkeeper-openid_connect, section Nonces.
+PAGES = "#{FOLDER}/app/views/doorkeeper/authorizations"
+FileUtils.mkdir_p(PAGES)
+page = File.read("#{Doorkeeper::Engine.root}/app/views/doorkeeper/authorizations/new.html.erb")
+state = '<%= hidden_field_tag :state, @pre_auth.state %>'
+raise 'the page for consents is another one' unless page.include?(state)
+File.write("#{PAGES}/new.html.erb", page.gsub(state, "#{state}\n<%= hidden_field_tag :nonce, @pre_auth.nonce %>"))
 
 # What the server has decided, whether or not anybody is left to hear it.
 class TokenRequestLog

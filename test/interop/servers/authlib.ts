@@ -77,7 +77,9 @@ export async function startAuthlib(python: string, { rotates }: AuthlibSettings)
       resource_indicators: none,
       dpop: none,
       dpop_nonce: none,
-      mtls: none,
+      tls_client_auth: none,
+      self_signed_tls_client_auth: none,
+      certificate_bound: none,
     },
     consent: (url) => server.consent(url),
     async consentOnDevice(verificationUri, userCode) {

@@ -1,6 +1,15 @@
 // What a client can do at a server, a row each; what shows it stands in the files of checks beside this one.
 
-import { authenticates, checkJwtBearer, job, publishes, publishesNot } from './client-checks.ts'
+import {
+  authenticates,
+  authenticatesNot,
+  checkJwtBearer,
+  job,
+  jwtBearerUnknown,
+  publishes,
+  publishesNot,
+  tokenExchangeUnknown,
+} from './client-checks.ts'
 import type { Check } from './keeper-at-server.ts'
 import {
   checkCode,
@@ -11,11 +20,24 @@ import {
   sendsNoIssuer,
 } from './login-checks.ts'
 import type { Capability } from './real-server.ts'
-import { checkIntrospection, checkResource, checkRevocation, checkUserinfo } from './token-checks.ts'
+import {
+  checkCertificateBound,
+  checkDpop,
+  checkDpopNonce,
+  ignoresProofs,
+} from './sender-constrained-checks.ts'
+import {
+  asksWithoutHarm,
+  checkIntrospection,
+  checkResource,
+  checkRevocation,
+  checkUserinfo,
+  ignoresResource,
+} from './token-checks.ts'
 
 export interface CapabilityRow {
   readonly title: string
-  /** Absent where evertoken cannot do it yet: a row that waits for its check. */
+  /** Absent where no server here can. */
   readonly check?: Check
   /** Shows that a server lacks it, where that can be seen. */
   readonly absent?: Check
@@ -45,15 +67,36 @@ export const capabilities: Readonly<Record<Capability, CapabilityRow>> = {
   device_authorization: { title: 'device authorization (RFC 8628)', check: checkDevice },
   client_secret_basic: { title: '`client_secret_basic`', check: authenticates('client_secret_basic') },
   client_secret_post: { title: '`client_secret_post`', check: authenticates('client_secret_post') },
-  client_secret_jwt: { title: '`client_secret_jwt` (RFC 7523)', check: authenticates('client_secret_jwt') },
-  private_key_jwt: { title: '`private_key_jwt` (RFC 7523)', check: authenticates('private_key_jwt') },
+  client_secret_jwt: {
+    title: '`client_secret_jwt` (RFC 7523)',
+    check: authenticates('client_secret_jwt'),
+    absent: authenticatesNot('client_secret_jwt'),
+  },
+  private_key_jwt: {
+    title: '`private_key_jwt` (RFC 7523)',
+    check: authenticates('private_key_jwt'),
+    absent: authenticatesNot('private_key_jwt'),
+  },
+  tls_client_auth: { title: '`tls_client_auth` (RFC 8705)', check: authenticates('tls_client_auth') },
+  self_signed_tls_client_auth: {
+    title: '`self_signed_tls_client_auth` (RFC 8705)',
+    check: authenticates('self_signed_tls_client_auth'),
+  },
   introspection: { title: 'introspection (RFC 7662)', check: checkIntrospection },
-  revocation: { title: 'revocation (RFC 7009)', check: checkRevocation },
+  introspection_harmless: {
+    title: 'introspection of a live refresh token, and the login goes on',
+    check: asksWithoutHarm,
+  },
+  revocation: { title: 'revocation of both tokens (RFC 7009)', check: checkRevocation },
   userinfo: { title: 'userinfo of OpenID Connect', check: checkUserinfo },
-  resource_indicators: { title: 'resource indicators (RFC 8707)', check: checkResource },
-  jwt_bearer: { title: 'JWT bearer (RFC 7523)', check: checkJwtBearer },
-  token_exchange: { title: 'token exchange (RFC 8693)' },
-  dpop: { title: 'DPoP (RFC 9449)' },
-  dpop_nonce: { title: 'DPoP with a nonce of the server' },
-  mtls: { title: 'mutual TLS (RFC 8705)' },
+  resource_indicators: {
+    title: 'resource indicators (RFC 8707)',
+    check: checkResource,
+    absent: ignoresResource,
+  },
+  jwt_bearer: { title: 'JWT bearer (RFC 7523)', check: checkJwtBearer, absent: jwtBearerUnknown },
+  token_exchange: { title: 'token exchange (RFC 8693)', absent: tokenExchangeUnknown },
+  dpop: { title: 'DPoP (RFC 9449)', check: checkDpop, absent: ignoresProofs },
+  dpop_nonce: { title: 'DPoP with a nonce of the server', check: checkDpopNonce },
+  certificate_bound: { title: 'tokens bound to a certificate (RFC 8705)', check: checkCertificateBound },
 }

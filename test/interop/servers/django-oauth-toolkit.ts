@@ -56,7 +56,9 @@ export async function startToolkit(
       resource_indicators: old,
       dpop: old,
       dpop_nonce: old,
-      mtls: old,
+      tls_client_auth: old,
+      self_signed_tls_client_auth: old,
+      certificate_bound: old,
     },
     consent: (url) =>
       consentByForms(url, redirectUri, {

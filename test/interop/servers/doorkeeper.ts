@@ -38,6 +38,10 @@ export async function startDoorkeeper(ruby: string, { previous }: DoorkeeperSett
       client_secret_basic: web,
       client_secret_post: { ...web, clientAuthentication: 'client_secret_post' },
     },
+    wants: {
+      authorization_code:
+        'an authorization page that hands the nonce on where `openid` is asked for (README of doorkeeper-openid_connect, Nonces), else `consent: { parameters: { nonce: null } }` in the profile',
+    },
     lacks: {
       server_metadata: none,
       issuer_in_callback: none,
@@ -50,7 +54,9 @@ export async function startDoorkeeper(ruby: string, { previous }: DoorkeeperSett
       resource_indicators: none,
       dpop: none,
       dpop_nonce: none,
-      mtls: none,
+      tls_client_auth: none,
+      self_signed_tls_client_auth: none,
+      certificate_bound: none,
     },
     consent: (url) => consentByForms(url, redirectUri, { user: 'alice', password: 'alice-password' }),
     truth: (token) => introspected(introspectionUrl, { id: 'web', secret: 'web-secret' }, token),

@@ -4,6 +4,7 @@ import {
   Keeper,
   type KeeperOptions,
   memoryStore,
+  nodeTransport,
 } from 'evertoken'
 import type { RealServer } from './real-server.ts'
 
@@ -12,10 +13,21 @@ export type Check = (server: RealServer) => Promise<void>
 
 export async function withKeeper(
   use: (keeper: Keeper) => Promise<void>,
-  clock?: KeeperOptions['clock'],
+  options: Pick<KeeperOptions, 'clock' | 'transport'> = {},
 ): Promise<void> {
-  await using keeper = await Keeper.open({ store: memoryStore({ ephemeral: true }), clock })
+  await using keeper = await Keeper.open({ store: memoryStore({ ephemeral: true }), ...options })
   await use(keeper)
+}
+
+/** A transport of its own, which trusts the server's authority where it has one. */
+export const transportTo = ({ mtls }: RealServer): ReturnType<typeof nodeTransport> =>
+  nodeTransport({ ca: mtls?.ca })
+
+/** The refresh token of the grant `work`, which a keeper shows to nobody. */
+export async function refreshTokenOf(keeper: Keeper): Promise<string> {
+  const record = await keeper.store.read('work')
+  if (record?.refreshToken === undefined) throw new Error('the login has no refresh token')
+  return keeper.store.seal.open(record.refreshToken.sealed, { grant: 'work', field: 'refresh_token' })
 }
 
 /** A login of a person at a keeper, as the grant `work`. */

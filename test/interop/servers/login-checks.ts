@@ -95,12 +95,15 @@ const hasty: Clock = {
 }
 
 export const checkDevice = (server: RealServer): Promise<void> =>
-  withKeeper(async (keeper) => {
-    const { endpoints, loginClient, login } = server
-    await keeper.add('work', authorizationCode({ ...endpoints, ...loginClient, ...login }))
-    const { verificationUri, userCode, finished } = await keeper.beginDeviceConsent('work')
-    await server.consentOnDevice?.(verificationUri, userCode)
-    expect(await finished).toMatchObject({ state: 'active', generation: 1 })
-    const token = await keeper.refresh('work')
-    expect(await server.truth(token.value)).toMatchObject({ active: true, client_id: loginClient.clientId })
-  }, hasty)
+  withKeeper(
+    async (keeper) => {
+      const { endpoints, loginClient, login } = server
+      await keeper.add('work', authorizationCode({ ...endpoints, ...loginClient, ...login }))
+      const { verificationUri, userCode, finished } = await keeper.beginDeviceConsent('work')
+      await server.consentOnDevice?.(verificationUri, userCode)
+      expect(await finished).toMatchObject({ state: 'active', generation: 1 })
+      const token = await keeper.refresh('work')
+      expect(await server.truth(token.value)).toMatchObject({ active: true, client_id: loginClient.clientId })
+    },
+    { clock: hasty },
+  )

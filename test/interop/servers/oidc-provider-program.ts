@@ -2,7 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import https from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { Provider } from 'oidc-provider'
 
 interface Options {
@@ -14,20 +16,33 @@ interface Options {
   readonly refreshTokenLifetime: number
   /** Absent: the policy that oidc-provider has by itself. */
   readonly rotateRefreshToken?: boolean
+  /** Whether a proof must hold its nonce. */
+  readonly dpopNonce: boolean
+  /** Of its second listener, where clients show certificates; `ca` signs theirs. PEM. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string }
 }
 
-const { clients, jwks, lifetime, refreshTokenLifetime, rotateRefreshToken } = JSON.parse(
-  process.env.INTEROP_OPTIONS ?? '{}',
-) as Options
+const options = JSON.parse(process.env.INTEROP_OPTIONS ?? '{}') as Options
+const { clients, jwks, lifetime, refreshTokenLifetime, rotateRefreshToken, dpopNonce, tls } = options
+
+/** Apart from the pages for people, whose browser is to be asked for no certificate (RFC 8705 section 5). */
+const certified = https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false })
 const server = http.createServer()
-server.listen(0, '127.0.0.1', () => {
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  server.on('request', provider(origin).callback())
-  console.log(JSON.stringify({ origin, version: version() }))
-})
+const originOf = (listener: http.Server, scheme: string): Promise<string> =>
+  new Promise((resolve) =>
+    listener.listen(0, '127.0.0.1', () =>
+      resolve(`${scheme}://127.0.0.1:${(listener.address() as AddressInfo).port}`),
+    ),
+  )
 process.stdin.once('end', () => process.exit(0)).resume()
 
-const provider = (issuer: string): Provider =>
+interface Connected {
+  readonly socket: Socket | TLSSocket
+}
+const certificateOf = ({ socket }: Connected) =>
+  'getPeerX509Certificate' in socket ? socket.getPeerX509Certificate() : undefined
+
+const provider = (issuer: string, mtlsOrigin: string): Provider =>
   new Provider(issuer, {
     clients,
     jwks,
@@ -39,8 +54,19 @@ const provider = (issuer: string): Provider =>
       'client_secret_post',
       'client_secret_jwt',
       'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
       'none',
     ],
+    // It has no switch for these; what stands here it publishes.
+    discovery: {
+      mtls_endpoint_aliases: {
+        token_endpoint: `${mtlsOrigin}/token`,
+        introspection_endpoint: `${mtlsOrigin}/token/introspection`,
+        revocation_endpoint: `${mtlsOrigin}/token/revocation`,
+        userinfo_endpoint: `${mtlsOrigin}/me`,
+      },
+    },
     ...(rotateRefreshToken === undefined ? {} : { rotateRefreshToken }),
     ttl: {
       AccessToken: lifetime,
@@ -60,7 +86,21 @@ const provider = (issuer: string): Provider =>
       introspection: { enabled: true },
       revocation: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
-      dPoP: { enabled: true },
+      dPoP: {
+        enabled: true,
+        ...(dpopNonce ? { nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true } : {}),
+      },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        tlsClientAuth: true,
+        selfSignedTlsClientAuth: true,
+        getCertificate: certificateOf,
+        certificateAuthorized: ({ socket }: Connected) => 'authorized' in socket && socket.authorized,
+        certificateSubjectMatches: (context: Connected, property: string, expected: string) =>
+          property === 'tls_client_auth_san_dns' &&
+          certificateOf(context)?.subjectAltName === `DNS:${expected}`,
+      },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => undefined,
@@ -81,3 +121,10 @@ function version(): string {
   const manifest = new URL('../../../node_modules/oidc-provider/package.json', import.meta.url)
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 }
+
+const origin = await originOf(server, 'http')
+const mtlsOrigin = await originOf(certified, 'https')
+const answer = provider(origin, mtlsOrigin).callback()
+server.on('request', answer)
+certified.on('request', answer)
+console.log(JSON.stringify({ origin, mtlsOrigin, version: version() }))

@@ -9,6 +9,12 @@ import {
   secrets,
 } from '../../oidc-provider/clients.ts'
 import { startServer } from '../server-process.ts'
+import {
+  certifiedClients,
+  certifiedRegistrations,
+  impostors,
+  listenerCertificate,
+} from './certified-clients.ts'
 import { introspected, type RealServer } from './real-server.ts'
 
 export interface OidcProviderSettings {
@@ -18,17 +24,31 @@ export interface OidcProviderSettings {
   readonly publicClient?: boolean
   /** Seconds. Default a day. */
   readonly refreshTokenLifetime?: number
+  /** Whether a proof must hold its nonce. Default false. */
+  readonly dpopNonce?: boolean
 }
+
+const byIssuer =
+  'the issuer, or the endpoints that its metadata names in `mtls_endpoint_aliases`: only those ask for certificates'
 
 export async function startOidcProvider({
   rotateRefreshToken,
   publicClient = false,
   refreshTokenLifetime = 86_400,
+  dpopNonce = false,
 }: OidcProviderSettings): Promise<RealServer> {
   const program = fileURLToPath(import.meta.resolve('./oidc-provider-program.ts'))
-  const options = { clients, jwks: issuerKeys, lifetime: 600, refreshTokenLifetime, rotateRefreshToken }
+  const options = {
+    clients: [...clients, ...certifiedRegistrations],
+    jwks: issuerKeys,
+    lifetime: 600,
+    refreshTokenLifetime,
+    rotateRefreshToken,
+    dpopNonce,
+    tls: listenerCertificate,
+  }
   const server = await startServer(process.execPath, ['--conditions=evertoken:source', program], options)
-  const { origin, version } = server
+  const { origin, mtlsOrigin, version } = server
   const basic = { clientId: 'basic', clientSecret: secrets.basic }
   const introspectionUrl = `${origin}/token/introspection`
   return {
@@ -68,10 +88,16 @@ export async function startOidcProvider({
         clientId: 'signs',
         signingKey: { algorithm: 'ES256', key: clientKey, keyId: clientKeyId },
       },
+      ...certifiedClients,
     },
+    impostors,
+    mtls: { ca: listenerCertificate.cert, api: `${mtlsOrigin}/me` },
     wants: {
       refresh:
         'scope `offline_access` and `authorization_parameters: { prompt: consent }`, else no refresh token comes',
+      tls_client_auth: byIssuer,
+      self_signed_tls_client_auth: byIssuer,
+      certificate_bound: byIssuer,
     },
     lacks: {
       jwt_bearer: 'has no such grant type of its own',
@@ -82,6 +108,7 @@ export async function startOidcProvider({
       consentForDevice(`${verificationUri}?${new URLSearchParams({ user_code: userCode })}`),
     truth: (token) =>
       introspected(introspectionUrl, { id: 'resource-server', secret: 'resource-server-secret' }, token),
+    wantingNonce: () => startOidcProvider({ rotateRefreshToken: true, dpopNonce: true }),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
 }

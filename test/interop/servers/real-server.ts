@@ -6,6 +6,8 @@ export type AuthenticationMethod =
   | 'client_secret_post'
   | 'client_secret_jwt'
   | 'private_key_jwt'
+  | 'tls_client_auth'
+  | 'self_signed_tls_client_auth'
 
 /** A client of a server; what a login and a job need to say is the same for every method. */
 export type RegisteredClient = ClientOptions & { readonly clientId: string }
@@ -22,6 +24,7 @@ export type Capability =
   | 'device_authorization'
   | AuthenticationMethod
   | 'introspection'
+  | 'introspection_harmless'
   | 'revocation'
   | 'userinfo'
   | 'resource_indicators'
@@ -29,7 +32,7 @@ export type Capability =
   | 'token_exchange'
   | 'dpop'
   | 'dpop_nonce'
-  | 'mtls'
+  | 'certificate_bound'
 
 /** What introspection says of a token, RFC 7662 section 2.2. */
 export interface Truth {
@@ -38,6 +41,16 @@ export interface Truth {
   readonly sub?: string
   readonly scope?: string
   readonly aud?: string | readonly string[]
+  /** What it is bound to. */
+  readonly cnf?: { readonly jkt?: string; readonly 'x5t#S256'?: string }
+}
+
+/** Where a server asks for certificates (RFC 8705). */
+export interface MutualTls {
+  /** Who signed the server's own, PEM. */
+  readonly ca: string
+  /** An API that wants to see the certificate to which a token is bound. */
+  readonly api: string
 }
 
 /**
@@ -74,6 +87,9 @@ export interface RealServer extends AsyncDisposable {
   readonly jobClient: RegisteredClient
   /** By the method with which each authenticates at the token endpoint, for jobs. */
   readonly authenticated: Partial<Record<AuthenticationMethod, RegisteredClient>>
+  /** Who names such a client and cannot prove it, where the certificates say who that is. */
+  readonly impostors?: Partial<Record<AuthenticationMethod, readonly RegisteredClient[]>>
+  readonly mtls?: MutualTls
   /** Assertions that it takes (RFC 7523 section 2.1). */
   readonly assertion?: JwtBearerOptions['assertion']
   /** What it cannot, with why. */
@@ -85,6 +101,8 @@ export interface RealServer extends AsyncDisposable {
   /** The same on another device. */
   consentOnDevice?(verificationUri: string, userCode: string): Promise<void>
   truth(token: string): Promise<Truth>
+  /** The same server once more, where it wants a nonce of its own in each proof (RFC 9449 section 8). */
+  wantingNonce?(): Promise<RealServer>
 }
 
 /** Asks a server about a token as a client that may. */
