@@ -94,6 +94,7 @@ export class AttemptModel {
     this.#oracle = new AttemptOracle(kind, this.#provider)
     const first = this.#provider.newLogin()
     this.record = grantRecord({
+      grantType: kind === 'minted' ? 'client_credentials' : 'refresh_token',
       tokens: world.hasToken ? [tokenRow({ expiresAt: this.utc + 3_600_000, obtainedAt: this.utc })] : [],
       facts: facts(replayClass, { introspection: world.probe === true }),
       loginAt: this.utc,
