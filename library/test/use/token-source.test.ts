@@ -293,4 +293,21 @@ describe('a consent', () => {
     expect(server.introspect(token.value).active).toBe(false)
     expect(await failure(source.getToken())).toMatchObject({ code: 'grant_revoked' })
   })
+
+  test('that cannot be ended at the provider is over here all the same, and asking again tells the provider again', async () => {
+    const { source, run, failure, server, answerWith, clock } = await sourced((at) => at.app(), {
+      ephemeral: true,
+    })
+    const { url } = await run(source.beginConsent({ redirectUri }))
+    await run(source.finishConsent(new URL(await consent(url))))
+    const token = await run(source.getToken())
+    answerWith(({ path }) => (path === '/revoke' ? { status: 503 } : undefined))
+    expect(await run(source.revoke())).toBe('revoking')
+    expect(await failure(source.getToken())).toMatchObject({ code: 'grant_revoked' })
+    expect(server.introspect(token.value).active).toBe(true)
+    answerWith(undefined)
+    await clock.advance(10 * minute)
+    expect(await run(source.revoke())).toBe('revoked')
+    expect(server.introspect(token.value).active).toBe(false)
+  })
 })
