@@ -42,7 +42,7 @@ export class Logins implements AsyncDisposable {
 
   /** That of a session: as it is in memory, or as it was saved. */
   of(session: Session): Login {
-    return this.#open.get(session.id) ?? this.#make(session, [])
+    return this.#of(session)
   }
 
   /** Where the browser is to be sent for the person's consent; only this session can finish it. */
@@ -54,7 +54,7 @@ export class Logins implements AsyncDisposable {
 
   /** The person is back. The tokens go to `next`, a session that nobody knew before the log-in. */
   async finish(session: Session, callback: URL, next: Session): Promise<void> {
-    const login = this.#open.get(session.id) ?? this.#make(session, [])
+    const login = this.#of(session)
     login.session = next.id
     try {
       await login.source.finishConsent(callback, session.id)
@@ -64,7 +64,7 @@ export class Logins implements AsyncDisposable {
     }
     this.#open.delete(session.id)
     this.#open.set(next.id, login)
-    this.tell(login, 'logged in')
+    this.#tell(login, 'logged in')
   }
 
   /** As if the access token had just ended. What there is in memory is given up, so that all else is found in the database. */
@@ -74,7 +74,7 @@ export class Logins implements AsyncDisposable {
     const tokens = { ...session.tokens, expiresAt: Date.now() }
     await this.forget(session.id)
     this.#sessions.save(session.id, tokens)
-    this.tell(this.#make({ ...session, tokens }, happenings), 'made to expire')
+    this.#tell(this.#make({ ...session, tokens }, happenings), 'made to expire')
   }
 
   /** Ends the login, here and at the provider, and says how far that came. */
@@ -91,14 +91,17 @@ export class Logins implements AsyncDisposable {
     await login?.source.close()
   }
 
-  tell(login: Login, what: string): void {
-    const happenings = login.happenings as Happening[]
-    happenings.push({ at: Date.now(), what })
-    if (happenings.length > mostHappenings) happenings.shift()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#open.keys()].map((id) => this.forget(id)))
+  }
+
+  #of(session: Session): Open {
+    return this.#open.get(session.id) ?? this.#make(session, [])
+  }
+
+  #tell({ happenings }: Open, what: string): void {
+    happenings.push({ at: Date.now(), what })
+    if (happenings.length > mostHappenings) happenings.shift()
   }
 
   #make(session: Session, happenings: Happening[]): Open {
@@ -107,7 +110,7 @@ export class Logins implements AsyncDisposable {
       save: async (tokens) => this.#sessions.save(login.session, tokens),
     })
     const login: Open = { source, happenings, session: session.id }
-    source.on('refreshed', () => this.tell(login, 'a new access token came'))
+    source.on('refreshed', () => this.#tell(login, 'a new access token came'))
     this.#open.set(session.id, login)
     const [oldest] = this.#open.keys()
     if (this.#open.size > most && oldest !== undefined) void this.forget(oldest)

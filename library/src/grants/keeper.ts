@@ -6,7 +6,7 @@ import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { Consents } from './consents.ts'
-import { type GrantDefinition, openedDefinition } from './definition.ts'
+import type { GrantDefinition } from './definition.ts'
 import { type DemandContext, newerToken, type RejectionReport, replacedToken } from './demand.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
@@ -30,7 +30,7 @@ import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
 import { reauthorizationRequired, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
-import { changedGrant, newGrant, type RegistrationOptions } from './registration.ts'
+import { ensuredGrant, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
@@ -158,7 +158,8 @@ export class Keeper implements AsyncDisposable {
   /**
    * Puts a grant under a name. Nothing is sent yet: the first read or the worker obtains the first token.
    *
-   * @throws EvertokenError `grant_exists`, `invalid_grant_id`.
+   * @throws EvertokenError `grant_exists`, `invalid_grant_id`, and `invalid_configuration` for a grant whose readers could not be waited
+   *   for within this keeper's times.
    */
   async add(
     id: string,
@@ -188,17 +189,9 @@ export class Keeper implements AsyncDisposable {
     checkGrantId(id)
     if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
     checkSecondaryIds(id, definition)
-    const { seal } = this.store
-    const ensured = await this.#change(id, (record, moment) => {
-      const utc = this.clock.now()
-      if (record === undefined) return newGrant(this.store, id, definition, options, utc, moment)
-      const fresh = newGrant(this.store, id, definition, options, utc, moment)
-      const sameLabels =
-        options.labels === undefined || JSON.stringify(record.labels) === JSON.stringify(options.labels)
-      if (sameLabels && fresh.definitionFingerprint === record.definitionFingerprint) return record
-      const before = openedDefinition(seal, record)
-      return changedGrant(this.store, record, before, definition, options, utc, moment)
-    })
+    const ensured = await this.#change(id, (record, moment) =>
+      ensuredGrant(this.store, id, record, definition, options, this.clock.now(), moment),
+    )
     await ensureSecondaries(this.#context, id, definition)
     return ensured
   }

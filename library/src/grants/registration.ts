@@ -1,5 +1,12 @@
 import { EvertokenError } from '../errors.ts'
-import { circuitKey, type GrantDefinition, providerName, reveal, writeDefinition } from './definition.ts'
+import {
+  circuitKey,
+  type GrantDefinition,
+  openedDefinition,
+  providerName,
+  reveal,
+  writeDefinition,
+} from './definition.ts'
 import {
   type GrantRecord,
   type GrantStatus,
@@ -185,4 +192,23 @@ export function changedGrant(
     },
     updatedAt: utc,
   }
+}
+
+/** As the definition has it: the same record where nothing changed, a new one where there is none. */
+export function ensuredGrant(
+  store: GrantStore,
+  id: string,
+  record: GrantRecord | undefined,
+  definition: GrantDefinition,
+  options: RegistrationOptions,
+  utc: number,
+  moment: Moment,
+): GrantRecord {
+  const fresh = newGrant(store, id, definition, options, utc, moment)
+  if (record === undefined) return fresh
+  const sameLabels =
+    options.labels === undefined || JSON.stringify(record.labels) === JSON.stringify(options.labels)
+  if (sameLabels && fresh.definitionFingerprint === record.definitionFingerprint) return record
+  const before = openedDefinition(store.seal, record)
+  return changedGrant(store, record, before, definition, options, utc, moment)
 }
