@@ -1,4 +1,4 @@
-import { membersIn, membersOf } from '../oauth/answer-members.ts'
+import { answerObject, membersIn } from '../oauth/answer-members.ts'
 import { readMetadata } from '../oauth/answer-metadata.ts'
 import type { JsonObject } from '../oauth/json-object.ts'
 import { isStandardMember, keptAnswer, keptToken, withEarlier } from '../oauth/kept-answer.ts'
@@ -44,8 +44,9 @@ export function besideToken(
     .flatMap(({ accessToken, refreshToken, idToken }) => [accessToken, refreshToken, idToken])
     .concat(held)
     .flatMap((token) => token?.reveal() ?? [])
-  const found = { ...callback, ...response.metadata, ...membersOf(whole, definition.metadata, tokens) }
-  const kept = keptAnswer(whole, tokens)
+  const said = answerObject(whole)
+  const found = { ...callback, ...response.metadata, ...membersIn(said, definition.metadata, tokens) }
+  const kept = keptAnswer(said, tokens)
   const answer = kept && before?.answer ? withEarlier(kept, before.answer) : kept
   return { metadata: withCarried(definition, found, before?.metadata ?? {}), answer }
 }

@@ -9,22 +9,21 @@ export const isTokenName = (name: string): boolean => tokenName.test(name)
 /** A shorter token is no more than a word, and looking for it inside of texts would find it everywhere. */
 const shortestToken = 8
 
-/** Members of an answer by the names that a user lists, without what is or holds a token of it. */
-export function membersOf(whole: Secret, names: readonly string[], tokens: readonly string[]): JsonObject {
-  if (names.length === 0) return {}
-  // It was read as an answer before, so a form is one.
+/** The members of an answer that was read as one before, so that a form is one; none where it is no object. */
+export function answerObject(whole: Secret): JsonObject {
   const answer = readAnswerText(whole.reveal(), {
     'content-type': 'application/x-www-form-urlencoded',
   })?.value
-  return isJsonObject(answer) ? membersIn(answer, names, tokens) : {}
+  return isJsonObject(answer) ? answer : {}
 }
 
-/** The same of an answer that has been read. */
+/** Members of an answer by the names that a user lists, without what is or holds a token of it. */
 export function membersIn(
   answer: JsonObject,
   names: readonly string[],
   tokens: readonly string[],
 ): JsonObject {
+  if (names.length === 0) return {}
   const members = names.filter((name) => Object.hasOwn(answer, name) && !tokenName.test(name))
   return withoutTokens(Object.fromEntries(members.map((name) => [name, answer[name]])), [
     ...tokens,

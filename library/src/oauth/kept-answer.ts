@@ -1,6 +1,4 @@
-import type { Secret } from '../secret.ts'
 import { isToken, isTokenName, tokensIn } from './answer-members.ts'
-import { readAnswerText } from './answer-text.ts'
 import { isJsonObject, type JsonObject } from './json-object.ts'
 
 /** Characters of JSON; what is longer is not kept. No real answer has that much beside its tokens. */
@@ -20,14 +18,10 @@ export const isStandardMember = (name: string): boolean => standard.has(name)
  * What of an answer is kept beside the token that it brought: all of its other members, with {@link keptToken} for each token in them.
  * Empty where it has only the standard ones, which are kept as what they are; undefined where it is longer than 16 KiB.
  *
- * @param whole an answer that was read as one before.
  * @param tokens that are known of it, and those of the request.
  */
-export function keptAnswer(whole: Secret, tokens: readonly string[]): JsonObject | undefined {
-  const answer = readAnswerText(whole.reveal(), {
-    'content-type': 'application/x-www-form-urlencoded',
-  })?.value
-  if (!isJsonObject(answer) || Object.keys(answer).every((name) => standard.has(name))) return {}
+export function keptAnswer(answer: JsonObject, tokens: readonly string[]): JsonObject | undefined {
+  if (Object.keys(answer).every((name) => standard.has(name))) return {}
   const others = Object.fromEntries(Object.entries(answer).filter(([name]) => !tokenMembers.has(name)))
   const kept = withoutTokens(others, [...tokens, ...tokensIn(answer)]) as JsonObject
   return fits(kept) ? kept : undefined
