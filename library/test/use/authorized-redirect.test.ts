@@ -73,6 +73,33 @@ describe('a redirect', () => {
     expect(rejected).toEqual([])
   })
 
+  // The host is the same and the port unsaid: only the scheme tells the two apart.
+  test('from https to http at the same host is followed without the token, the cookie and the header of the provider', async () => {
+    const sent: [string, Headers][] = []
+    const { source } = numberedSource('Bearer', { header: 'x-api-token', scheme: '' })
+    const call = authorizedFetch(source, {
+      fetch: async (input, init) => {
+        sent.push([String(input), new Headers(init?.headers)])
+        return sent.length === 1
+          ? new Response(null, { status: 307, headers: { location: 'http://api.example/plain' } })
+          : new Response('there')
+      },
+    })
+    const answer = await call('https://api.example/users', {
+      headers: { cookie: 'a=1', accept: 'text/plain' },
+    })
+    expect(await answer.text()).toBe('there')
+    expect(sent.map(([url]) => url)).toEqual(['https://api.example/users', 'http://api.example/plain'])
+    const [[, first], [, second]] = sent as [(typeof sent)[0], (typeof sent)[0]]
+    expect([first.get('x-api-token'), first.get('cookie')]).toEqual(['token-1', 'a=1'])
+    expect([second.get('x-api-token'), second.get('cookie'), second.get('authorization')]).toEqual([
+      null,
+      null,
+      null,
+    ])
+    expect(second.get('accept')).toBe('text/plain')
+  })
+
   test('to another origin that comes back brings no token along', async () => {
     const { call, own, tokens } = await apis(({ own, other }) => ({
       'GET own/a': [302, `${other}/b`],
