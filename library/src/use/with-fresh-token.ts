@@ -88,7 +88,7 @@ export function withFreshToken<Fn extends AsyncFunction>(
   }) as unknown as Fn
 }
 
-/** A compiled async function looks like any other, so of these it is only known by what they return. */
+/** Of functions that are not async it is only known by what they return whether they fit. */
 function checkFunction(fn: AsyncFunction): void {
   if (typeof fn !== 'function') throw new TypeError('withFreshToken takes a function to run with the token')
   const kind = Object.prototype.toString.call(fn)

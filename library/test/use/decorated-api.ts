@@ -66,3 +66,14 @@ export const generatorApi = (source: TokenSource) => {
   }
   return Generator
 }
+
+/** Refused although its type is right: that a promise comes back is known only once it has run. */
+export const synchronousApi = (source: TokenSource, server: Server) => {
+  class Synchronous {
+    @freshToken(source)
+    page(number: number): Promise<string> {
+      return server(presentToken().value, number)
+    }
+  }
+  return Synchronous
+}
