@@ -5,7 +5,7 @@ const condition = 'evertoken:source'
 // Not `import` nor `module`: Vitest hands these to Node, which would give modules to a `require` in a dependency.
 const source = [condition, 'node', 'default']
 
-const all = ['library/test/**/*.test.ts', 'server/test/**/*.test.ts', 'test/**/*.test.ts']
+const all = ['library', 'testing', 'server', '.'].map((folder) => `${folder}/test/**/*.test.ts`)
 // `--mode interop`: of these only the tests against other people's programs that npm does not bring. They fetch them first,
 // or skip and say what is missing.
 const interop = ['test/interop/**/*.test.ts']

@@ -1,4 +1,4 @@
-// The JavaScript of the library as it is published: few files, for each that is read costs a program's start; without
+// The JavaScript of a package as it is published: few files, for each that is read costs a program's start; without
 // comments, which stand in the types; each function under its own name and on its own line, for stack traces.
 
 import fs from 'node:fs'
@@ -6,29 +6,30 @@ import path from 'node:path'
 import { rolldown } from 'rolldown'
 import { minifySync, parseSync } from 'rolldown/utils'
 import { catalogueModule } from './catalogue.mjs'
-import { chunkNames } from './chunks.mjs'
 
 /**
  * Writes the files that its `exports` and `bin` name, and those that these import.
  *
- * @param {string} library The package's folder.
+ * @param {string} folder The package's.
  * @param {Record<string, string>} entries Paths of sources by the name of their file.
+ * @param {(module: string, context: object) => string | null} [fileOf] The name of the file of a module that several lead to. Default: as
+ *   few files as the bundler needs.
  */
-export async function bundleLibrary(library, entries) {
+export async function bundlePackage(folder, entries, fileOf) {
   const { dependencies, peerDependencies } = JSON.parse(
-    fs.readFileSync(path.join(library, 'package.json'), 'utf8'),
+    fs.readFileSync(path.join(folder, 'package.json'), 'utf8'),
   )
   const elsewhere = Object.keys({ ...dependencies, ...peerDependencies })
-  const providers = path.join(library, 'src', 'providers')
+  const providers = path.join(folder, 'src', 'providers')
   const complaints = []
   await using bundle = await rolldown({
     input: entries,
-    cwd: library,
+    cwd: folder,
     platform: 'node',
     external: (name) => name.startsWith('node:') || elsewhere.includes(name),
-    // What entries export is what their source exports, unless the bundler needs more of them, which it does not here: no
-    // module of an entry is shared.
-    preserveEntrySignatures: 'allow-extension',
+    // Either way an entry exports what its source exports: the bundler would take more only where files are named and a module of an
+    // entry is shared, which `npm run check` would see.
+    preserveEntrySignatures: fileOf ? 'allow-extension' : 'strict',
     plugins: [
       {
         name: 'catalogue',
@@ -48,13 +49,13 @@ export async function bundleLibrary(library, entries) {
     entryFileNames: '[name].js',
     chunkFileNames: '[name].js',
     comments: { legal: false, annotation: true, jsdoc: false },
-    codeSplitting: {
+    codeSplitting: fileOf === undefined || {
       includeDependenciesRecursively: false,
-      groups: [{ debugName: 'what is loaded together', name: chunkNames(entries) }],
+      groups: [{ debugName: 'what is loaded together', name: fileOf }],
     },
   })
   if (complaints.length > 0) throw new Error(complaints.join('\n'))
-  const dist = path.join(library, 'dist')
+  const dist = path.join(folder, 'dist')
   fs.mkdirSync(dist, { recursive: true })
   for (const { fileName, code } of output)
     fs.writeFileSync(path.join(dist, fileName), minified(fileName, code))
@@ -64,7 +65,7 @@ export async function bundleLibrary(library, entries) {
  * Without what only people read, but for the names of functions: also of private methods, which the minifier shortens, so it is
  * run without its names as well. A line for each statement and each member of a class, since Node shows the line of an error
  * that nobody caught, whole. And each call that makes a module's constant is said to have no effect, which is so of all modules of
- * the library: a bundler that takes a part of a file leaves out the rest.
+ * these packages: a bundler that takes a part of a file leaves out the rest.
  */
 function minified(fileName, code) {
   const options = { module: true, compress: { keepNames: { function: true, class: true } }, codegen: true }

@@ -1,4 +1,4 @@
-// After a build: every file that a package.json names is there, and every entry of the library loads on plain Node,
+// After a build: every file that a package.json names is there, and every entry loads on plain Node,
 // from dist, without the condition that development uses, and exports what its source does.
 
 import fs from 'node:fs'
@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const problems = []
 
-for (const name of ['library', 'server']) {
+for (const name of ['library', 'testing', 'server']) {
   const folder = path.join(root, name)
   const manifest = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))
   const bins = Object.values(manifest.bin ?? {}).map((file) => path.join(folder, file))

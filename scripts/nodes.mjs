@@ -8,7 +8,7 @@ for (const version of nodeVersions) {
   const node = await fetchNode(version)
   console.log(`--- the library on Node ${version}`)
   const given = process.argv.slice(2)
-  const filters = given.length === 0 ? ['library/test'] : given
+  const filters = given.length === 0 ? ['library/test', 'testing/test'] : given
   const { code, interrupted } = await runChild(node, ['node_modules/vitest/vitest.mjs', 'run', ...filters], {
     cwd: root,
     env: process.env,

@@ -1,4 +1,4 @@
-// `prepack` and `postpack` of both packages: the README and the license are the repository's, and stand in the package
+// `prepack` and `postpack` of each package: the README and the license are the repository's, and stand in the package
 // only while it is packed. Refuses to pack what was not built from the sources that stand there.
 
 import fs from 'node:fs'

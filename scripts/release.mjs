@@ -25,7 +25,7 @@ if (sections.get('Pending')) {
 }
 if (process.argv[2] === 'publish') {
   const manifests = Object.fromEntries(
-    ['package.json', 'library/package.json', 'server/package.json'].map((file) => [
+    ['package.json', 'library/package.json', 'testing/package.json', 'server/package.json'].map((file) => [
       file,
       JSON.parse(read(file)),
     ]),
@@ -35,9 +35,13 @@ if (process.argv[2] === 'publish') {
     if (manifest.version !== version)
       problems.push(`${file} has version ${manifest.version}, not ${version}.`)
   }
-  // Exactly: the library's command starts a server of its own version only.
-  const wanted = manifests['server/package.json'].dependencies.evertoken
-  if (wanted !== version) problems.push(`server/package.json depends on evertoken ${wanted}, not ${version}.`)
+  // Exactly: the library's command starts a server of its own version only, and a contract of stores is of one version.
+  for (const [file, { dependencies, devDependencies, peerDependencies }] of Object.entries(manifests)) {
+    const wanted = Object.entries({ ...dependencies, ...devDependencies, ...peerDependencies })
+    for (const [name, range] of wanted)
+      if (/^(@evertoken\/.*|evertoken)$/.test(name) && range !== version)
+        problems.push(`${file} depends on ${name} ${range}, not ${version}.`)
+  }
   if (!sections.get(version)) problems.push(`CHANGELOG.md says nothing under \`## ${version}\`.`)
 }
 

@@ -31,6 +31,7 @@ const tasks = {
     ['page of the errors', [fromSource, 'scripts/errors.ts', '--check']],
     ['build', build],
     ['publint library', ['node_modules/publint/src/cli.js', 'library', '--strict']],
+    ['publint testing', ['node_modules/publint/src/cli.js', 'testing', '--strict']],
     ['publint server', ['node_modules/publint/src/cli.js', 'server', '--strict']],
     ['exports', ['scripts/exports.mjs']],
   ],

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { startPracticeServer } from 'evertoken/testing'
+import { startPracticeServer } from '@evertoken/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Block, blocks, root } from './documented-blocks.ts'
 import { missingPostgres } from './postgres/binaries.ts'
@@ -45,6 +45,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'evertoken-documentation-'))
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(join(root, 'library'), join(folder, 'node_modules/evertoken'))
+  mkdirSync(join(folder, 'node_modules/@evertoken'))
+  symlinkSync(join(root, 'testing'), join(folder, 'node_modules/@evertoken/testing'))
   // What the page of an example imports is beside it.
   for (const file of ['examples/session/session.ts'])
     copyFileSync(join(root, file), join(folder, 'session.ts'))

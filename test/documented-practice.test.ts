@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { startPracticeServer } from 'evertoken/testing'
+import { startPracticeServer } from '@evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '..')
@@ -23,6 +23,8 @@ function folder(): string {
   onTestFinished(() => rmSync(made, { recursive: true, force: true }))
   mkdirSync(join(made, 'node_modules'))
   symlinkSync(join(root, 'library'), join(made, 'node_modules/evertoken'))
+  mkdirSync(join(made, 'node_modules/@evertoken'))
+  symlinkSync(join(root, 'testing'), join(made, 'node_modules/@evertoken/testing'))
   writeFileSync(join(made, 'package.json'), '{"type":"module"}')
   mkdirSync(join(made, 'bin'))
   const command = `"${process.execPath}" --conditions=evertoken:source "${join(root, 'server/src/cli/main.ts')}"`

@@ -27,9 +27,9 @@ const foldersOf = (files: string[]) =>
 
 describe('the house', () => {
   test('keeps its dependency rules', () => {
-    const sources = [...filesIn('library/src'), ...filesIn('server/src')].filter((file) =>
-      file.endsWith('.ts'),
-    )
+    const sources = ['library/src', 'testing/src', 'server/src']
+      .flatMap(filesIn)
+      .filter((file) => file.endsWith('.ts'))
     expect(violations(Object.fromEntries(sources.map((file) => [file, read(file)])))).toEqual([])
   })
 
@@ -38,18 +38,24 @@ describe('the house', () => {
     expect(filesIn('.').filter((file) => drawer.test(file))).toEqual([])
   })
 
-  test('exports of the library name sources, and the files that they become: one for each entry, beside one another', () => {
-    const { exports, bin } = JSON.parse(read('library/package.json'))
-    for (const [entry, target] of Object.entries<Record<string, string>>(exports)) {
-      if (entry === './package.json') continue
-      const source = target['evertoken:source'] ?? ''
-      expect(fs.existsSync(path.join(root, 'library', source)), `${entry}: ${source}`).toBe(true)
-      const name = entry === '.' ? 'index' : entry.slice(2).replaceAll('/', '-')
-      expect(target.default, entry).toBe(`./dist/${name}.js`)
-      expect(target.types, entry).toBe(source.replace('./src/', './dist/types/').replace(/\.ts$/, '.d.ts'))
-      expect(Object.keys(target).at(-1), entry).toBe('default')
-    }
-    expect(bin).toEqual({ evertoken: 'dist/command.js' })
+  test.each(['library', 'testing'])(
+    'exports of the %s package name sources, and the files that they become: one for each entry, beside one another',
+    (folder) => {
+      const { exports } = JSON.parse(read(`${folder}/package.json`))
+      for (const [entry, target] of Object.entries<Record<string, string>>(exports)) {
+        if (entry === './package.json') continue
+        const source = target['evertoken:source'] ?? ''
+        expect(fs.existsSync(path.join(root, folder, source)), `${entry}: ${source}`).toBe(true)
+        const name = entry === '.' ? 'index' : entry.slice(2).replaceAll('/', '-')
+        expect(target.default, entry).toBe(`./dist/${name}.js`)
+        expect(target.types, entry).toBe(source.replace('./src/', './dist/types/').replace(/\.ts$/, '.d.ts'))
+        expect(Object.keys(target).at(-1), entry).toBe('default')
+      }
+    },
+  )
+
+  test('the command of the library is a file of its own', () => {
+    expect(JSON.parse(read('library/package.json')).bin).toEqual({ evertoken: 'dist/command.js' })
   })
 
   test('exports of the server name sources that become those files', () => {
@@ -68,7 +74,7 @@ describe('the house', () => {
     const drawn = drawnFolders(read('ARCHITECTURE.md'))
     const files = filesIn('.')
     const built = [...foldersOf(files)].filter(
-      (folder) => !folder.includes('/') || /^(library|server)(\/src(\/.*)?|\/test)?$/.test(folder),
+      (folder) => !folder.includes('/') || /^(library|testing|server)(\/src(\/.*)?|\/test)?$/.test(folder),
     )
     expect(built.filter((folder) => !drawn.named.has(folder))).toEqual([])
     const there = foldersOf(files)
@@ -121,8 +127,8 @@ describe('the rules catch', () => {
     ],
     [
       'an export from where nothing may come',
-      { 'library/src/testing/a.ts': `export * from '../grants/grant.ts'` },
-      'library/src/testing/a.ts: imports more than types of grants (library/src/grants/grant.ts)',
+      { 'library/src/worker/a.ts': `export * from '../providers/profile.ts'` },
+      'library/src/worker/a.ts: imports more than types of providers (library/src/providers/profile.ts)',
     ],
     [
       'a store that uses more than types of grants',

@@ -1,4 +1,4 @@
-// What users get: both packages are built, packed and installed as npm does it, and used from there.
+// What users get: the packages are built, packed and installed as npm does it, and used from there.
 
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -10,6 +10,8 @@ import { bundledByEsbuild, bundledByRolldown, loadedAtOnce, loadedEver, sizeOf }
 import { lockedRegistry, type Published } from './locked-registry.ts'
 
 const root = path.dirname(import.meta.dirname)
+const folders = ['library', 'testing', 'server'] as const
+type Folder = (typeof folders)[number]
 const { version } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
 const temp = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'evertoken-packages-')))
 const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
@@ -17,9 +19,10 @@ const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
   : { file: 'npm', start: [] }
 
 let env: NodeJS.ProcessEnv
-let packages: Record<'library' | 'server', Published>
+let packages: Record<Folder, Published>
 let registry: Awaited<ReturnType<typeof lockedRegistry>>
-let both: string
+let withServer: string
+let withTesting: string
 let libraryOnly: string
 
 beforeAll(async () => {
@@ -28,12 +31,13 @@ beforeAll(async () => {
   const setting = (name: string) => new RegExp(`^${name} ?= ?(.*)$`, 'm').exec(settings.stdout)?.[1] ?? ''
   useCache(setting('cache'))
 
-  packages = await packBoth()
+  packages = await packAll()
   const lockFile = path.join(root, 'package-lock.json')
   registry = await lockedRegistry(lockFile, setting('registry'), Object.values(packages))
   env.npm_config_registry = registry.url
-  ;[both, libraryOnly] = await Promise.all([
-    install('both', [`evertoken@${version}`, `@evertoken/server@${version}`]),
+  ;[withServer, withTesting, libraryOnly] = await Promise.all([
+    install('with-server', [`evertoken@${version}`, `@evertoken/server@${version}`]),
+    install('with-testing', [`evertoken@${version}`, `@evertoken/testing@${version}`]),
     install('library-only', [`evertoken@${version}`]),
   ])
 }, 120_000)
@@ -44,14 +48,14 @@ afterAll(async () => {
 })
 
 describe('the packed files', () => {
-  test.each(['library', 'server'] as const)(
+  test.each(folders)(
     'of the %s hold the built code, the README and the license, and neither sources nor maps',
     async (name) => {
       const files = await packedFiles(name)
       expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']))
-      const built = name === 'library' ? /^dist\/([a-z0-9-]+\.js|types\/.*\.d\.ts)$/ : /^dist\/.*\.js$/
+      const built = name === 'server' ? /^dist\/.*\.js$/ : /^dist\/([a-z0-9-]+\.js|types\/.*\.d\.ts)$/
       const others = files.filter((file) => !built.test(file)).sort()
-      const schemas = name === 'library' ? [] : ['evertoken-provider.schema.json', 'evertoken.schema.json']
+      const schemas = name === 'server' ? ['evertoken-provider.schema.json', 'evertoken.schema.json'] : []
       expect(others).toEqual(['LICENSE', 'README.md', ...schemas, 'package.json'])
       expect(fs.existsSync(path.join(root, name, 'LICENSE')), 'copies stay out of the repository').toBe(false)
     },
@@ -69,14 +73,14 @@ describe('the packed files', () => {
   })
 })
 
-describe('with both packages installed', () => {
+describe('with the server installed', () => {
   test('npx evertoken runs the command of the same version', async () => {
-    const npx = await execute('npx', ['evertoken', '--version'], { cwd: both })
+    const npx = await execute('npx', ['evertoken', '--version'], { cwd: withServer })
     expect(npx).toMatchObject({ code: 0, stdout: `${version}\n` })
   })
 
   test("the library's own file runs it too, in the same process, and passes its exit code on", async () => {
-    const command = path.join(both, 'node_modules/evertoken/dist/command.js')
+    const command = path.join(withServer, 'node_modules/evertoken/dist/command.js')
     const run = (...args: string[]) => execute(process.execPath, [command, ...args], { cwd: temp })
     expect(await run('--version')).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' })
     expect((await run('no-such-command')).code).not.toBe(0)
@@ -97,10 +101,10 @@ describe('with only the library installed', () => {
     expect(installed.sort()).toEqual(['evertoken', 'jose', 'oauth4webapi'])
   })
 
-  test('what is installed stays within its bounds: two dependencies, 1.4 MB', () => {
+  test('what is installed stays within its bounds: two dependencies, 1.2 MB', () => {
     const { dependencies } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
     expect(Object.keys(dependencies)).toEqual(['jose', 'oauth4webapi'])
-    expect(bytesIn(path.join(libraryOnly, 'node_modules'))).toBeLessThan(1_400_000)
+    expect(bytesIn(path.join(libraryOnly, 'node_modules'))).toBeLessThan(1_200_000)
   })
 
   test('a program that imports all of the main entry reads five files, and waits for no module of Node', async () => {
@@ -165,18 +169,6 @@ describe('with only the library installed', () => {
       ])
       .sort(([one], [other]) => (one < other ? -1 : 1))
     expect(JSON.parse(ran.stdout)).toEqual(written)
-  })
-
-  test('the practice server starts as a process of its own', async () => {
-    const program = `
-      import { spawnPracticeServer } from 'evertoken/testing'
-      const server = await spawnPracticeServer()
-      const { status } = await fetch(server.tokenEndpoint, { method: 'POST' })
-      await server.stop()
-      console.log(status, server.pid !== process.pid)`
-    fs.writeFileSync(path.join(libraryOnly, 'practice.mjs'), program)
-    const ran = await execute(process.execPath, ['practice.mjs'], { cwd: libraryOnly })
-    expect(ran).toEqual({ code: 0, stdout: '400 true\n', stderr: '' })
   })
 
   test('a stack trace names the functions it went through, private ones too, and its lines are short', async () => {
@@ -304,13 +296,27 @@ describe('with only the library installed', () => {
     )
     expect(stderr).toContain('server_package_missing')
   })
+})
+
+describe('with the practice server installed', () => {
+  test('the practice server starts as a process of its own', async () => {
+    const program = `
+      import { spawnPracticeServer } from '@evertoken/testing'
+      const server = await spawnPracticeServer()
+      const { status } = await fetch(server.tokenEndpoint, { method: 'POST' })
+      await server.stop()
+      console.log(status, server.pid !== process.pid)`
+    fs.writeFileSync(path.join(withTesting, 'practice.mjs'), program)
+    const ran = await execute(process.execPath, ['practice.mjs'], { cwd: withTesting })
+    expect(ran).toEqual({ code: 0, stdout: '400 true\n', stderr: '' })
+  })
 
   test('a program compiles with the types, and gets its tokens on plain Node', async () => {
     const program = `
       import { clientCredentials, Keeper, tokenSource } from 'evertoken'
       import { catalogueIds, catalogueProfile, type ProviderProfile } from 'evertoken/providers'
       import { sqliteStore } from 'evertoken/sqlite'
-      import { startPracticeServer } from 'evertoken/testing'
+      import { startPracticeServer } from '@evertoken/testing'
 
       const provider = await startPracticeServer()
       const login = clientCredentials({
@@ -328,18 +334,18 @@ describe('with only the library installed', () => {
       console.log(profiles.length === new Set(profiles).size, profiles.includes(undefined))
       await Promise.all([source.close(), keeper.close(), provider.stop()])
     `
-    fs.writeFileSync(path.join(libraryOnly, 'program.ts'), program)
+    fs.writeFileSync(path.join(withTesting, 'program.ts'), program)
     const target = { target: 'es2024', lib: ['es2024', 'esnext.disposable'], module: 'nodenext' }
     const nodeTypes = { types: ['node'], typeRoots: [path.join(root, 'node_modules/@types')] }
     const compilerOptions = { ...target, ...nodeTypes, strict: true, rootDir: '.', outDir: 'out' }
     const project = JSON.stringify({ compilerOptions, files: ['program.ts'] })
-    fs.writeFileSync(path.join(libraryOnly, 'tsconfig.json'), project)
+    fs.writeFileSync(path.join(withTesting, 'tsconfig.json'), project)
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
-    expect(await execute(process.execPath, [tsc, '-p', '.'], { cwd: libraryOnly })).toMatchObject({
+    expect(await execute(process.execPath, [tsc, '-p', '.'], { cwd: withTesting })).toMatchObject({
       code: 0,
       stdout: '',
     })
-    const ran = await execute(process.execPath, ['out/program.js'], { cwd: libraryOnly })
+    const ran = await execute(process.execPath, ['out/program.js'], { cwd: withTesting })
     expect(ran).toEqual({ code: 0, stdout: 'Bearer,Bearer,Bearer 2 2\ntrue false\n', stderr: '' })
   })
 })
@@ -351,7 +357,7 @@ test('the command asks for the Node that the server needs', () => {
 })
 
 /** Paths in a tarball. */
-async function packedFiles(name: 'library' | 'server'): Promise<string[]> {
+async function packedFiles(name: Folder): Promise<string[]> {
   const { stdout } = await execute('tar', ['-tzf', packages[name].tarball])
   return stdout
     .trim()
@@ -360,9 +366,9 @@ async function packedFiles(name: 'library' | 'server'): Promise<string[]> {
 }
 
 /** Builds in a copy, so that nobody else's build in this folder is in the way, and none of ours in theirs. */
-async function packBoth() {
+async function packAll() {
   const copy = path.join(temp, 'repository')
-  for (const name of ['library', 'server']) {
+  for (const name of folders) {
     for (const part of ['src', 'package.json', 'tsconfig.json']) {
       fs.cpSync(path.join(root, name, part), path.join(copy, name, part), { recursive: true })
     }
@@ -373,13 +379,17 @@ async function packBoth() {
     fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
   }
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'))
-  linkModules(path.join(root, 'server/node_modules'), path.join(copy, 'server/node_modules'))
-  fs.symlinkSync(path.join(copy, 'library'), path.join(copy, 'server/node_modules/evertoken'))
-  linkModules(path.join(root, 'library/node_modules'), path.join(copy, 'library/node_modules'))
+  for (const name of folders)
+    linkModules(path.join(root, name, 'node_modules'), path.join(copy, name, 'node_modules'))
+  // The copy's own, not what the root's links lead to.
+  for (const name of ['testing', 'server'])
+    fs.symlinkSync(path.join(copy, 'library'), path.join(copy, name, 'node_modules/evertoken'))
+  fs.mkdirSync(path.join(copy, 'server/node_modules/@evertoken'), { recursive: true })
+  fs.symlinkSync(path.join(copy, 'testing'), path.join(copy, 'server/node_modules/@evertoken/testing'))
 
   const built = await execute(process.execPath, [path.join(root, 'scripts/build.mjs'), copy])
   expect(built).toMatchObject({ code: 0, stdout: '' })
-  const pack = async (name: string): Promise<Published> => {
+  const pack = async (name: Folder): Promise<Published> => {
     const cwd = path.join(copy, name)
     const packed = await execute(npm.file, [...npm.start, 'pack', '--json', '--pack-destination', temp], {
       cwd,
@@ -389,8 +399,8 @@ async function packBoth() {
     const file = `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
     return { manifest, tarball: path.join(temp, file) }
   }
-  const [library, server] = await Promise.all([pack('library'), pack('server')])
-  return { library, server }
+  const [library, testing, server] = await Promise.all(folders.map(pack))
+  return { library, testing, server } as Record<Folder, Published>
 }
 
 function linkModules(from: string, to: string) {

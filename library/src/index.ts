@@ -10,7 +10,7 @@ export {
   ReauthorizationRequiredError,
 } from './errors.ts'
 export type { AssertionOptions } from './grants/assertion-options.ts'
-export type { CircuitTiming } from './grants/circuit.ts'
+export type { Circuit, CircuitTiming } from './grants/circuit.ts'
 export type { CircuitNews } from './grants/circuits.ts'
 export type { ConsentOptions, ConsentRequest } from './grants/consent.ts'
 export {
@@ -34,11 +34,15 @@ export type { RejectionReport } from './grants/demand.ts'
 export type { DeviceConsent, DeviceConsentOptions } from './grants/device-consent.ts'
 export type { KeeperEvent, KeeperEvents } from './grants/events.ts'
 export {
+  type Candidate,
+  type GrantRecord,
   type GrantState,
   type GrantType,
   grantTypes,
+  type HeldRefreshToken,
   type Revocation,
   type TokenRevocation,
+  type TokenRow,
   type ToldTokens,
   type UpstreamRevocation,
 } from './grants/grant.ts'

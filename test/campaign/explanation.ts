@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { readTruthFile } from 'evertoken/testing'
+import { readTruthFile } from '@evertoken/testing'
 import { seenIn } from './campaign.ts'
 import { type CampaignEvent, readEvents } from './event-file.ts'
 import type { HeldLogin } from './observer.ts'

@@ -1,4 +1,4 @@
-import type { PracticeFault } from 'evertoken/testing'
+import type { PracticeFault } from '@evertoken/testing'
 import type { Dice } from './dice.ts'
 import type { ProviderClass } from './provider-class.ts'
 import { longestHold, type Scale } from './scale.ts'

@@ -3,8 +3,8 @@
 
 import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fingerprint } from '@evertoken/testing'
 import { Keeper, loggedTransport, nodeTransport, type Transport, Worker } from 'evertoken'
-import { fingerprint } from 'evertoken/testing'
 import { withClaimTrace } from './claim-trace.ts'
 import { EventWriter, type ProcessEvent, type SeenEvent } from './event-file.ts'
 import type { Order, ProcessMessage, ProcessOptions } from './host-process.ts'

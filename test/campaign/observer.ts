@@ -1,6 +1,6 @@
+import { fingerprint } from '@evertoken/testing'
 import type { GrantStore } from 'evertoken'
 import { Keeper } from 'evertoken'
-import { fingerprint } from 'evertoken/testing'
 import { type StorePlace, storeOf } from './store-place.ts'
 
 /** What the client has of one login at the end. Tokens are fingerprints. */

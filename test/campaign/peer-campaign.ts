@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fingerprint, readTruthFile } from 'evertoken/testing'
+import { fingerprint, readTruthFile } from '@evertoken/testing'
 import { Dice } from './dice.ts'
 import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import { drawFault } from './fault-plan.ts'

@@ -15,7 +15,7 @@ import {
   refreshesDone,
   refreshRequests,
   startPracticeServer,
-} from 'evertoken/testing'
+} from '@evertoken/testing'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { readLogin, writeLogin } from './peers/login-file.ts'
 import type { PeerOptions } from './peers/peer.ts'

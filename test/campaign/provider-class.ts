@@ -1,5 +1,5 @@
+import type { Rotation } from '@evertoken/testing'
 import type { LifetimeOptions } from 'evertoken'
-import type { Rotation } from 'evertoken/testing'
 
 /** Kinds of provider that a campaign is run against; strict ones with and without something to probe. */
 export const providerClasses = [

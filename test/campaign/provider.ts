@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import path from 'node:path'
-import { consent, type PracticeClient, type PracticeProcess, spawnPracticeServer } from 'evertoken/testing'
+import { consent, type PracticeClient, type PracticeProcess, spawnPracticeServer } from '@evertoken/testing'
 import { type ProviderClass, rotationOf } from './provider-class.ts'
 import type { Scale } from './scale.ts'
 

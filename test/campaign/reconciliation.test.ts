@@ -1,6 +1,6 @@
 // The reckoning on ground truths that were made up: what it counts, and as what.
 
-import type { TruthEntry, TruthFact } from 'evertoken/testing'
+import type { TruthEntry, TruthFact } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import { extraPerBlow, missedBars, rowOf } from './findings-table.ts'

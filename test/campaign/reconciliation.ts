@@ -10,7 +10,7 @@ import {
   refreshesDone,
   refreshRequests,
   type TruthEntry,
-} from 'evertoken/testing'
+} from '@evertoken/testing'
 import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import type { HeldLogin } from './observer.ts'
 import { isWindowed, type ProviderClass, rotationOf } from './provider-class.ts'

@@ -1,4 +1,4 @@
-import { historyOf, loginHistories } from 'evertoken/testing'
+import { historyOf, loginHistories } from '@evertoken/testing'
 import type { CampaignEvent } from './event-file.ts'
 import type { Records } from './reconciliation.ts'
 

@@ -1,4 +1,4 @@
-import type { LoginHistory, LoginVerdict } from 'evertoken/testing'
+import type { LoginHistory, LoginVerdict } from '@evertoken/testing'
 import type { CampaignEvent, SeenEvent } from './event-file.ts'
 import type { Scale } from './scale.ts'
 

@@ -8,8 +8,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
+import { type PracticeServerOptions, startPracticeServer } from '@evertoken/testing'
 import { build } from 'esbuild'
-import { type PracticeServerOptions, startPracticeServer } from 'evertoken/testing'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 
 const root = path.resolve(import.meta.dirname, '../..')

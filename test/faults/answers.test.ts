@@ -1,5 +1,5 @@
+import { fingerprint } from '@evertoken/testing'
 import { EvertokenError, type Keeper, loggedTransport, nodeTransport } from 'evertoken'
-import { fingerprint } from 'evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Saying, startAnsweringProxy } from './answering-proxy.ts'
 import { access, doubted, refresh, refused, taken, unclear } from './odd-answers.ts'

@@ -1,5 +1,5 @@
+import type { ScriptedResponse } from '@evertoken/testing'
 import type { Clock, Keeper } from 'evertoken'
-import type { ScriptedResponse } from 'evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { onBothStores } from './stores.ts'
 import { hour, minute, newWorld, second, type World, type WorldOptions, workOnce } from './world.ts'

@@ -1,4 +1,4 @@
-import { overlaps } from 'evertoken/testing'
+import { overlaps } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startPooler } from '../postgres/pooler.ts'
 import type { FaultProcess } from './processes.ts'

@@ -1,5 +1,5 @@
+import type { RespondRequest, ScriptedResponse } from '@evertoken/testing'
 import type { Keeper, ReplayClass } from 'evertoken'
-import type { RespondRequest, ScriptedResponse } from 'evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { FaultProcess, Stop } from './processes.ts'
 import { onBothStores } from './stores.ts'

@@ -1,5 +1,5 @@
+import type { ScriptedResponse } from '@evertoken/testing'
 import type { ReplayClass } from 'evertoken'
-import type { ScriptedResponse } from 'evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { onBothStores } from './stores.ts'
 import { hour, minute, newWorld, second, type World, workOnce } from './world.ts'

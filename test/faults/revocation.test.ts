@@ -1,4 +1,4 @@
-import { fingerprint, type ScriptedResponse } from 'evertoken/testing'
+import { fingerprint, type ScriptedResponse } from '@evertoken/testing'
 import { expect, test } from 'vitest'
 import { CommandFailed, type FaultProcess } from './processes.ts'
 import { onBothStores } from './stores.ts'

@@ -1,9 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Keeper, type KeeperOptions, nodeTransport, type ReplayClass, refreshToken, Worker } from 'evertoken'
-import { postgresStore } from 'evertoken/postgres'
-import { sqliteStore } from 'evertoken/sqlite'
 import {
   consent,
   fingerprint,
@@ -18,7 +15,10 @@ import {
   type Rotation,
   refreshRequests,
   startPracticeServer,
-} from 'evertoken/testing'
+} from '@evertoken/testing'
+import { Keeper, type KeeperOptions, nodeTransport, type ReplayClass, refreshToken, Worker } from 'evertoken'
+import { postgresStore } from 'evertoken/postgres'
+import { sqliteStore } from 'evertoken/sqlite'
 import { onTestFinished } from 'vitest'
 import { type PostgresServer, query } from '../postgres/server.ts'
 import { FileClock } from './file-clock.ts'

@@ -1,7 +1,7 @@
 // Every grant type of the library against oidc-provider, a certified server that nobody here wrote.
 
+import { fingerprint } from '@evertoken/testing'
 import { clientCredentials, type Keeper } from 'evertoken'
-import { fingerprint } from 'evertoken/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { consentInBrowser } from './browser.ts'
 import { clientKey, clientKeyId, redirectUri, secrets } from './clients.ts'

@@ -2,8 +2,8 @@
 
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fingerprint } from '@evertoken/testing'
 import { Keeper, nodeTransport, type Transport, Worker } from 'evertoken'
-import { fingerprint } from 'evertoken/testing'
 import type { KeeperProcessOptions, Read } from './processes.ts'
 import { introspect } from './provider-process.ts'
 import { storeAt } from './store-address.ts'

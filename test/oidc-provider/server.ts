@@ -4,7 +4,7 @@ import { appendFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fingerprint } from 'evertoken/testing'
+import { fingerprint } from '@evertoken/testing'
 import { type Context, Provider } from 'oidc-provider'
 import type { Command, ServerOptions, TokenRequest } from './provider-process.ts'
 

@@ -1,8 +1,8 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
+import type { ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
-import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { practised } from './practised.ts'
 
 /*

@@ -1,6 +1,6 @@
+import type { RespondRequest, ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import type { RespondRequest, ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import { practised } from './practised.ts'
 

@@ -1,7 +1,7 @@
+import { fingerprint } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { GrantDefinition } from '../../src/grants/definition.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import { fingerprint } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import { dueIds, practised } from './practised.ts'
 

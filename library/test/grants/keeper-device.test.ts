@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
+import { fingerprint } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { fingerprint } from '../../src/testing/practice-server.ts'
 import { type Practised, practised } from './practised.ts'
 
 const second = 1000

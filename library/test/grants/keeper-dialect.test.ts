@@ -1,3 +1,4 @@
+import type { ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { clientCredentials, type GrantDefinition } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
@@ -5,7 +6,6 @@ import type { Transport } from '../../src/oauth/transport.ts'
 import { loggedTransport } from '../../src/oauth/wire-log.ts'
 import type { ProviderDialect } from '../../src/providers/dialect.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { practised } from './practised.ts'
 
 const dialect: ProviderDialect = {

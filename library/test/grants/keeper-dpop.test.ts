@@ -1,9 +1,9 @@
+import { consentToDevice } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { GrantDefinition } from '../../src/grants/definition.ts'
 import type { AccessToken, TokenProof } from '../../src/grants/token.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import { consentToDevice } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import { type Practised, practised, redirectUri } from './practised.ts'
 

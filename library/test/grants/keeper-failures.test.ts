@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { Keeper } from '../../src/grants/keeper.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import { dueIds, practised, type Script } from './practised.ts'
 

@@ -1,7 +1,7 @@
+import { consent, fingerprint } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { authorizationCode } from '../../src/grants/definition.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { consent, fingerprint } from '../../src/testing/practice-server.ts'
 import { dueIds, practised, redirectUri } from './practised.ts'
 
 const minute = 60_000

@@ -1,7 +1,7 @@
 import path from 'node:path'
+import type { ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { newMasterKey, sqliteStore, writeKeyFile } from '../../src/stores/sqlite/store.ts'
-import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { newStoreFile, temporaryFolder } from '../stores/sqlite-files.ts'
 import { practised, redirectUri } from './practised.ts'
 

@@ -3,11 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { type PracticeFault, startPracticeServer } from '@evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { refreshToken } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import { type PracticeFault, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { newRefreshToken } from './practised.ts'
 
 const timing = { deadline: 150, lease: 300, quiescence: 3_000, confirmations: [200, 200] }

@@ -1,8 +1,8 @@
+import type { ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { authorizationCode, type GrantDefinition } from '../../src/grants/definition.ts'
 import type { ProviderProfile } from '../../src/providers/profile.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import { dueIds, type Practised, practised, redirectUri } from './practised.ts'
 

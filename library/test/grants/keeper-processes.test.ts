@@ -1,13 +1,9 @@
+import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientCredentials, type GrantDefinition, refreshToken } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
 import type { Timing } from '../../src/grants/timing.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import {
-  type PracticeServer,
-  type PracticeServerOptions,
-  startPracticeServer,
-} from '../../src/testing/practice-server.ts'
 import { type Child, startChild } from '../stores/child.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import type { KeeperTask, Round, Stop } from './keeper-process.ts'

@@ -1,5 +1,5 @@
+import { consent } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
-import { consent } from '../../src/testing/practice-server.ts'
 import { practised, redirectUri } from './practised.ts'
 
 const second = 1000

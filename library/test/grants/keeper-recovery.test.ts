@@ -1,7 +1,7 @@
+import type { PracticeServerOptions } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { Keeper } from '../../src/grants/keeper.ts'
 import type { LifetimeOptions } from '../../src/grants/lifetime-options.ts'
-import type { PracticeServerOptions } from '../../src/testing/practice-server.ts'
 import { type Practised, practised } from './practised.ts'
 
 const second = 1000

@@ -1,6 +1,6 @@
+import { consent } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import { consent } from '../../src/testing/practice-server.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 import { type Practised, practised, redirectUri } from './practised.ts'
 

@@ -1,6 +1,6 @@
+import type { ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import type { RequestDialect } from '../../src/providers/profile.ts'
-import type { ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { practised } from './practised.ts'
 
 const minute = 60_000

@@ -1,3 +1,11 @@
+import {
+  consent,
+  type PracticeRequest,
+  type PracticeServerOptions,
+  type RespondRequest,
+  type ScriptedResponse,
+  startPracticeServer,
+} from '@evertoken/testing'
 import { beforeAll, onTestFinished } from 'vitest'
 import {
   authorizationCode,
@@ -14,14 +22,6 @@ import type { StoreOpener } from '../../src/grants/store.ts'
 import { nodeTransport } from '../../src/oauth/node-transport.ts'
 import type { Transport } from '../../src/oauth/transport.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import {
-  consent,
-  type PracticeRequest,
-  type PracticeServerOptions,
-  type RespondRequest,
-  type ScriptedResponse,
-  startPracticeServer,
-} from '../../src/testing/practice-server.ts'
 import { ControlledClock } from './controlled-clock.ts'
 
 export const redirectUri = 'http://127.0.0.1:49152/callback'

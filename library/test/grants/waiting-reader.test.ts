@@ -1,8 +1,8 @@
+import { startPracticeServer } from '@evertoken/testing'
 import { expect, test } from 'vitest'
 import { clientCredentials } from '../../src/grants/definition.ts'
 import { Keeper } from '../../src/grants/keeper.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { startPracticeServer } from '../../src/testing/practice-server.ts'
 
 test('a reader whose token ends while it waits goes on waiting, like one that came without a token', async () => {
   // It was told token_unavailable after the short wait meant for readers who have something to fall back on.

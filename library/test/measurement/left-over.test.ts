@@ -1,9 +1,9 @@
+import { consent, type PracticeServerOptions } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { authorizationCode } from '../../src/grants/definition.ts'
 import { type LeftTokens, type MeasureOptions, measureServer } from '../../src/measurement/measure.ts'
 import { consentedLogin, type SandboxLogin, sandboxGrant } from '../../src/measurement/sandbox-login.ts'
 import type { Transport } from '../../src/oauth/transport.ts'
-import { consent, type PracticeServerOptions } from '../../src/testing/practice-server.ts'
 import { type Practised, practised, redirectUri } from '../grants/practised.ts'
 
 /** Measures a practice server, and tells what it was told of tokens at its revocation endpoint. */

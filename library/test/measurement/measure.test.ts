@@ -1,5 +1,6 @@
 // Every kind of server there is, as the practice server plays it, on a clock that the test moves.
 
+import { consent, type PracticeServerOptions } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { authorizationCode } from '../../src/grants/definition.ts'
 import {
@@ -10,7 +11,6 @@ import {
 } from '../../src/measurement/measure.ts'
 import { consentedLogin, sandboxGrant } from '../../src/measurement/sandbox-login.ts'
 import { Secret } from '../../src/secret.ts'
-import { consent, type PracticeServerOptions } from '../../src/testing/practice-server.ts'
 import { newRefreshToken, type Practised, practised, redirectUri } from '../grants/practised.ts'
 
 const definitionOf = ({ server }: Practised, change: { validationUrl?: string; scope?: string } = {}) =>

@@ -1,9 +1,8 @@
+import { login, startPracticeServer } from '@evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { askCanary } from '../../src/oauth/canary.ts'
 import type { WireRequest } from '../../src/oauth/transport.ts'
 import { Secret } from '../../src/secret.ts'
-import { startPracticeServer } from '../../src/testing/practice-server.ts'
-import { login, refresh } from '../testing/requests.ts'
 import { httpServer, rawServer, wireForTest } from './servers.ts'
 
 const token = { accessToken: new Secret('access-token-1') }
@@ -19,12 +18,18 @@ const answering = (status: number) =>
 test('a real API takes the access token until a refresh has killed it', async () => {
   const practice = await startPracticeServer({ oldTokenDies: true })
   onTestFinished(() => practice.stop())
-  const issued = await login(practice, 'ann')
+  const issued = await login(practice.issuer, { subject: 'ann' })
   const wire = wireForTest({ now: Date.now })
   const still = () =>
-    askCanary(`${practice.issuer}/api/whoami`, { accessToken: new Secret(issued.access) }, safe, wire)
+    askCanary(`${practice.issuer}/api/whoami`, { accessToken: new Secret(issued.accessToken) }, safe, wire)
   expect(await still()).toBe('accepted')
-  expect((await refresh(practice, issued.refresh)).status).toBe(200)
+  const refresh = {
+    grant_type: 'refresh_token',
+    client_id: 'practice-app',
+    refresh_token: issued.refreshToken,
+  }
+  const body = new URLSearchParams(refresh)
+  expect(await fetch(practice.tokenEndpoint, { method: 'POST', body })).toMatchObject({ status: 200 })
   expect(await still()).toBe('rejected')
 })
 

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { startPracticeServer } from '@evertoken/testing'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { ClientAuthentication, ClientRegistration, ServerMetadata } from '../../src/oauth/client.ts'
@@ -8,7 +9,6 @@ import { refreshTokenGrant } from '../../src/oauth/refresh-token.ts'
 import { revokeToken } from '../../src/oauth/revocation.ts'
 import { type Wire, WireError, type WireRequest, type WireResponse } from '../../src/oauth/transport.ts'
 import { Secret } from '../../src/secret.ts'
-import { startPracticeServer } from '../../src/testing/practice-server.ts'
 import { wireForTest } from './servers.ts'
 
 const server: ServerMetadata = {

@@ -1,12 +1,11 @@
 import { inspect } from 'node:util'
+import { login, startPracticeServer } from '@evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import type { ClientRegistration, ServerMetadata } from '../../src/oauth/client.ts'
 import { discover } from '../../src/oauth/discovery.ts'
 import { introspectToken } from '../../src/oauth/introspection.ts'
 import type { WireRequest } from '../../src/oauth/transport.ts'
 import { Secret } from '../../src/secret.ts'
-import { startPracticeServer } from '../../src/testing/practice-server.ts'
-import { login } from '../testing/requests.ts'
 import { rawServer, wireForTest } from './servers.ts'
 
 const token = new Secret('refresh-token/of+the=request')
@@ -39,14 +38,14 @@ test('a real provider tells a live refresh token from one that is spent, and ask
   onTestFinished(() => practice.stop())
   const wire = wireForTest({ now: Date.now })
   const server = await discover(practice.issuer, { insecureHttp: false }, wire)
-  const issued = await login(practice, 'ann')
+  const issued = await login(practice.issuer, { subject: 'ann' })
   const app: ClientRegistration = { ...client, clientId: 'practice-app', authentication: { method: 'none' } }
   const ask = () =>
-    introspectToken(server, app, { token: new Secret(issued.refresh), hint: 'refresh_token' }, wire)
-  const { exp } = practice.introspect(issued.refresh) as { exp: number }
+    introspectToken(server, app, { token: new Secret(issued.refreshToken), hint: 'refresh_token' }, wire)
+  const { exp } = practice.introspect(issued.refreshToken) as { exp: number }
   expect(await ask()).toEqual({ kind: 'introspected', active: true, exp })
   expect(await ask()).toEqual({ kind: 'introspected', active: true, exp })
-  practice.revokeFamily(issued.refresh)
+  practice.revokeFamily(issued.refreshToken)
   expect(await ask()).toEqual({ kind: 'introspected', active: false })
 })
 

@@ -1,3 +1,4 @@
+import { type PracticeServer, startPracticeServer } from '@evertoken/testing'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import {
   authorizationCodeGrant,
@@ -17,7 +18,6 @@ import { refreshTokenGrant } from '../../src/oauth/refresh-token.ts'
 import type { TokenAnswer, TokenResponse } from '../../src/oauth/token-answer.ts'
 import type { Wire } from '../../src/oauth/transport.ts'
 import { Secret } from '../../src/secret.ts'
-import { type PracticeServer, startPracticeServer } from '../../src/testing/practice-server.ts'
 import { jwk, signingKey, testKeys } from './keys.ts'
 import { wireForTest } from './servers.ts'
 

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { login, startPracticeServer } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ClientRegistration, ServerMetadata } from '../../src/oauth/client.ts'
 import { discover } from '../../src/oauth/discovery.ts'
@@ -7,8 +8,6 @@ import type { WireRequest } from '../../src/oauth/transport.ts'
 import type { ProviderDialect } from '../../src/providers/dialect.ts'
 import type { RequestDialect } from '../../src/providers/profile.ts'
 import { Secret } from '../../src/secret.ts'
-import { startPracticeServer } from '../../src/testing/practice-server.ts'
-import { login } from '../testing/requests.ts'
 import { httpServer, rawServer, wireForTest } from './servers.ts'
 
 const token = new Secret('refresh-token/of+the=request')
@@ -41,13 +40,13 @@ test('a real provider that is told of a refresh token ends the login, and says t
   onTestFinished(() => practice.stop())
   const wire = wireForTest({ now: Date.now })
   const server = await discover(practice.issuer, { insecureHttp: false }, wire)
-  const issued = await login(practice, 'ann')
+  const issued = await login(practice.issuer, { subject: 'ann' })
   const app: ClientRegistration = { ...client, clientId: 'practice-app', authentication: { method: 'none' } }
-  const presented = { token: new Secret(issued.refresh), hint: 'refresh_token' } as const
-  expect(practice.introspect(issued.access)).toMatchObject({ active: true })
+  const presented = { token: new Secret(issued.refreshToken), hint: 'refresh_token' } as const
+  expect(practice.introspect(issued.accessToken)).toMatchObject({ active: true })
   expect(await revokeToken(server, app, presented, wire)).toEqual({ kind: 'revoked', status: 200 })
-  expect(practice.introspect(issued.refresh)).toEqual({ active: false })
-  expect(practice.introspect(issued.access)).toEqual({ active: false })
+  expect(practice.introspect(issued.refreshToken)).toEqual({ active: false })
+  expect(practice.introspect(issued.accessToken)).toEqual({ active: false })
   expect(await revokeToken(server, app, presented, wire)).toEqual({ kind: 'revoked', status: 200 })
   expect(
     await revokeToken(server, app, { token: new Secret('never issued'), hint: 'access_token' }, wire),

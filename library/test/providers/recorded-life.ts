@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import type { RecordedAnswer, RecordedRequest } from '@evertoken/testing'
 import type { GrantSummary } from '../../src/grants/summary.ts'
 import { catalogueProfile } from '../../src/providers/catalogue.ts'
 import type { ProviderProfile } from '../../src/providers/profile.ts'
-import type { RecordedAnswer, RecordedRequest } from '../../src/testing/practice-server.ts'
 
 /**
  * One file of `recorded/`: the whole life of a login at a provider, with the requests that it wants and the answers that it gives.

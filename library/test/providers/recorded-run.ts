@@ -1,3 +1,4 @@
+import type { RecordedExchange, RecordedRequest } from '@evertoken/testing'
 import { jwtVerify } from 'jose'
 import { expect, onTestFinished } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
@@ -14,7 +15,6 @@ import type { StoreOpener } from '../../src/grants/store.ts'
 import type { AccessToken } from '../../src/grants/token.ts'
 import type { WireRequest } from '../../src/oauth/transport.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import type { RecordedExchange, RecordedRequest } from '../../src/testing/practice-server.ts'
 import { authorizedFetch } from '../../src/use/authorized-fetch.ts'
 import { type Practised, practised, redirectUri } from '../grants/practised.ts'
 import {

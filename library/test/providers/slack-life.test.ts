@@ -1,8 +1,8 @@
+import type { RespondRequest, ScriptedResponse } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { authorizationCode, type GrantDefinition, refreshToken } from '../../src/grants/definition.ts'
 import { catalogueProfile } from '../../src/providers/catalogue.ts'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import type { RespondRequest, ScriptedResponse } from '../../src/testing/practice-server.ts'
 import { practised, redirectUri } from '../grants/practised.ts'
 import { newStoreFile } from '../stores/sqlite-files.ts'
 

@@ -1,7 +1,7 @@
+import { newRecord, plain, storeContract } from '@evertoken/testing/store-contract'
 import { describe, expect, test } from 'vitest'
 import type { GrantRecord } from '../../src/grants/grant.ts'
 import { memoryStore } from '../../src/stores/memory.ts'
-import { newRecord, plain, storeContract } from '../../src/testing/store-contract.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
 import { dueIds } from './due.ts'
 

@@ -1,5 +1,5 @@
+import { newRecord } from '@evertoken/testing/store-contract'
 import { describe, expect, test } from 'vitest'
-import { newRecord } from '../../src/testing/store-contract.ts'
 import { type Child, type Surroundings, startChild } from './child.ts'
 import type { Task } from './spool-process.ts'
 import { left, openedSpool } from './spools.ts'

@@ -9,10 +9,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { newRecord } from '@evertoken/testing/store-contract'
 import { describe, expect, test } from 'vitest'
 import type { GrantStore } from '../../src/grants/store.ts'
 import { refuseNetworkFileSystem } from '../../src/stores/spool/network-file-system.ts'
-import { newRecord } from '../../src/testing/store-contract.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
 import { answer } from './spool-answers.ts'
 import { newStoreFile, openedStore, temporaryFolder } from './sqlite-files.ts'

@@ -1,9 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { newRecord } from '@evertoken/testing/store-contract'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import { newRecord } from '../../src/testing/store-contract.ts'
 import { Disk, hasStrace, recordedCalls } from './power-cut.ts'
 import { newStoreFile, temporaryFolder } from './sqlite-files.ts'
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
+import { newRecord } from '@evertoken/testing/store-contract'
 import { sqliteStore } from '../../src/stores/sqlite/store.ts'
-import { newRecord } from '../../src/testing/store-contract.ts'
 
 /** What a process of sqlite-processes.test.ts is to do. */
 export type Task =

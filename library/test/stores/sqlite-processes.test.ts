@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync, utimesSync } from 'node:fs'
+import { newRecord } from '@evertoken/testing/store-contract'
 import { describe, expect, test } from 'vitest'
-import { newRecord } from '../../src/testing/store-contract.ts'
 import { type Child, type Surroundings, startChild } from './child.ts'
 import { dueIds } from './due.ts'
 import { newStoreFile, openedStore } from './sqlite-files.ts'

@@ -1,5 +1,5 @@
+import { storeContract } from '@evertoken/testing/store-contract'
 import { describe, test } from 'vitest'
-import { storeContract } from '../../src/testing/store-contract.ts'
 import { newStoreFile, openedStore } from './sqlite-files.ts'
 
 describe('the SQLite store keeps the contract:', () => {

@@ -1,3 +1,4 @@
+import { startPracticeServer } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { GrantDefinition } from '../../src/grants/definition.ts'
 import {
@@ -8,7 +9,6 @@ import {
   refreshToken,
 } from '../../src/grants/definition.ts'
 import type { Transport } from '../../src/oauth/transport.ts'
-import { startPracticeServer } from '../../src/testing/practice-server.ts'
 import { type LightTokenSourceOptions, tokenSource } from '../../src/use/light-token-source.ts'
 import type { SavedTokens } from '../../src/use/saved-tokens.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'

@@ -1,5 +1,5 @@
+import { consent } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { consent } from '../../src/testing/practice-server.ts'
 import type { SavedTokens } from '../../src/use/saved-tokens.ts'
 import { type TokenSourceOptions, tokenSource } from '../../src/use/token-source.ts'
 import { practised, redirectUri } from '../grants/practised.ts'

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { EvertokenError } from 'evertoken'
 import {
   type PracticeServer,
   type RecordedExchange,
   type Rotation,
   startPracticeServer,
-} from 'evertoken/testing'
+} from '@evertoken/testing'
+import { EvertokenError } from 'evertoken'
 import type { Environment } from './environment.ts'
 
 /** `evertoken practice-server`; each option as it stands in `--help`. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from '@evertoken/testing'
 import {
   authorizationCode,
   clientCredentials,
@@ -7,7 +8,6 @@ import {
   memoryStore,
   refreshToken,
 } from 'evertoken'
-import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from 'evertoken/testing'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { onTestFinished } from 'vitest'
 import { createApiKey } from '../../src/broker/api-key.ts'

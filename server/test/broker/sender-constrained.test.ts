@@ -1,5 +1,5 @@
+import type { PracticeServer } from '@evertoken/testing'
 import { clientCredentials } from 'evertoken'
-import type { PracticeServer } from 'evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { practisedBroker, service } from './practised-broker.ts'
 

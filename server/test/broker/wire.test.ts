@@ -1,6 +1,6 @@
 import { connect as connectTcp } from 'node:net'
+import { type PracticeServer, startPracticeServer } from '@evertoken/testing'
 import { Keeper, memoryStore } from 'evertoken'
-import { type PracticeServer, startPracticeServer } from 'evertoken/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApiKey } from '../../src/broker/api-key.ts'
 import { type RunningBroker, startBroker } from '../../src/broker/broker.ts'

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
+import type { PracticeServer } from '@evertoken/testing'
 import { Keeper, memoryStore } from 'evertoken'
-import type { PracticeServer } from 'evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createApiKey } from '../../src/broker/api-key.ts'
 import { createBroker } from '../../src/broker/broker.ts'

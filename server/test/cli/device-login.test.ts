@@ -1,4 +1,4 @@
-import type { PracticeServer } from 'evertoken/testing'
+import type { PracticeServer } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { evertoken, folder, hasTerminal, onTerminal, type Running, start } from './command.ts'
 import { billing, provider } from './practice.ts'

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readTruthFile } from 'evertoken/testing'
+import { readTruthFile } from '@evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { evertoken, start } from './command.ts'
 

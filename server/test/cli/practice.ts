@@ -1,4 +1,4 @@
-import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from 'evertoken/testing'
+import { type PracticeServer, type PracticeServerOptions, startPracticeServer } from '@evertoken/testing'
 import { onTestFinished } from 'vitest'
 import { evertoken, folder } from './command.ts'
 

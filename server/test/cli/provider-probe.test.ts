@@ -6,7 +6,7 @@ import {
   type PracticeServer,
   type PracticeServerOptions,
   startPracticeServer,
-} from 'evertoken/testing'
+} from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { evertoken, folder, secretFile } from './command.ts'

@@ -1,4 +1,4 @@
-import type { PracticeServer } from 'evertoken/testing'
+import type { PracticeServer } from '@evertoken/testing'
 import { expect, test } from 'vitest'
 import { evertoken, folder } from './command.ts'
 import { provider, serviceFlags, serviceSecret } from './practice.ts'

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import type { PracticeServer, PracticeServerOptions } from 'evertoken/testing'
+import type { PracticeServer, PracticeServerOptions } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { login } from '../broker/practised-broker.ts'
 import { evertoken, folder, hasTerminal, onTerminal } from './command.ts'

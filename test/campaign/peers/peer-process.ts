@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { fingerprint } from 'evertoken/testing'
+import { fingerprint } from '@evertoken/testing'
 import { readLogin } from './login-file.ts'
 import type { PeerLine, PeerOptions } from './peer.ts'
 

@@ -2,7 +2,7 @@
 // How a peer keeps its login alive stands in its own file, whole.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fingerprint } from 'evertoken/testing'
+import { fingerprint } from '@evertoken/testing'
 
 /** The one argument of a peer, as JSON. */
 export interface PeerOptions {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { consent } from 'evertoken/testing'
+import { consent } from '@evertoken/testing'
 import type { StoredLogin } from './login-file.ts'
 
 const redirectUri = 'http://127.0.0.1:49152/callback'

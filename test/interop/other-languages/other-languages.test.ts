@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { type PracticeServer, startPracticeServer } from 'evertoken/testing'
+import { type PracticeServer, startPracticeServer } from '@evertoken/testing'
 import * as openid from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { java, pythonWithRequestsOAuthlib } from './languages.ts'

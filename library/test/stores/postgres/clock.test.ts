@@ -1,8 +1,8 @@
+import { startPracticeServer } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { refreshToken } from '../../../src/grants/definition.ts'
 import { Keeper } from '../../../src/grants/keeper.ts'
 import { postgresStore } from '../../../src/stores/postgres/store.ts'
-import { startPracticeServer } from '../../../src/testing/practice-server.ts'
 import { newRefreshToken } from '../../grants/practised.ts'
 import { missingPostgres, put, query, usePostgres } from './fixture.ts'
 

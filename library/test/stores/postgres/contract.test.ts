@@ -1,8 +1,8 @@
+import { storeContract } from '@evertoken/testing/store-contract'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Installed } from '../../../../test/interop/debian-packages.ts'
 import { pgBouncerHere, startPgBouncer } from '../../../../test/postgres/pgbouncer.ts'
 import { startPooler } from '../../../../test/postgres/pooler.ts'
-import { storeContract } from '../../../src/testing/store-contract.ts'
 import { missingPostgres, through, usePostgres } from './fixture.ts'
 
 const rules = storeContract.map((rule) => [rule.name, rule] as const)

@@ -1,7 +1,7 @@
+import { startPracticeServer } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { authorizationCode } from '../../../src/grants/definition.ts'
 import { Keeper } from '../../../src/grants/keeper.ts'
-import { startPracticeServer } from '../../../src/testing/practice-server.ts'
 import { missingPostgres, query, usePostgres } from './fixture.ts'
 
 const redirectUri = 'http://127.0.0.1:49152/callback'

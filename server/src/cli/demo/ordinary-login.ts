@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { consent } from 'evertoken/testing'
+import { consent } from '@evertoken/testing'
 
 /** What the ordinary processes keep in their file. */
 export interface OrdinaryTokens {

@@ -1,4 +1,4 @@
-import type { PracticeRequest } from 'evertoken/testing'
+import type { PracticeRequest } from '@evertoken/testing'
 
 /** What the server's own log says of one client. */
 export interface ServerCount {

@@ -1,4 +1,4 @@
-import { consent } from 'evertoken/testing'
+import { consent } from '@evertoken/testing'
 
 /**
  * Consents to a grant the way a browser would: opens the broker's link, keeps its cookie, presses the provider's

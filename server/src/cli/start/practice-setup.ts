@@ -1,4 +1,4 @@
-import type { PracticeProcessOptions } from 'evertoken/testing'
+import type { PracticeProcessOptions } from '@evertoken/testing'
 
 /** What `evertoken start` keeps alive when nobody has configured anything: one grant of each kind. */
 export const practiceGrants = {
