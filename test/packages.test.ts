@@ -8,10 +8,9 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundledByEsbuild, bundledByRolldown, loadedAtOnce, loadedEver, sizeOf } from './browser/bundle.ts'
 import { lockedRegistry, type Published } from './locked-registry.ts'
+import { type Folder, folders, packPackages } from './packed-packages.ts'
 
 const root = path.dirname(import.meta.dirname)
-const folders = ['library', 'testing', 'server'] as const
-type Folder = (typeof folders)[number]
 const { version } = JSON.parse(fs.readFileSync(path.join(root, 'library/package.json'), 'utf8'))
 const temp = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'evertoken-packages-')))
 const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
@@ -31,7 +30,7 @@ beforeAll(async () => {
   const setting = (name: string) => new RegExp(`^${name} ?= ?(.*)$`, 'm').exec(settings.stdout)?.[1] ?? ''
   useCache(setting('cache'))
 
-  packages = await packAll()
+  packages = await packPackages(temp, execute, npm)
   const lockFile = path.join(root, 'package-lock.json')
   registry = await lockedRegistry(lockFile, setting('registry'), Object.values(packages))
   env.npm_config_registry = registry.url
@@ -363,51 +362,6 @@ async function packedFiles(name: Folder): Promise<string[]> {
     .trim()
     .split('\n')
     .map((file) => file.replace(/^package\//, ''))
-}
-
-/** Builds in a copy, so that nobody else's build in this folder is in the way, and none of ours in theirs. */
-async function packAll() {
-  const copy = path.join(temp, 'repository')
-  for (const name of folders) {
-    for (const part of ['src', 'package.json', 'tsconfig.json']) {
-      fs.cpSync(path.join(root, name, part), path.join(copy, name, part), { recursive: true })
-    }
-  }
-  const schemas = ['evertoken.schema.json', 'evertoken-provider.schema.json']
-  for (const file of schemas) fs.cpSync(path.join(root, 'server', file), path.join(copy, 'server', file))
-  for (const file of ['tsconfig.json', 'README.md', 'LICENSE', 'scripts']) {
-    fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true })
-  }
-  fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'))
-  for (const name of folders)
-    linkModules(path.join(root, name, 'node_modules'), path.join(copy, name, 'node_modules'))
-  // The copy's own, not what the root's links lead to.
-  for (const name of ['testing', 'server'])
-    fs.symlinkSync(path.join(copy, 'library'), path.join(copy, name, 'node_modules/evertoken'))
-  fs.mkdirSync(path.join(copy, 'server/node_modules/@evertoken'), { recursive: true })
-  fs.symlinkSync(path.join(copy, 'testing'), path.join(copy, 'server/node_modules/@evertoken/testing'))
-
-  const built = await execute(process.execPath, [path.join(root, 'scripts/build.mjs'), copy])
-  expect(built).toMatchObject({ code: 0, stdout: '' })
-  const pack = async (name: Folder): Promise<Published> => {
-    const cwd = path.join(copy, name)
-    const packed = await execute(npm.file, [...npm.start, 'pack', '--json', '--pack-destination', temp], {
-      cwd,
-    })
-    expect(packed.code, packed.stderr).toBe(0)
-    const manifest = JSON.parse(fs.readFileSync(path.join(cwd, 'package.json'), 'utf8'))
-    const file = `${manifest.name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`
-    return { manifest, tarball: path.join(temp, file) }
-  }
-  const [library, testing, server] = await Promise.all(folders.map(pack))
-  return { library, testing, server } as Record<Folder, Published>
-}
-
-function linkModules(from: string, to: string) {
-  fs.mkdirSync(to)
-  for (const name of fs.existsSync(from) ? fs.readdirSync(from) : []) {
-    if (!name.startsWith('.')) fs.symlinkSync(path.join(from, name), path.join(to, name))
-  }
 }
 
 async function install(name: string, specs: string[]) {
