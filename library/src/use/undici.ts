@@ -3,6 +3,7 @@
 import type { AccessToken, TokenSource } from '../grants/token.ts'
 import { checkSource, headersOf } from './authorization.ts'
 import { checkedOrigins } from './origins.ts'
+import { replacementOf } from './replacement.ts'
 import {
   type Controller,
   type DispatchHandler,
@@ -79,7 +80,7 @@ export function authorizationInterceptor(
         repeatable,
         repeats,
         isRejected,
-        replaced: () => source.rejected({ generation: token.generation }).catch(() => token),
+        replaced: () => replacementOf(source, token),
         send: (...next) => void send(...next).catch(fail),
       })
       dispatch({ ...request, headers: withHeaders(request.headers, own) }, attempt as typeof handler)

@@ -9,6 +9,7 @@ import {
   authorizedDispatcher,
   type UndiciAuthorizationOptions,
 } from '../../src/use/undici.ts'
+import { noReplacement } from './numbered-source.ts'
 import { practiceKey, refusingApi, second } from './refusing-api.ts'
 
 function agent(source: TokenSource, options: UndiciAuthorizationOptions) {
@@ -57,12 +58,15 @@ describe('the interceptor of undici', () => {
     expect([tokens().length, rejected]).toEqual([2, [1]])
   })
 
-  test('gives the API’s own answer, whole, when there is no newer token', async () => {
-    const { api, source, tokens } = await refusingApi(() => false)
-    const stuck: TokenSource = { ...source, rejected: () => Promise.reject(new Error('no token')) }
-    const { statusCode, body } = await request(api, { dispatcher: agent(stuck, { origins: [api] }) })
-    expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
-  })
+  test.each(noReplacement)(
+    'gives the API’s own answer, whole, when the report of its token %s',
+    async (_, without) => {
+      const { api, source, tokens } = await refusingApi(() => false)
+      const dispatcher = agent(without(source), { origins: [api] })
+      const { statusCode, body } = await request(api, { dispatcher })
+      expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
+    },
+  )
 
   test('sends a stream once, and reports its token for the next request', async () => {
     const { api, dispatcher, tokens, rejected } = await authorized(second)
@@ -123,6 +127,22 @@ describe('the interceptor of undici', () => {
     }
     const dispatcher = agent(slow, { origins: [api] })
     await expect(request(api, { dispatcher, signal: over.signal })).rejects.toThrow('no longer')
+  })
+
+  test('fails a request with what its handler throws at an answer that was held back', async () => {
+    const { api, source } = await refusingApi(() => false)
+    const dispatcher = agent({ ...source, rejected: source.getToken }, { origins: [api] })
+    const thrown = new Error('thrown')
+    const failed = new Promise<Error>((resolve) => {
+      const handler = {
+        onResponseStart: () => {
+          throw thrown
+        },
+        onResponseError: (_: unknown, error: Error) => resolve(error),
+      }
+      dispatcher.dispatch({ origin: api, path: '/', method: 'GET' }, handler)
+    })
+    expect(await failed).toBe(thrown)
   })
 
   test('fails a request with the error of its source', async () => {
