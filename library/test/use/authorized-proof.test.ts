@@ -26,12 +26,17 @@ function bound(...answers: Answer[]) {
   }
   const { source, rejected } = numberedSource('DPoP', { proof })
   const sent: (readonly [string | null, string | null])[] = []
+  const bodies: string[] = []
+  const unread: number[] = []
   const call = authorizedFetch(source, {
     fetch: async (input, init) => {
-      const { headers } = new Request(input, init)
+      const request = new Request(input, init)
+      const { headers } = request
+      bodies.push(`${request.method} ${await request.text()}`)
       sent.push([headers.get('authorization'), headers.get('dpop')])
       const { status, nonce, asks = false } = answers.shift() ?? { status: 200 }
-      return new Response(null, {
+      const count = sent.length
+      return new Response(new ReadableStream({ cancel: () => void unread.push(count) }), {
         status,
         headers: {
           ...(nonce !== undefined && { 'DPoP-Nonce': nonce }),
@@ -40,7 +45,7 @@ function bound(...answers: Answer[]) {
       })
     },
   })
-  return { call, sent, rejected, source }
+  return { call, sent, rejected, source, bodies, unread }
 }
 
 describe('a token that is bound to a key', () => {
@@ -59,12 +64,19 @@ describe('a token that is bound to a key', () => {
   })
 
   test('is sent once more with the nonce that the API asks for, and not reported', async () => {
-    const { call, sent, rejected } = bound({ status: 401, nonce: 'n1', asks: true })
+    const { call, sent, rejected, unread } = bound({ status: 401, nonce: 'n1', asks: true })
     expect((await call(api)).status).toBe(200)
+    expect(unread).toEqual([1])
     expect(sent.map(([, proof]) => proof)).toEqual([`GET ${api} no nonce`, `GET ${api} n1`])
     expect(rejected).toEqual([])
     await call(api)
     expect(sent[2]?.[1]).toBe(`GET ${api} n1`)
+  })
+
+  test('takes method and body along, both times', async () => {
+    const { call, bodies } = bound({ status: 401, nonce: 'n1', asks: true })
+    await call(api, { method: 'PUT', body: 'text' })
+    expect(bodies).toEqual(['PUT text', 'PUT text'])
   })
 
   test('keeps the nonce of an answer that is none of a refusal', async () => {
