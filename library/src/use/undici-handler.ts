@@ -106,7 +106,9 @@ export class RefusableHandler implements DispatchHandler {
     this.#pass(() => this.#downstream.onResponseEnd?.(controller, trailers))
   }
 
-  onResponseError(controller: unknown, error: Error): void {
+  onResponseError(controller: Controller | null, error: Error): void {
+    // Given up while the answer is held back: nobody waits for a newer token, and nobody hears of the answer.
+    if (controller?.aborted === true) this.#held = undefined
     this.#pass(() => this.#downstream.onResponseError?.(controller, error))
   }
 

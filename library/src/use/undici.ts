@@ -21,6 +21,7 @@ export interface DispatchOptions {
   readonly method: string
   readonly headers?: unknown
   readonly body?: unknown
+  readonly signal?: unknown
 }
 
 export interface UndiciAuthorizationOptions {
@@ -85,8 +86,10 @@ export function authorizationInterceptor(
       })
       dispatch({ ...request, headers: withHeaders(request.headers, own) }, attempt as typeof handler)
     }
+    // Until there is a token nothing is dispatched that undici itself could give up.
+    const signal = request.signal instanceof AbortSignal ? request.signal : undefined
     source
-      .getToken(plain)
+      .getToken(signal === undefined ? plain : { ...plain, signal })
       .then((token) => send(token))
       .catch(fail)
     return true

@@ -9,7 +9,7 @@ import {
   authorizedDispatcher,
   type UndiciAuthorizationOptions,
 } from '../../src/use/undici.ts'
-import { noReplacement } from './numbered-source.ts'
+import { givenUp, noReplacement } from './numbered-source.ts'
 import { practiceKey, refusingApi, second } from './refusing-api.ts'
 
 function agent(source: TokenSource, options: UndiciAuthorizationOptions) {
@@ -127,6 +127,26 @@ describe('the interceptor of undici', () => {
     }
     const dispatcher = agent(slow, { origins: [api] })
     await expect(request(api, { dispatcher, signal: over.signal })).rejects.toThrow('no longer')
+  })
+
+  // Nothing is dispatched until there is a token, so that undici had nothing to give up: the caller waited for as long as the source did.
+  test.each<[string, (over: AbortController, source: TokenSource) => TokenSource]>([
+    ['a token', (over, source) => ({ ...source, getToken: (asked) => givenUp(over, asked?.signal) })],
+    ['a newer token', (over, source) => ({ ...source, rejected: () => givenUp(over, undefined) })],
+  ])('lets a request end that is given up while it waits for %s', async (_, waiting) => {
+    const { api, source } = await refusingApi(() => false)
+    const over = new AbortController()
+    const dispatcher = agent(waiting(over, source), { origins: [api], minTtl: 30 })
+    await expect(request(api, { dispatcher, signal: over.signal })).rejects.toThrow('no longer')
+  })
+
+  test('asks its source for a token that lives as long as is wanted', async () => {
+    const { api, source, asked } = await refusingApi()
+    const dispatcher = agent(source, { origins: [api], minTtl: 30 })
+    const { signal } = new AbortController()
+    await (await request(api, { dispatcher })).body.text()
+    await (await request(api, { dispatcher, signal })).body.text()
+    expect(asked).toEqual([{ minTtl: 30 }, { minTtl: 30, signal }])
   })
 
   test('fails a request with what its handler throws at an answer that was held back', async () => {
