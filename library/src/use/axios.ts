@@ -1,9 +1,10 @@
 // `evertoken/axios`: an axios instance with tokens.
 
-import type { TokenSource } from '../grants/token.ts'
+import type { AccessToken, TokenSource } from '../grants/token.ts'
 import { checkSource, headersOf } from './authorization.ts'
 import { heardNonce } from './nonce.ts'
 import { checkedOrigins } from './origins.ts'
+import { replacementOf } from './replacement.ts'
 
 /** What of a request's configuration is looked at. */
 export interface AxiosRequest {
@@ -46,7 +47,14 @@ export const leftAlone: object = Object.freeze({ evertoken: 'left alone' })
 
 /** What is written beside a request: it goes through copies and merges of its configuration. */
 interface Mark {
-  evertoken?: 'left alone' | { readonly token: number; readonly again: boolean } | undefined
+  evertoken?: 'left alone' | Attempt | undefined
+}
+
+interface Attempt {
+  readonly token: AccessToken
+  readonly url: URL
+  /** What the request was sent again for; undefined for the first time. A nonce comes before a token: with a newer one it is known already. */
+  readonly repeats: 'nonce' | 'token' | undefined
 }
 
 type Marked = AxiosRequest & Mark
@@ -93,17 +101,22 @@ export function authorizeAxios(
   }
 
   const before = instance.interceptors.request.use(async (request: Marked) => {
-    const url = request.evertoken === 'left alone' ? undefined : addressOf(request)
+    const { evertoken: mark } = request
+    if (mark === 'left alone') return request
+    const url = addressOf(request)
     if (url === undefined) return request
-    const signal = request.signal instanceof AbortSignal ? request.signal : undefined
-    const token = await source.getToken({
-      ...(minTtl !== undefined && { minTtl }),
-      ...(signal && { signal }),
-    })
+    const signal = signalOf(request)
+    let token: AccessToken
+    try {
+      token = await source.getToken({ ...(minTtl !== undefined && { minTtl }), ...(signal && { signal }) })
+    } catch (error) {
+      // axios sends nothing that was given up, and says so in its own words.
+      if (signal?.aborted) return request
+      throw error
+    }
     const headers = await headersOf(token, { method: request.method, url })
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    const again = typeof request.evertoken === 'object'
-    request.evertoken = { token: token.generation, again }
+    request.evertoken = { token, url, repeats: mark?.repeats }
     dropAtRedirect(request, url.origin, Object.keys(headers))
     return request
   })
@@ -112,22 +125,24 @@ export function authorizeAxios(
     const { config, response } = error ?? {}
     const mark = config?.evertoken
     if (config === undefined || response === undefined || typeof mark !== 'object') throw error
-    const url = addressOf(config)
-    if (url === undefined || mark.again) throw error
-    const repeat = (): Promise<unknown> => instance.request(config)
+    const { token, url, repeats } = mark
+    if (repeats === 'token') throw error
+    const repeat = (what: Attempt['repeats']): Promise<unknown> => {
+      config.evertoken = { ...mark, repeats: what }
+      return instance.request(config)
+    }
     const repeatable = isRepeatable(config.data)
-    const token = await source.getToken().catch(() => undefined)
-    const asked =
-      token &&
-      heardNonce(token, url, { status: response.status, header: (name) => response.headers[name] as string })
+    const header = (name: string): string => response.headers[name] as string
+    const asked = heardNonce(token, url, { status: response.status, header })
     if (asked !== undefined) {
-      if (asked === 'again' && repeatable) return repeat()
+      if (asked === 'again' && repeatable && repeats === undefined) return repeat('nonce')
       throw error
     }
     if (!isRejected(response)) throw error
-    const newer = await source.rejected({ generation: mark.token }).catch(() => undefined)
-    if (newer === undefined || newer.generation === mark.token || !repeatable) throw error
-    return repeat()
+    const newer = await replacementOf(source, token, signalOf(config)).catch(() => undefined)
+    if (newer === undefined) return instance.request(config)
+    if (newer.generation === token.generation || !repeatable) throw error
+    return repeat('token')
   })
 
   return () => {
@@ -139,6 +154,9 @@ export function authorizeAxios(
 /** A stream is gone once it was read; everything else axios has made a text or bytes of, or makes again. */
 const isRepeatable = (data: unknown): boolean =>
   typeof (data as { pipe?: unknown } | undefined)?.pipe !== 'function' && !(data instanceof ReadableStream)
+
+const signalOf = ({ signal }: AxiosRequest): AbortSignal | undefined =>
+  signal instanceof AbortSignal ? signal : undefined
 
 /** follow-redirects takes Authorization away at another host, and knows no other header that holds a token. */
 function dropAtRedirect(request: AxiosRequest, origin: string, names: readonly string[]): void {
