@@ -11,7 +11,8 @@ export interface AxiosRequest {
   method?: string | undefined
   data?: unknown
   signal?: unknown
-  headers: { set(name: string, value: string): unknown }
+  headers: { set(name: string, value: string): unknown; delete(name: string[]): unknown }
+  fetchOptions?: { readonly redirect?: string } | undefined
   beforeRedirect?: ((options: Record<string, unknown>, ...more: never[]) => void) | undefined
 }
 
@@ -53,6 +54,8 @@ interface Mark {
 interface Attempt {
   readonly token: AccessToken
   readonly url: URL
+  /** The headers that it was given, in lower case. */
+  readonly names: readonly string[]
   /** What the request was sent again for; undefined for the first time. A nonce comes before a token: with a newer one it is known already. */
   readonly repeats: 'nonce' | 'token' | undefined
 }
@@ -103,6 +106,8 @@ export function authorizeAxios(
   const before = instance.interceptors.request.use(async (request: Marked) => {
     const { evertoken: mark } = request
     if (mark === 'left alone') return request
+    // Whoever sends a configuration a second time, perhaps elsewhere, has our headers in it.
+    if (mark !== undefined) request.headers.delete([...mark.names])
     const url = addressOf(request)
     if (url === undefined) return request
     const signal = signalOf(request)
@@ -116,8 +121,9 @@ export function authorizeAxios(
     }
     const headers = await headersOf(token, { method: request.method, url })
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    request.evertoken = { token, url, repeats: mark?.repeats }
-    dropAtRedirect(request, url.origin, Object.keys(headers))
+    const names = Object.keys(headers)
+    request.evertoken = { token, url, names, repeats: mark?.repeats }
+    keepAtOrigin(request, url.origin, names)
     return request
   })
 
@@ -158,14 +164,22 @@ const isRepeatable = (data: unknown): boolean =>
 const signalOf = ({ signal }: AxiosRequest): AbortSignal | undefined =>
   signal instanceof AbortSignal ? signal : undefined
 
-/** follow-redirects takes Authorization away at another host, and knows no other header that holds a token. */
-function dropAtRedirect(request: AxiosRequest, origin: string, names: readonly string[]): void {
+/** What follows redirects for axios takes Authorization away at another host, and knows no other header that holds a token. */
+function keepAtOrigin(request: Marked, origin: string, names: readonly string[]): void {
   const own = request.beforeRedirect
   request.beforeRedirect = (options, ...more) => {
     const to = URL.parse(String(options.href ?? ''))
     const headers = options.headers as Record<string, unknown> | undefined
-    if (headers !== undefined && to?.origin !== origin)
-      for (const name of Object.keys(headers)) if (names.includes(name.toLowerCase())) delete headers[name]
+    if (to?.origin !== origin) {
+      // Whatever answers there has not refused the token.
+      request.evertoken = undefined
+      for (const name of Object.keys(headers ?? {}))
+        if (names.includes(name.toLowerCase())) delete headers?.[name]
+    }
     own?.(options, ...more)
   }
+  // fetch, where it sends for axios, takes only Authorization away, and lets nobody take more.
+  const { redirect = 'follow' } = request.fetchOptions ?? {}
+  if (redirect === 'follow' && names.some((name) => name !== 'authorization'))
+    request.fetchOptions = { ...request.fetchOptions, redirect: 'error' }
 }

@@ -95,6 +95,47 @@ describe('an instance of axios with tokens', () => {
     expect(rejected).toEqual([1])
   })
 
+  // fetch takes Authorization away at another origin and nothing else, and lets nobody do it.
+  test('takes the token across no redirect where fetch sends for axios either', async () => {
+    const { api, source, seen } = await refusingApi(() => true, { header: 'X-Shop-Token', scheme: '' })
+    const client = axios.create({ baseURL: api, adapter: 'fetch' })
+    authorizeAxios(client, source)
+    await expect(client.get('/moved')).rejects.toMatchObject({ code: 'ERR_NETWORK' })
+    await expect(client.get('/moved', { fetchOptions: { redirect: 'follow' } })).rejects.toMatchObject({
+      code: 'ERR_NETWORK',
+    })
+    await expect(client.get('/moved', { fetchOptions: { redirect: 'manual' } })).rejects.toMatchObject({
+      response: { status: 307 },
+    })
+    expect(seen.map(({ at }) => at)).toEqual(['GET /moved', 'GET /moved', 'GET /moved'])
+    const bearer = await refusingApi()
+    const usual = axios.create({ baseURL: bearer.api, adapter: 'fetch' })
+    authorizeAxios(usual, bearer.source)
+    expect((await usual.get('/moved')).data).toBe('ok ')
+    expect(bearer.tokens()).toEqual(['Bearer token-1', null])
+  })
+
+  test('reports no token for the refusal of an origin that never got it', async () => {
+    const { client, tokens, rejected } = await authorized(({ authorization }) => authorization !== undefined)
+    await expect(client.get('/moved')).rejects.toMatchObject({ response: { status: 401 } })
+    expect([tokens(), rejected]).toEqual([['Bearer token-1', null], []])
+  })
+
+  // The headers of an attempt are those of its configuration, which error handlers send again elsewhere.
+  test('takes its headers back from a configuration that is sent again to another origin', async () => {
+    const { api, other, source, seen } = await refusingApi(
+      ({ 'x-shop-token': token }) => token === 'token-9',
+      { header: 'X-Shop-Token', scheme: '' },
+    )
+    const client = axios.create({ baseURL: api })
+    authorizeAxios(client, source)
+    const { config } = await client.get('/').catch((error: { config: object }) => error)
+    await expect(client.request({ ...config, baseURL: other })).rejects.toMatchObject({
+      response: { status: 401 },
+    })
+    expect(seen.map(({ headers }) => headers['x-shop-token'])).toEqual(['token-1', 'token-2', undefined])
+  })
+
   test('reports a token that is refused when somebody sends a failed request again', async () => {
     const { api, source, tokens, rejected } = await refusingApi(second)
     const client = axios.create({ baseURL: api })
