@@ -65,8 +65,8 @@ export function authorizationInterceptor(
   const plain = minTtl === undefined ? undefined : { minTtl }
 
   return (dispatch) => (request, handler) => {
-    const origin = request.origin === undefined ? undefined : URL.parse(String(request.origin))?.origin
-    if (origin === undefined || origins?.has(origin) !== true) return dispatch(request, handler)
+    const origin = URL.parse(String(request.origin))?.origin
+    if (origin === undefined || !origins?.has(origin)) return dispatch(request, handler)
     const downstream: DispatchHandler = handler
     const fail = (error: unknown): void =>
       downstream.onResponseError?.(null, error instanceof Error ? error : new Error(String(error)))
@@ -115,8 +115,11 @@ const isRepeatable = (body: unknown): boolean =>
   body === undefined ||
   body === null ||
   typeof body === 'string' ||
-  body instanceof Uint8Array ||
-  body instanceof FormData
+  ArrayBuffer.isView(body) ||
+  body instanceof ArrayBuffer ||
+  body instanceof Blob ||
+  // undici's class is its own, and takes no other.
+  Object.prototype.toString.call(body) === '[object FormData]'
 
 /** Headers are a flat list of names and values, pairs, or an object. */
 function withHeaders(given: unknown, own: Readonly<Record<string, string>>): string[] {

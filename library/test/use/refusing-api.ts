@@ -40,15 +40,19 @@ export async function refusingApi(
   return { api, other, source, asked, seen, tokens, rejected }
 }
 
-/** A key whose proofs say what they are for. */
+/** A key whose proofs say what they are for, with the nonce of its origin. */
 export function practiceKey(): { proof: TokenProof } {
-  let nonce = 'none'
+  const nonces = new Map<string, string>()
   return {
     proof: {
-      of: async ({ method, url }) => `${method} ${new URL(url).pathname} ${nonce}`,
-      heard(_url, next) {
-        const isNew = next !== nonce
-        nonce = next
+      of: async ({ method, url }) => {
+        const { origin, pathname, search } = new URL(url)
+        return `${method} ${pathname}${search} ${nonces.get(origin) ?? 'none'}`
+      },
+      heard(url, nonce) {
+        const { origin } = new URL(url)
+        const isNew = nonces.get(origin) !== nonce
+        nonces.set(origin, nonce)
         return isNew
       },
     },

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { Agent, interceptors, request, fetch as undiciFetch } from 'undici'
+import { Agent, type Dispatcher, FormData, interceptors, request, fetch as undiciFetch } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { TokenSource } from '../../src/grants/token.ts'
 import {
@@ -67,6 +67,23 @@ describe('the interceptor of undici', () => {
       expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
     },
   )
+
+  const form = new FormData()
+  form.set('a', 'b')
+  test.each<[string, unknown, number]>([
+    ['nothing', null, 2],
+    ['bytes', Buffer.from('text'), 2],
+    ['an array of bytes', new Uint8Array([1]), 2],
+    ['a buffer', new Uint8Array([1]).buffer, 2],
+    ['a Blob', new Blob(['text']), 2],
+    ['a FormData', form, 2],
+    ['an iterator', ['text'].values(), 1],
+  ])('sends %s as often as it can be sent', async (_, body, sends) => {
+    const { api, dispatcher, tokens, rejected } = await authorized(() => false)
+    const answer = await request(api, { method: 'POST', body: body as string, dispatcher })
+    expect([answer.statusCode, await answer.body.text()]).toEqual([401, 'refused'])
+    expect([tokens().length, rejected]).toEqual([sends, [1]])
+  })
 
   test('sends a stream once, and reports its token for the next request', async () => {
     const { api, dispatcher, tokens, rejected } = await authorized(second)
@@ -149,9 +166,35 @@ describe('the interceptor of undici', () => {
     expect(asked).toEqual([{ minTtl: 30 }, { minTtl: 30, signal }])
   })
 
+  test('lets a request end that is given up between two attempts, by whoever steered the first', async () => {
+    const thrown = new Error('no longer')
+    let steered: Dispatcher.DispatchController | undefined
+    const proof = {
+      heard: () => true,
+      of: async () => {
+        if (steered !== undefined) steered.abort(thrown)
+        return 'none'
+      },
+    }
+    const { api, dispatcher } = await authorized(() => false, { proof })
+    const failed = new Promise<Error | number>((resolve) => {
+      dispatcher.dispatch(
+        { origin: api, path: '/', method: 'GET' },
+        {
+          onRequestStart: (controller) => {
+            steered ??= controller
+          },
+          onResponseStart: (_, status) => resolve(status),
+          onResponseError: (_, error) => resolve(error),
+        },
+      )
+    })
+    expect(await failed).toBe(thrown)
+  })
+
   test('fails a request with what its handler throws at an answer that was held back', async () => {
     const { api, source } = await refusingApi(() => false)
-    const dispatcher = agent({ ...source, rejected: source.getToken }, { origins: [api] })
+    const dispatcher = agent({ ...source, rejected: () => source.getToken() }, { origins: [api] })
     const thrown = new Error('thrown')
     const failed = new Promise<Error>((resolve) => {
       const handler = {
@@ -167,8 +210,9 @@ describe('the interceptor of undici', () => {
 
   test('fails a request with the error of its source', async () => {
     const { api, source, seen } = await refusingApi()
-    const broken: TokenSource = { ...source, getToken: () => Promise.reject(new Error('no token')) }
-    await expect(request(api, { dispatcher: agent(broken, { origins: [api] }) })).rejects.toThrow('no token')
+    const failure = new Error('no token')
+    const broken: TokenSource = { ...source, getToken: () => Promise.reject(failure) }
+    await expect(request(api, { dispatcher: agent(broken, { origins: [api] }) })).rejects.toBe(failure)
     const connecting = agent(source, { origins: ['http://127.0.0.1:1'] })
     await expect(request('http://127.0.0.1:1', { dispatcher: connecting })).rejects.toMatchObject({
       code: 'ECONNREFUSED',
