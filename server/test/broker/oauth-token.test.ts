@@ -90,6 +90,9 @@ describe('POST /oauth/token', () => {
     const { keeper, practice, ask, send, readKey } = await endpoint()
     const narrow = (await ask({ scope: 'grant:billing read' })).json()
     expect(narrow).toMatchObject({ scope: 'grant:billing read', generation: 1 })
+    expect((await ask({ scope: 'grant:billing write read' })).json()).toMatchObject({
+      scope: 'grant:billing read write',
+    })
     const same = await send('GET', '/v1/grants/billing/token?scope=read', { key: readKey })
     expect(same.json().access_token).toBe(narrow.access_token)
     await keeper.add('narrow', { ...service(practice), metadata: ['token_type', 'expires_in'] })
@@ -118,7 +121,22 @@ describe('POST /oauth/token', () => {
       ['resource', `${publicUrl}/v1/grants/billing`],
       ['resource', 'https://api.example/'],
     ])
-    expect([answer.statusCode, asked]).toEqual([200, ['https://api.example/']])
+    const named = await post([
+      ['grant_type', 'client_credentials'],
+      ['scope', 'grant:billing'],
+      ['resource', 'https://other.example/'],
+    ])
+    expect([answer.statusCode, named.statusCode]).toEqual([200, 200])
+    expect(asked).toEqual(['https://api.example/', 'https://other.example/'])
+  })
+
+  test('takes the name of the grant as often as it likes to be said', async () => {
+    const { post } = await endpoint()
+    const twice: [string, string][] = [
+      ['audience', 'billing'],
+      ['audience', 'billing'],
+    ]
+    expect((await post([['grant_type', 'client_credentials'], ...twice])).statusCode).toBe(200)
   })
 
   test('refreshes as any reader does, once for all who ask together', async () => {
@@ -137,7 +155,7 @@ describe('POST /oauth/token', () => {
 
 describe('a client', () => {
   test('that is not who it says is refused, and never told why', async () => {
-    const { raw, readKey, adminKey, keeper } = await endpoint()
+    const { raw, readKey, adminKey, keeper, app } = await endpoint()
     const stranger = (await createApiKey(keeper.store, { label: 'x', rights: 'read' })).reveal()
     const wrong = readKey.slice(0, 21) + adminKey.slice(21)
     const asked = 'grant_type=client_credentials&scope=grant:billing'
@@ -162,7 +180,9 @@ describe('a client', () => {
       await raw(`${asked}&client_secret=${readKey}`),
       await raw(`${asked}&client_id=${idOf(readKey)}&client_secret=${wrong}`),
       await raw(`${asked}&client_id=other`, { authorization: basic(idOf(readKey), readKey) }),
+      await raw(`${asked}&client_id=${idOf(readKey)}`, { authorization: 'Basic !' }),
       await raw(''),
+      await app.inject({ method: 'POST', url: '/oauth/token' }),
     ]
     for (const answer of answers) {
       expect(answer.statusCode).toBe(401)
@@ -259,6 +279,12 @@ describe('a refusal', () => {
       'there is no such grant for this client',
     ],
     [
+      'an address that is too long',
+      { resource: `https://api.example/${'x'.repeat(2000)}`, scope: 'grant:billing' },
+      'invalid_target',
+      'resource has more than 2000 characters',
+    ],
+    [
       'an audience that there is not',
       { audience: 'nobody' },
       'invalid_target',
@@ -294,6 +320,34 @@ describe('a refusal', () => {
       400,
       { error: 'invalid_request', error_description: 'the parameter scope comes twice' },
     ])
+  })
+
+  test('of a parameter whose name is long, twice, says only how it begins', async () => {
+    const { post } = await endpoint()
+    const name = 'x'.repeat(1000)
+    const answer = await post([
+      [name, 'a'],
+      [name, 'b'],
+    ])
+    expect(answer.json().error_description).toBe(`the parameter ${'x'.repeat(100)} comes twice`)
+  })
+
+  test('of two resources of the provider says that one can be asked for', async () => {
+    const { post, practice } = await endpoint()
+    const answer = await post([
+      ['grant_type', 'client_credentials'],
+      ['audience', 'billing'],
+      ['resource', 'https://one.example/'],
+      ['resource', 'https://two.example/'],
+    ])
+    expect([answer.statusCode, answer.json()]).toEqual([
+      400,
+      {
+        error: 'invalid_target',
+        error_description: 'one resource of the provider at most can be asked for',
+      },
+    ])
+    expect(practice.requests).toEqual([])
   })
 
   test.each([
@@ -495,6 +549,14 @@ describe('token exchange', () => {
       400,
       { error: 'invalid_request', error_description: description },
     ])
+  })
+
+  test('by a client whose authentication is none is refused, though its subject token is good', async () => {
+    const { post, readKey } = await endpoint()
+    for (const authorization of ['Basic !', `Bearer ${readKey}`]) {
+      const answer = await post({ ...exchange, subject_token: readKey }, { authorization })
+      expect([answer.statusCode, answer.json().error]).toEqual([401, 'invalid_client'])
+    }
   })
 
   test('of the key of another than the client is refused', async () => {
