@@ -1,7 +1,17 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { Agent, type Dispatcher, FormData, interceptors, request, fetch as undiciFetch } from 'undici'
+import {
+  Agent,
+  type Dispatcher,
+  FormData,
+  interceptors,
+  request,
+  fetch as undiciFetch,
+  upgrade,
+} from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { TokenSource } from '../../src/grants/token.ts'
 import {
@@ -9,7 +19,7 @@ import {
   authorizedDispatcher,
   type UndiciAuthorizationOptions,
 } from '../../src/use/undici.ts'
-import { givenUp, noReplacement } from './numbered-source.ts'
+import { givenUp, noReplacement, numberedSource } from './numbered-source.ts'
 import { practiceKey, refusingApi, second } from './refusing-api.ts'
 
 function agent(source: TokenSource, options: UndiciAuthorizationOptions) {
@@ -30,13 +40,40 @@ describe('the interceptor of undici', () => {
     ['an object', { headers: { 'x-own': 'kept', AUTHORIZATION: 'Basic x' } }],
     ['a flat list', { headers: ['x-own', 'kept', 'authorization', 'Basic x'] }],
     ['pairs', { headers: new Map([['x-own', 'kept']]) }],
-  ])('sets the header beside %s', async (name, options) => {
+    ['a list of pairs', { headers: [['x-own', 'kept']] as unknown as string[] }],
+    ['no value', { headers: { 'x-own': 'kept', 'x-none': undefined } }],
+    ['null', { headers: null as unknown as string[] }],
+  ])('sets the header beside %s', async (_, options) => {
     const { api, dispatcher, seen } = await authorized()
     const { statusCode, body } = await request(`${api}/users?page=2`, { ...options, dispatcher })
     expect([statusCode, await body.text()]).toEqual([200, 'ok '])
     expect(seen[0]).toMatchObject({ at: 'GET /users?page=2' })
     expect(seen[0]?.headers.authorization).toBe('Bearer token-1')
-    expect(seen[0]?.headers['x-own']).toBe(name === 'nothing' ? undefined : 'kept')
+    expect(seen[0]?.headers['x-own']).toBe(options?.headers ? 'kept' : undefined)
+    expect(seen[0]?.headers['x-none']).toBeUndefined()
+  })
+
+  test('sets the header beside one that has several values', async () => {
+    const { api, dispatcher, seen } = await authorized()
+    const headers = { 'x-own': ['kept', 'too'] }
+    await (await request(api, { headers, dispatcher })).body.text()
+    expect(seen[0]?.headers).toMatchObject({ authorization: 'Bearer token-1', 'x-own': 'kept, too' })
+  })
+
+  test('goes along where a connection becomes another protocol', async () => {
+    const seen: (string | undefined)[] = []
+    const server = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    server.on('upgrade', ({ headers }, socket) => {
+      seen.push(headers.authorization)
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\nhello')
+    })
+    await once(server, 'listening')
+    const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { source } = numberedSource()
+    const { socket } = await upgrade(api, { protocol: 'chat', dispatcher: agent(source, { origins: [api] }) })
+    expect(await text(socket)).toBe('hello')
+    expect(seen).toEqual(['Bearer token-1'])
   })
 
   test('reports a refused token, and sends the request once more', async () => {
