@@ -8,7 +8,9 @@ import { openDatabase } from './accounts.ts'
 const { values } = parseArgs({ options: { for: { type: 'string' } } })
 const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
 const [, count, unit = ''] = /^(\d{1,4})([smh])$/.exec(values.for ?? '1h') ?? []
-if (count === undefined) {
+const time = Number(count) * (units[unit] ?? 0)
+// A timer holds 24 days, and takes more for no time at all.
+if (!(time < 2 ** 31)) {
   console.error('usage: node worker.ts [--for 90s | 15m | 2h]')
   process.exit(2)
 }
@@ -26,7 +28,7 @@ keeper.on('reauthorization_required', ({ grant }) => console.error(`${grant} has
 
 console.log('waiting for tokens to renew')
 const worker = new Worker(keeper, { onError: (error) => console.error(error) }).start()
-do await sleep(Number(count) * (units[unit] ?? 0), undefined, { signal: stop.signal }).catch(() => undefined)
+do await sleep(time, undefined, { signal: stop.signal }).catch(() => undefined)
 while (values.for === undefined && !stop.signal.aborted)
 await worker.stop()
 await keeper.close()

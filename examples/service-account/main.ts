@@ -16,7 +16,9 @@ const {
   DT_SERVICE_ACCOUNT_SECRET: secret,
   DT_TOKEN_URL: tokenUrl,
 } = process.env
-if (url === undefined || !keyId || !email || !secret) {
+const pause = Number(values.every) * 1000
+// Anything else would be no pause at all.
+if (url === undefined || !keyId || !email || !secret || !(pause > 0 && pause < 2 ** 31)) {
   console.error(
     'usage: node main.ts URL [--every SECONDS], with DT_SERVICE_ACCOUNT_KEY_ID, _EMAIL and _SECRET set',
   )
@@ -41,6 +43,6 @@ while (!stop.signal.aborted) {
     // A provider or a network that is away comes back; the next turn asks again.
     console.error(error instanceof Error ? error.message : error)
   }
-  await sleep(Number(values.every) * 1000, undefined, { signal: stop.signal }).catch(() => undefined)
+  await sleep(pause, undefined, { signal: stop.signal }).catch(() => undefined)
 }
 await account.close()

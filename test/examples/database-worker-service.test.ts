@@ -231,6 +231,7 @@ describe.skipIf(missingPostgres !== undefined)(
 
     test.each([
       ['worker.ts --for never', 'usage: node worker.ts [--for 90s | 15m | 2h]\n'],
+      ['worker.ts --for 600h', 'usage: node worker.ts [--for 90s | 15m | 2h]\n'],
       ['consumer.ts', 'usage: node consumer.ts NAME\n'],
     ])('node %s says how it is used', async (line, usage) => {
       const { stderr, code } = await program(line.split(' ')).ended

@@ -97,8 +97,12 @@ test('a token of an hour is renewed once, 60 seconds before its end', async () =
   await run(source.close())
 })
 
-test('without its environment the program says what it wants, and sends nothing', async () => {
-  const { child, ended } = program(['https://api.example/'], {})
+test.each<[string, string[], Record<string, string>]>([
+  ['without its environment', ['https://api.example/'], {}],
+  ['with a pause that is none', ['https://api.example/', '--every', 'often'], environment(key)],
+  ['without an address', [], environment(key)],
+])('%s the program says what it wants, and sends nothing', async (_, args, variables) => {
+  const { child, ended } = program(args, variables)
   const [complaints] = await ended
   expect([child.exitCode, complaints]).toEqual([
     2,

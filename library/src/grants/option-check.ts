@@ -86,3 +86,10 @@ export const checkedLifetime = (value: number | undefined, what: string): number
   if (value === 0) throw invalid(`${what} must be more than 0 seconds`)
   return checkedSeconds(value, what)
 }
+
+/** More is an error of a timer, or no time at all. */
+const longestTimer = 2 ** 31 - 1
+
+/** A deadline, from seconds to the whole milliseconds that a timer takes. */
+export const checkedDeadline = (value: number, what: string): number =>
+  Math.min(Math.ceil((checkedLifetime(value, what) ?? 0) * 1000), longestTimer)

@@ -3,6 +3,7 @@ import { type Authorization, authorizationOf } from './authorization.ts'
 import { heardNonce } from './nonce.ts'
 import type { Origins } from './origins.ts'
 import { firstHop, followed, type Hop, locationOf, mostRedirects } from './redirect.ts'
+import { replacementOf } from './replacement.ts'
 
 type Input = string | URL | Request
 
@@ -42,7 +43,7 @@ export class AuthorizedCall {
       throw new TypeError(
         'the API answered with a redirect, which no browser lets a program follow itself: use the final address',
       )
-    return response.status >= 300 && response.status < 400 ? this.#follow(input, init, response) : response
+    return this.#follow(input, init, response)
   }
 
   async #follow(input: Input, init: RequestInit | undefined, redirect: Response): Promise<Response> {
@@ -82,22 +83,12 @@ export class AuthorizedCall {
     // Refused for want of a nonce: that says nothing of the token.
     if (bound && this.#heard(input, response) !== undefined) return response
     if (!(await this.#policy.isRejected(response))) return response
-    const newer = await this.#replaced(this.#signal)
+    const newer = await replacementOf(this.#policy.source, this.#token, this.#signal)
     // Reported all the same: whoever then sends a new request with a new body has a token for it.
     if (!repeatable || newer.generation === this.#token.generation) return response
     this.#token = newer
     await discard(response)
     return send()
-  }
-
-  /** The newer token of a report; the same one when there is none to be had: the API's own answer says more than our error. */
-  async #replaced(signal: AbortSignal | undefined): Promise<AccessToken> {
-    try {
-      return await this.#policy.source.rejected({ generation: this.#token.generation, signal })
-    } catch {
-      signal?.throwIfAborted()
-      return this.#token
-    }
   }
 
   #send(input: Input, init: RequestInit | undefined): Promise<Response> {

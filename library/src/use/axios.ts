@@ -1,16 +1,18 @@
 // `evertoken/axios`: an axios instance with tokens.
 
-import type { TokenSource } from '../grants/token.ts'
+import type { AccessToken, TokenSource } from '../grants/token.ts'
 import { checkSource, headersOf } from './authorization.ts'
 import { heardNonce } from './nonce.ts'
 import { checkedOrigins } from './origins.ts'
+import { replacementOf } from './replacement.ts'
 
 /** What of a request's configuration is looked at. */
 export interface AxiosRequest {
   method?: string | undefined
   data?: unknown
   signal?: unknown
-  headers: { set(name: string, value: string): unknown }
+  headers: { set(name: string, value: string): unknown; delete(name: string[]): unknown }
+  fetchOptions?: { readonly redirect?: string } | undefined
   beforeRedirect?: ((options: Record<string, unknown>, ...more: never[]) => void) | undefined
 }
 
@@ -46,7 +48,16 @@ export const leftAlone: object = Object.freeze({ evertoken: 'left alone' })
 
 /** What is written beside a request: it goes through copies and merges of its configuration. */
 interface Mark {
-  evertoken?: 'left alone' | { readonly token: number; readonly again: boolean } | undefined
+  evertoken?: 'left alone' | Attempt | undefined
+}
+
+interface Attempt {
+  readonly token: AccessToken
+  readonly url: URL
+  /** The headers that it was given, in lower case. */
+  readonly names: readonly string[]
+  /** What the request was sent again for; undefined for the first time. A nonce comes before a token: with a newer one it is known already. */
+  readonly repeats: 'nonce' | 'token' | undefined
 }
 
 type Marked = AxiosRequest & Mark
@@ -93,18 +104,26 @@ export function authorizeAxios(
   }
 
   const before = instance.interceptors.request.use(async (request: Marked) => {
-    const url = request.evertoken === 'left alone' ? undefined : addressOf(request)
+    const { evertoken: mark } = request
+    if (mark === 'left alone') return request
+    // Whoever sends a configuration a second time, perhaps elsewhere, has our headers in it.
+    if (mark !== undefined) request.headers.delete([...mark.names])
+    const url = addressOf(request)
     if (url === undefined) return request
-    const signal = request.signal instanceof AbortSignal ? request.signal : undefined
-    const token = await source.getToken({
-      ...(minTtl !== undefined && { minTtl }),
-      ...(signal && { signal }),
-    })
+    const signal = signalOf(request)
+    let token: AccessToken
+    try {
+      token = await source.getToken({ ...(minTtl !== undefined && { minTtl }), ...(signal && { signal }) })
+    } catch (error) {
+      // axios sends nothing that was given up, and says so in its own words.
+      if (signal?.aborted) return request
+      throw error
+    }
     const headers = await headersOf(token, { method: request.method, url })
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    const again = typeof request.evertoken === 'object'
-    request.evertoken = { token: token.generation, again }
-    dropAtRedirect(request, url.origin, Object.keys(headers))
+    const names = Object.keys(headers)
+    request.evertoken = { token, url, names, repeats: mark?.repeats }
+    keepAtOrigin(request, url.origin, names)
     return request
   })
 
@@ -112,22 +131,24 @@ export function authorizeAxios(
     const { config, response } = error ?? {}
     const mark = config?.evertoken
     if (config === undefined || response === undefined || typeof mark !== 'object') throw error
-    const url = addressOf(config)
-    if (url === undefined || mark.again) throw error
-    const repeat = (): Promise<unknown> => instance.request(config)
+    const { token, url, repeats } = mark
+    if (repeats === 'token') throw error
+    const repeat = (what: Attempt['repeats']): Promise<unknown> => {
+      config.evertoken = { ...mark, repeats: what }
+      return instance.request(config)
+    }
     const repeatable = isRepeatable(config.data)
-    const token = await source.getToken().catch(() => undefined)
-    const asked =
-      token &&
-      heardNonce(token, url, { status: response.status, header: (name) => response.headers[name] as string })
+    const header = (name: string): string => response.headers[name] as string
+    const asked = heardNonce(token, url, { status: response.status, header })
     if (asked !== undefined) {
-      if (asked === 'again' && repeatable) return repeat()
+      if (asked === 'again' && repeatable && repeats === undefined) return repeat('nonce')
       throw error
     }
     if (!isRejected(response)) throw error
-    const newer = await source.rejected({ generation: mark.token }).catch(() => undefined)
-    if (newer === undefined || newer.generation === mark.token || !repeatable) throw error
-    return repeat()
+    const newer = await replacementOf(source, token, signalOf(config)).catch(() => undefined)
+    if (newer === undefined) return instance.request(config)
+    if (newer.generation === token.generation || !repeatable) throw error
+    return repeat('token')
   })
 
   return () => {
@@ -140,14 +161,25 @@ export function authorizeAxios(
 const isRepeatable = (data: unknown): boolean =>
   typeof (data as { pipe?: unknown } | undefined)?.pipe !== 'function' && !(data instanceof ReadableStream)
 
-/** follow-redirects takes Authorization away at another host, and knows no other header that holds a token. */
-function dropAtRedirect(request: AxiosRequest, origin: string, names: readonly string[]): void {
+const signalOf = ({ signal }: AxiosRequest): AbortSignal | undefined =>
+  signal instanceof AbortSignal ? signal : undefined
+
+/** What follows redirects for axios takes Authorization away at another host, and knows no other header that holds a token. */
+function keepAtOrigin(request: Marked, origin: string, names: readonly string[]): void {
   const own = request.beforeRedirect
   request.beforeRedirect = (options, ...more) => {
     const to = URL.parse(String(options.href ?? ''))
     const headers = options.headers as Record<string, unknown> | undefined
-    if (headers !== undefined && to?.origin !== origin)
-      for (const name of Object.keys(headers)) if (names.includes(name.toLowerCase())) delete headers[name]
+    if (to?.origin !== origin) {
+      // Whatever answers there has not refused the token.
+      request.evertoken = undefined
+      for (const name of Object.keys(headers ?? {}))
+        if (names.includes(name.toLowerCase())) delete headers?.[name]
+    }
     own?.(options, ...more)
   }
+  // fetch, where it sends for axios, takes only Authorization away, and lets nobody take more.
+  const { redirect = 'follow' } = request.fetchOptions ?? {}
+  if (redirect === 'follow' && names.some((name) => name !== 'authorization'))
+    request.fetchOptions = { ...request.fetchOptions, redirect: 'error' }
 }

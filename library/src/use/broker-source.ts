@@ -1,6 +1,6 @@
 import { EvertokenError } from '../errors.ts'
 import { checkGrantId } from '../grants/grant-id.ts'
-import { checkedLifetime, checkedSecret } from '../grants/option-check.ts'
+import { checkedDeadline, checkedSecret } from '../grants/option-check.ts'
 import type { TokenRequest } from '../grants/token.ts'
 import { mayCarrySecrets, webAddress } from '../oauth/address.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from '../oauth/json-object.ts'
@@ -48,8 +48,8 @@ export function brokerSource(options: BrokerSourceOptions): PeekableTokenSource 
   const { url, key, grant, deadline = 45, fetch: send, ...refreshing } = options
   const base = checkedBase(url)
   checkGrantId(grant)
-  checkedLifetime(deadline, 'deadline')
-  const client = new BrokerClient(base, checkedSecret(key, 'key'), grant, deadline * 1000, send)
+  const time = checkedDeadline(deadline, 'deadline')
+  const client = new BrokerClient(base, checkedSecret(key, 'key'), grant, time, send)
   return refreshingSource(
     async ({ rejected, ...wanted }) =>
       rejected === undefined ? client.token(wanted) : client.reported(rejected, wanted),

@@ -1,6 +1,6 @@
 import { type Clock, wallClock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
-import { checkedLifetime } from '../grants/option-check.ts'
+import { checkedDeadline } from '../grants/option-check.ts'
 import { readExpiry } from '../oauth/expiry.ts'
 import { isJsonObject, parseJson } from '../oauth/json-object.ts'
 import { firstAt } from '../oauth/json-pointer.ts'
@@ -63,12 +63,12 @@ export function commandSource(
   if (program === undefined || program === '' || argv.some((part) => typeof part !== 'string'))
     throw new TypeError("commandSource takes a list of texts, the program first: ['vault', 'read', …]")
   const { deadline = 30, accessToken, expiry, expiryFormat, cwd, ...refreshing } = options
-  checkedLifetime(deadline, 'deadline')
+  const time = checkedDeadline(deadline, 'deadline')
   const clock = refreshing.clock ?? wallClock
   const command = argv.slice()
   return refreshingSource(
     async () =>
-      readOutput(program, await output(command, deadline * 1000, cwd), clock, {
+      readOutput(program, await output(command, time, cwd), clock, {
         accessToken,
         expiry,
         expiryFormat,

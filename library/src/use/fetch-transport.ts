@@ -25,7 +25,7 @@ export function fetchTransport({ fetch: send }: FetchTransportOptions = {}): Tra
     try {
       const response = await sendWith(url, {
         ...initOf(request),
-        signal: AbortSignal.timeout(Math.max(request.deadline, 0)),
+        signal: AbortSignal.timeout(Math.max(Math.ceil(request.deadline), 0)),
       })
       // Browsers hide where a redirect leads, and its status with that.
       if (response.type === 'opaqueredirect') return { status: 302, headers: {}, body: '' }

@@ -84,15 +84,18 @@ export class RefusableHandler implements DispatchHandler {
     }
     this.#held = [pass]
     controller.pause?.()
-    void next.then((token) => {
-      const held = this.#held ?? []
-      this.#held = undefined
-      if (token !== undefined && controller.aborted !== true) {
-        this.#dropped = true
-        this.#attempt.send(token, token === this.#attempt.token ? 'nonce' : 'token', controller)
-      } else for (const event of held) event()
-      controller.resume?.()
-    })
+    next
+      .then((token) => {
+        const held = this.#held ?? []
+        this.#held = undefined
+        if (token !== undefined && controller.aborted !== true) {
+          this.#dropped = true
+          this.#attempt.send(token, token === this.#attempt.token ? 'nonce' : 'token', controller)
+        } else for (const event of held) event()
+        controller.resume?.()
+      })
+      // What whoever asked throws at an answer ends the request, as it does without us.
+      .catch((error: Error) => controller.abort?.(error))
   }
 
   onResponseData(controller: unknown, chunk: unknown): void {
@@ -103,7 +106,9 @@ export class RefusableHandler implements DispatchHandler {
     this.#pass(() => this.#downstream.onResponseEnd?.(controller, trailers))
   }
 
-  onResponseError(controller: unknown, error: Error): void {
+  onResponseError(controller: Controller | null, error: Error): void {
+    // Given up while the answer is held back: nobody waits for a newer token, and nobody hears of the answer.
+    if (controller?.aborted === true) this.#held = undefined
     this.#pass(() => this.#downstream.onResponseError?.(controller, error))
   }
 

@@ -3,6 +3,7 @@
 import type { AccessToken, TokenSource } from '../grants/token.ts'
 import { checkSource, headersOf } from './authorization.ts'
 import { checkedOrigins } from './origins.ts'
+import { replacementOf } from './replacement.ts'
 import {
   type Controller,
   type DispatchHandler,
@@ -20,6 +21,7 @@ export interface DispatchOptions {
   readonly method: string
   readonly headers?: unknown
   readonly body?: unknown
+  readonly signal?: unknown
 }
 
 export interface UndiciAuthorizationOptions {
@@ -63,8 +65,8 @@ export function authorizationInterceptor(
   const plain = minTtl === undefined ? undefined : { minTtl }
 
   return (dispatch) => (request, handler) => {
-    const origin = request.origin === undefined ? undefined : URL.parse(String(request.origin))?.origin
-    if (origin === undefined || origins?.has(origin) !== true) return dispatch(request, handler)
+    const origin = URL.parse(String(request.origin))?.origin
+    if (origin === undefined || !origins?.has(origin)) return dispatch(request, handler)
     const downstream: DispatchHandler = handler
     const fail = (error: unknown): void =>
       downstream.onResponseError?.(null, error instanceof Error ? error : new Error(String(error)))
@@ -79,13 +81,15 @@ export function authorizationInterceptor(
         repeatable,
         repeats,
         isRejected,
-        replaced: () => source.rejected({ generation: token.generation }).catch(() => token),
+        replaced: () => replacementOf(source, token),
         send: (...next) => void send(...next).catch(fail),
       })
       dispatch({ ...request, headers: withHeaders(request.headers, own) }, attempt as typeof handler)
     }
+    // Until there is a token nothing is dispatched that undici itself could give up.
+    const signal = request.signal instanceof AbortSignal ? request.signal : undefined
     source
-      .getToken(plain)
+      .getToken(signal === undefined ? plain : { ...plain, signal })
       .then((token) => send(token))
       .catch(fail)
     return true
@@ -111,8 +115,11 @@ const isRepeatable = (body: unknown): boolean =>
   body === undefined ||
   body === null ||
   typeof body === 'string' ||
-  body instanceof Uint8Array ||
-  body instanceof FormData
+  ArrayBuffer.isView(body) ||
+  body instanceof ArrayBuffer ||
+  body instanceof Blob ||
+  // undici's class is its own, and takes no other.
+  Object.prototype.toString.call(body) === '[object FormData]'
 
 /** Headers are a flat list of names and values, pairs, or an object. */
 function withHeaders(given: unknown, own: Readonly<Record<string, string>>): string[] {

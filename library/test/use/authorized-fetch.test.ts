@@ -1,43 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { ReauthorizationRequiredError } from '../../src/errors.ts'
-import {
-  AccessToken,
-  type TokenPresentation,
-  type TokenRequest,
-  type TokenSource,
-} from '../../src/grants/token.ts'
+import type { TokenPresentation, TokenSource } from '../../src/grants/token.ts'
 import { authorizedFetch, withoutToken } from '../../src/use/authorized-fetch.ts'
 import { practised } from '../grants/practised.ts'
+import { givenUp, noReplacement, numberedSource } from './numbered-source.ts'
 
 const api = 'https://api.example/users'
 
-const token = (generation: number, type = 'Bearer'): AccessToken =>
-  new AccessToken(`token-${generation}`, {
-    type,
-    expiresAt: 1_800_000_000_000,
-    scope: [],
-    generation,
-    metadata: {},
-    stale: false,
-  })
-
 /** A source that counts, and an API that accepts what it is told to. */
 function scripted(accepts: (authorization: string) => boolean = () => true) {
-  let generation = 1
-  const asked: (TokenRequest | undefined)[] = []
-  const rejected: number[] = []
-  const source: TokenSource = {
-    getToken: async (request) => {
-      asked.push(request)
-      request?.signal?.throwIfAborted()
-      return token(generation)
-    },
-    rejected: async (report) => {
-      rejected.push(report.generation)
-      if (report.generation === generation) generation += 1
-      return token(generation)
-    },
-  }
+  const { source, asked, rejected } = numberedSource()
   const sent: { url: string; method: string; authorization: string; headers: Headers; body: string }[] = []
   const send: typeof fetch = async (input, init) => {
     const request = new Request(
@@ -62,6 +34,7 @@ describe('the header', () => {
     ['nothing', undefined],
     ['no headers', {}],
     ['a plain object', { headers: { 'x-own': 'kept' } }],
+    ['a header with a name as long', { headers: { 'x-own': 'kept', 'cache-control': 'kept' } }],
     ['Headers', { headers: new Headers({ 'x-own': 'kept' }) }],
     ['a list of pairs', { headers: [['x-own', 'kept']] }],
     ['a Map', { headers: new Map([['x-own', 'kept']]) as unknown as Headers }],
@@ -76,7 +49,10 @@ describe('the header', () => {
     await call(api, init)
     expect(sent).toHaveLength(1)
     expect(sent[0]?.authorization).toBe('Bearer token-1')
-    expect(sent[0]?.headers.get('x-own')).toBe(init?.headers === undefined ? null : 'kept')
+    const kept = new Headers(init?.headers)
+    kept.delete('authorization')
+    const { authorization, ...rest } = Object.fromEntries(sent[0]?.headers ?? [])
+    expect([authorization, rest]).toEqual(['Bearer token-1', Object.fromEntries(kept)])
   })
 
   test('leaves the caller’s own objects as they were', async () => {
@@ -101,8 +77,7 @@ describe('the header', () => {
 
   test('carries the type that the provider said', async () => {
     const { send, sent } = scripted()
-    const dpop: TokenSource = { getToken: async () => token(1, 'DPoP'), rejected: async () => token(1) }
-    await authorizedFetch(dpop, { fetch: send })(api)
+    await authorizedFetch(numberedSource('DPoP').source, { fetch: send })(api)
     expect(sent[0]?.authorization).toBe('DPoP token-1')
   })
 })
@@ -121,6 +96,18 @@ describe('a refused token', () => {
     ])
   })
 
+  test('and whatever came with it is read no further', async () => {
+    let given = 0
+    const { source } = scripted()
+    const unread: string[] = []
+    const endless = (name: string) => new ReadableStream({ cancel: () => void unread.push(name) })
+    const refusing: typeof fetch = async () => new Response(endless(`body ${++given}`), { status: 401 })
+    const answer = await authorizedFetch(source, { fetch: refusing })(api)
+    expect(unread).toEqual(['body 1'])
+    await answer.body?.cancel()
+    expect(unread).toEqual(['body 1', 'body 2'])
+  })
+
   test('the second time gives the API’s own answer, and no third try', async () => {
     const { call, sent, rejected } = scripted(() => false)
     const answer = await call(api)
@@ -129,19 +116,15 @@ describe('a refused token', () => {
     expect(rejected).toEqual([1])
   })
 
-  test('for which there is no newer one gives the API’s own answer, still readable', async () => {
-    const { send, sent } = scripted(() => false)
-    const stuck: TokenSource = { getToken: async () => token(1), rejected: async () => token(1) }
-    const answer = await authorizedFetch(stuck, { fetch: send })(api)
-    expect([answer.status, await answer.text()]).toEqual([401, 'body'])
-    const broken: TokenSource = {
-      getToken: async () => token(1),
-      rejected: () => Promise.reject(new Error('gone')),
-    }
-    const other = await authorizedFetch(broken, { fetch: send })(api)
-    expect([other.status, await other.text()]).toEqual([401, 'body'])
-    expect(sent).toHaveLength(2)
-  })
+  test.each(noReplacement)(
+    'whose report %s gives the API’s own answer, still readable',
+    async (_, without) => {
+      const { source, send, sent } = scripted(() => false)
+      const answer = await authorizedFetch(without(source), { fetch: send })(api)
+      expect([answer.status, await answer.text()]).toEqual([401, 'body'])
+      expect(sent).toHaveLength(1)
+    },
+  )
 
   const bodies: [string, () => RequestInit['body'], boolean][] = [
     ['a text', () => 'text', true],
@@ -181,6 +164,9 @@ describe('a refused token', () => {
     expect(sent).toHaveLength(3)
     await call(new Request(api, { method: 'POST', body: 'old' }), { body: 'new' })
     expect(sent.slice(3).map(({ body }) => body)).toEqual(['new', 'new'])
+    // null beside a Request leaves it its own.
+    await call(new Request(api, { method: 'POST', body: 'own' }), { body: null })
+    expect(sent.slice(5).map(({ body }) => body)).toEqual(['own'])
   })
 
   test('is whatever the caller says it is', async () => {
@@ -216,15 +202,13 @@ describe('a grant that needs a person again', () => {
   test('in the middle of a stream lets that go on, and the next call says so', async () => {
     let over = false
     const dead = () => new ReauthorizationRequiredError('reauthorization_required', 'consent again')
-    const source: TokenSource = {
-      getToken: async () => {
-        if (over) throw dead()
-        return token(1)
-      },
+    const { source } = numberedSource()
+    const ending: TokenSource = {
+      getToken: () => (over ? Promise.reject(dead()) : source.getToken()),
       rejected: () => Promise.reject(dead()),
     }
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
-    const call = authorizedFetch(source, { fetch: async () => new Response(readable) })
+    const call = authorizedFetch(ending, { fetch: async () => new Response(readable) })
     const answer = await call(api)
     const writer = writable.getWriter()
     const reading = answer.text()
@@ -234,17 +218,6 @@ describe('a grant that needs a person again', () => {
     await writer.write(new TextEncoder().encode('last'))
     await writer.close()
     expect(await reading).toBe('first, last')
-  })
-
-  test('gives the API’s own answer to a request whose token it refused', async () => {
-    const source: TokenSource = {
-      getToken: async () => token(1),
-      rejected: () =>
-        Promise.reject(new ReauthorizationRequiredError('reauthorization_required', 'consent again')),
-    }
-    const refusing: typeof fetch = async () => new Response('refused', { status: 401 })
-    const answer = await authorizedFetch(source, { fetch: refusing })(api)
-    expect([answer.status, await answer.text()]).toEqual([401, 'refused'])
   })
 })
 
@@ -275,30 +248,26 @@ describe('a sign of refusal that stands in the body', () => {
 })
 
 describe('how the provider wants the token', () => {
-  const presented = (presentation: TokenPresentation): TokenSource => {
-    const given = new AccessToken('abc', { ...token(1), presentation })
-    return { getToken: async () => given, rejected: async () => given }
-  }
   test.each<[string, TokenPresentation, Record<string, string>]>([
-    ['a scheme of its own', { scheme: 'OAuth' }, { authorization: 'OAuth abc' }],
-    ['no scheme', { scheme: '' }, { authorization: 'abc' }],
-    ['a header of its own', { header: 'X-Shop-Token', scheme: '' }, { 'x-shop-token': 'abc' }],
-    ['a header with the type before it', { header: 'X-Token' }, { 'x-token': 'Bearer abc' }],
+    ['a scheme of its own', { scheme: 'OAuth' }, { authorization: 'OAuth token-1' }],
+    ['no scheme', { scheme: '' }, { authorization: 'token-1' }],
+    ['a header of its own', { header: 'X-Shop-Token', scheme: '' }, { 'x-shop-token': 'token-1' }],
+    ['a header with the type before it', { header: 'X-Token' }, { 'x-token': 'Bearer token-1' }],
   ])('%s', async (_name, presentation, expected) => {
     const { send, sent } = scripted()
-    await authorizedFetch(presented(presentation), { fetch: send })(api)
+    await authorizedFetch(numberedSource('Bearer', presentation).source, { fetch: send })(api)
     expect(Object.fromEntries(sent[0]?.headers ?? [])).toEqual(expected)
   })
 
   test('leaves an Authorization of the caller beside a header of its own', async () => {
     const { send, sent } = scripted()
-    const source = presented({ header: 'X-Shop-Token', scheme: '' })
+    const { source } = numberedSource('Bearer', { header: 'X-Shop-Token', scheme: '' })
     await authorizedFetch(source, { fetch: send })(api, {
       headers: { Authorization: 'Basic x', 'x-shop-TOKEN': 'mine' },
     })
     expect(Object.fromEntries(sent[0]?.headers ?? [])).toEqual({
       authorization: 'Basic x',
-      'x-shop-token': 'abc',
+      'x-shop-token': 'token-1',
     })
   })
 })
@@ -365,7 +334,11 @@ describe('what is no source', () => {
   test.each([undefined, null, {}, 'token', { getToken: () => undefined }])(
     '%j is refused at once',
     (given) => {
-      expect(() => authorizedFetch(given as unknown as TokenSource)).toThrow(TypeError)
+      expect(() => authorizedFetch(given as unknown as TokenSource)).toThrow(
+        new TypeError(
+          "authorizedFetch takes a token source, which has getToken and rejected: keeper.source('name'), tokenSource(…), staticSource(…)",
+        ),
+      )
     },
   )
 
@@ -376,19 +349,19 @@ describe('what is no source', () => {
 
   test('an error that is thrown and not rejected is the caller’s all the same', async () => {
     const throwing: TokenSource = {
+      ...numberedSource().source,
       getToken: () => {
         throw new Error('thrown')
       },
-      rejected: async () => token(1),
     }
     await expect(authorizedFetch(throwing)(api)).rejects.toThrow('thrown')
   })
 
   test.each([
     ['nothing', undefined],
-    ['an empty token', { ...token(1), value: '' }],
-    ['a token with a line break', { ...token(1), value: 'very-secret\r\nX-Evil: 1' }],
-    ['a token outside ASCII', { ...token(1), value: 'very-secret-ü' }],
+    ['an empty token', { value: '' }],
+    ['a token with a line break', { value: 'very-secret\r\nX-Evil: 1' }],
+    ['a token outside ASCII', { value: 'very-secret-ü' }],
   ])('%s is told, without the token in it, and nothing is sent', async (_name, given) => {
     const { send, sent } = scripted()
     const source = { getToken: async () => given, rejected: async () => given } as unknown as TokenSource
@@ -405,7 +378,9 @@ describe('what the caller asks for', () => {
     const { source, send, asked } = scripted()
     await authorizedFetch(source, { fetch: send, minTtl: 30 })(api)
     await authorizedFetch(source, { fetch: send })(api)
-    expect(asked).toEqual([{ minTtl: 30 }, undefined])
+    const { signal } = new AbortController()
+    await authorizedFetch(source, { fetch: send, minTtl: 30 })(api, { signal })
+    expect(asked).toEqual([{ minTtl: 30 }, undefined, { minTtl: 30, signal }])
   })
 
   // A caller who gave up waited on for fifteen seconds when there was no token.
@@ -420,27 +395,16 @@ describe('what the caller asks for', () => {
   })
 
   test('a signal that fires while a newer token is awaited ends that too', async () => {
-    const controller = new AbortController()
-    const waiting: TokenSource = {
-      getToken: async () => token(1),
-      rejected: ({ signal }) =>
-        new Promise((_, reject) => {
-          signal?.addEventListener('abort', () => reject(signal.reason))
-          controller.abort(new Error('no longer'))
-        }),
-    }
-    const refusing: typeof fetch = async () => new Response(null, { status: 401 })
-    await expect(
-      authorizedFetch(waiting, { fetch: refusing })(api, { signal: controller.signal }),
-    ).rejects.toThrow('no longer')
+    const { source, send } = scripted(() => false)
+    const over = new AbortController()
+    const waiting: TokenSource = { ...source, rejected: ({ signal }) => givenUp(over, signal) }
+    const call = authorizedFetch(waiting, { fetch: send })
+    await expect(call(api, { signal: over.signal })).rejects.toThrow('no longer')
   })
 
   test('an error of the source is the caller’s', async () => {
-    const { send } = scripted()
-    const broken: TokenSource = {
-      getToken: () => Promise.reject(new Error('no token')),
-      rejected: async () => token(1),
-    }
+    const { source, send } = scripted()
+    const broken: TokenSource = { ...source, getToken: () => Promise.reject(new Error('no token')) }
     await expect(authorizedFetch(broken, { fetch: send })(api)).rejects.toThrow('no token')
   })
 })

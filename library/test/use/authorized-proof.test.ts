@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { TokenProof } from '../../src/grants/token.ts'
 import { authorizationHeaders } from '../../src/use/authorization.ts'
 import { authorizedFetch } from '../../src/use/authorized-fetch.ts'
 import { numberedSource } from './numbered-source.ts'
+import { practiceKey } from './refusing-api.ts'
 
 const api = 'https://api.example/users?page=2'
 
@@ -14,24 +14,19 @@ interface Answer {
 
 /** A source of bound tokens, and an API that answers in turn and afterwards with 200. */
 function bound(...answers: Answer[]) {
-  const nonces = new Map<string, string>()
-  const proof: TokenProof = {
-    of: async ({ method, url }) => `${method} ${url} ${nonces.get(new URL(url).origin) ?? 'no nonce'}`,
-    heard(url, nonce) {
-      const { origin } = new URL(url)
-      const isNew = nonces.get(origin) !== nonce
-      nonces.set(origin, nonce)
-      return isNew
-    },
-  }
-  const { source, rejected } = numberedSource('DPoP', { proof })
+  const { source, rejected } = numberedSource('DPoP', practiceKey())
   const sent: (readonly [string | null, string | null])[] = []
+  const bodies: string[] = []
+  const unread: number[] = []
   const call = authorizedFetch(source, {
     fetch: async (input, init) => {
-      const { headers } = new Request(input, init)
+      const request = new Request(input, init)
+      const { headers } = request
+      bodies.push(`${request.method} ${await request.text()}`)
       sent.push([headers.get('authorization'), headers.get('dpop')])
       const { status, nonce, asks = false } = answers.shift() ?? { status: 200 }
-      return new Response(null, {
+      const count = sent.length
+      return new Response(new ReadableStream({ cancel: () => void unread.push(count) }), {
         status,
         headers: {
           ...(nonce !== undefined && { 'DPoP-Nonce': nonce }),
@@ -40,7 +35,7 @@ function bound(...answers: Answer[]) {
       })
     },
   })
-  return { call, sent, rejected, source }
+  return { call, sent, rejected, source, bodies, unread }
 }
 
 describe('a token that is bound to a key', () => {
@@ -49,29 +44,36 @@ describe('a token that is bound to a key', () => {
     await call(api, { method: 'put' })
     await call(new Request(api, { method: 'DELETE' }))
     expect(sent).toEqual([
-      ['DPoP token-1', `PUT ${api} no nonce`],
-      ['DPoP token-1', `DELETE ${api} no nonce`],
+      ['DPoP token-1', `PUT /users?page=2 none`],
+      ['DPoP token-1', `DELETE /users?page=2 none`],
     ])
     expect(await authorizationHeaders(source, { method: 'post', url: new URL(api) })).toEqual({
       authorization: 'DPoP token-1',
-      dpop: `POST ${api} no nonce`,
+      dpop: `POST /users?page=2 none`,
     })
   })
 
   test('is sent once more with the nonce that the API asks for, and not reported', async () => {
-    const { call, sent, rejected } = bound({ status: 401, nonce: 'n1', asks: true })
+    const { call, sent, rejected, unread } = bound({ status: 401, nonce: 'n1', asks: true })
     expect((await call(api)).status).toBe(200)
-    expect(sent.map(([, proof]) => proof)).toEqual([`GET ${api} no nonce`, `GET ${api} n1`])
+    expect(unread).toEqual([1])
+    expect(sent.map(([, proof]) => proof)).toEqual([`GET /users?page=2 none`, `GET /users?page=2 n1`])
     expect(rejected).toEqual([])
     await call(api)
-    expect(sent[2]?.[1]).toBe(`GET ${api} n1`)
+    expect(sent[2]?.[1]).toBe(`GET /users?page=2 n1`)
+  })
+
+  test('takes method and body along, both times', async () => {
+    const { call, bodies } = bound({ status: 401, nonce: 'n1', asks: true })
+    await call(api, { method: 'PUT', body: 'text' })
+    expect(bodies).toEqual(['PUT text', 'PUT text'])
   })
 
   test('keeps the nonce of an answer that is none of a refusal', async () => {
     const { call, sent } = bound({ status: 200, nonce: 'n1' })
     await call(api)
     await call(api)
-    expect(sent[1]?.[1]).toBe(`GET ${api} n1`)
+    expect(sent[1]?.[1]).toBe(`GET /users?page=2 n1`)
   })
 
   test('before an API that never has enough of nonces is sent twice, and its answer comes back', async () => {
@@ -107,6 +109,6 @@ describe('a token that is bound to a key', () => {
     expect((await call(api, init)).status).toBe(401)
     expect([sent.length, rejected]).toEqual([1, []])
     await call(api)
-    expect(sent[1]?.[1]).toBe(`GET ${api} n1`)
+    expect(sent[1]?.[1]).toBe(`GET /users?page=2 n1`)
   })
 })

@@ -189,10 +189,47 @@ describe('a redirect', () => {
     await expect(failure).rejects.toThrow('give it as text or bytes')
   })
 
-  test('is followed twenty times and no more', async () => {
-    const { call, own, seen } = await apis(() => ({ 'GET own/a': [302, '/a'] }))
+  test.each<[string, string]>([
+    ['at its own origin', 'own'],
+    ['at another', 'other'],
+  ])('is followed twenty times and no more, %s', async (_, place) => {
+    const { call, own, seen } = await apis((origins) => ({
+      'GET own/a': [302, `${origins[place as 'own' | 'other']}/a`],
+      'GET other/a': [302, '/a'],
+    }))
     await expect(call(`${own}/a`)).rejects.toThrow(`more than 20 redirects from ${own}`)
     expect(seen).toHaveLength(21)
+  })
+
+  test('counts from the address that redirects', async () => {
+    const { call, own, seen } = await apis(({ other }) => ({
+      'GET own/a': [302, `${other}/folder/b`],
+      'GET other/folder/b': [302, 'c'],
+    }))
+    expect((await call(`${own}/a`)).url).toMatch(/\/folder\/c$/)
+    expect(seen.map(({ at }) => at)).toEqual(['GET own/a', 'GET other/folder/b', 'GET other/folder/c'])
+  })
+
+  test('is read no further once it is followed', async () => {
+    let unread = 0
+    const { source } = numberedSource()
+    const body = new ReadableStream({ cancel: () => void unread++ })
+    const answers = [new Response(body, { status: 302, headers: { location: '/b' } }), new Response('there')]
+    const call = authorizedFetch(source, { fetch: async () => answers.shift() as Response })
+    expect(await (await call('https://api.example/a')).text()).toBe('there')
+    expect(unread).toBe(1)
+  })
+
+  // What every browser makes of a redirect that is to be followed by hand.
+  test('that a browser hides is an error which says so', async () => {
+    const { source, rejected } = numberedSource()
+    const hidden = Object.defineProperty(Response.error(), 'type', { value: 'opaqueredirect' })
+    const call = authorizedFetch(source, { fetch: async () => hidden })
+    await expect(call('https://api.example/a')).rejects.toThrow(
+      'which no browser lets a program follow itself',
+    )
+    expect(await call('https://api.example/a', { redirect: 'manual' })).toBe(hidden)
+    expect(rejected).toEqual([])
   })
 
   test.each([
@@ -211,7 +248,8 @@ describe('a redirect', () => {
       'GET own/b': [304],
       'GET own/c': [300, '/d'],
     }))
-    expect((await call(`${own}/a`)).status).toBe(302)
+    const { status, redirected } = await call(`${own}/a`)
+    expect([status, redirected]).toEqual([302, false])
     expect((await call(`${own}/b`)).status).toBe(304)
     expect((await call(`${own}/c`)).status).toBe(300)
   })

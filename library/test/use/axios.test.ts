@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import axios from 'axios'
 import { describe, expect, test } from 'vitest'
-import type { TokenSource } from '../../src/grants/token.ts'
+import type { TokenProof, TokenSource } from '../../src/grants/token.ts'
 import { authorizeAxios, leftAlone } from '../../src/use/axios.ts'
+import { givenUp, noReplacement } from './numbered-source.ts'
 import { practiceKey, refusingApi, second } from './refusing-api.ts'
 
 /** An API, and an instance of axios whose tokens are for it. */
@@ -41,13 +42,16 @@ describe('an instance of axios with tokens', () => {
     expect([tokens().length, rejected]).toEqual([2, [1]])
   })
 
-  test('gives the API’s own error when there is no newer token', async () => {
-    const { api, source, tokens } = await refusingApi(() => false)
-    const client = axios.create({ baseURL: api })
-    authorizeAxios(client, { ...source, rejected: () => Promise.reject(new Error('no token')) })
-    await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
-    expect(tokens()).toHaveLength(1)
-  })
+  test.each(noReplacement)(
+    'gives the API’s own error when the report of its token %s',
+    async (_, without) => {
+      const { api, source, tokens } = await refusingApi(() => false)
+      const client = axios.create({ baseURL: api })
+      authorizeAxios(client, without(source))
+      await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
+      expect(tokens()).toHaveLength(1)
+    },
+  )
 
   test('sends a stream once, and reports its token for the next request', async () => {
     const { client, tokens, rejected } = await authorized(second)
@@ -55,6 +59,10 @@ describe('an instance of axios with tokens', () => {
     expect(rejected).toEqual([1])
     expect((await client.get('/')).status).toBe(200)
     expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-2'])
+    const stream = await authorized(() => false)
+    const sent = stream.client.post('/', new Blob(['a']).stream(), { adapter: 'fetch' })
+    await expect(sent).rejects.toMatchObject({ response: { status: 401 } })
+    expect([stream.tokens().length, stream.rejected]).toEqual([1, [1]])
   })
 
   test('leaves other origins, and requests that are to be left alone, as they are', async () => {
@@ -68,12 +76,75 @@ describe('an instance of axios with tokens', () => {
   test('takes the token across no redirect, whatever its header is called', async () => {
     const { client, seen } = await authorized(() => true, { header: 'X-Shop-Token', scheme: '' })
     const own: unknown[] = []
-    await client.get('/moved', { beforeRedirect: ({ path }) => own.push(path) })
-    expect(seen.map(({ at, headers }) => [at, headers['x-shop-token']])).toEqual([
-      ['GET /moved', 'token-1'],
-      ['GET /there', undefined],
+    await client.get('/moved', {
+      headers: { 'x-own': 'kept' },
+      beforeRedirect: ({ path }) => own.push(path),
+    })
+    expect(seen.map(({ at, headers }) => [at, headers['x-shop-token'], headers['x-own']])).toEqual([
+      ['GET /moved', 'token-1', 'kept'],
+      ['GET /there', undefined, 'kept'],
     ])
     expect(own).toEqual(['/there'])
+  })
+
+  test('takes the token along where a redirect stays at its origin, and replaces it there', async () => {
+    const { client, seen, tokens, rejected } = await authorized(second)
+    expect((await client.get('/renamed')).data).toBe('ok ')
+    expect(seen.map(({ at }) => at)).toEqual(['GET /renamed', 'GET /', 'GET /renamed', 'GET /'])
+    expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2', 'Bearer token-2'])
+    expect(rejected).toEqual([1])
+  })
+
+  // fetch takes Authorization away at another origin and nothing else, and lets nobody do it.
+  test('takes the token across no redirect where fetch sends for axios either', async () => {
+    const { api, source, seen } = await refusingApi(() => true, { header: 'X-Shop-Token', scheme: '' })
+    const client = axios.create({ baseURL: api, adapter: 'fetch' })
+    authorizeAxios(client, source)
+    await expect(client.get('/moved')).rejects.toMatchObject({ code: 'ERR_NETWORK' })
+    await expect(client.get('/moved', { fetchOptions: { redirect: 'follow' } })).rejects.toMatchObject({
+      code: 'ERR_NETWORK',
+    })
+    await expect(client.get('/moved', { fetchOptions: { redirect: 'manual' } })).rejects.toMatchObject({
+      response: { status: 307 },
+    })
+    expect(seen.map(({ at }) => at)).toEqual(['GET /moved', 'GET /moved', 'GET /moved'])
+    const bearer = await refusingApi()
+    const usual = axios.create({ baseURL: bearer.api, adapter: 'fetch' })
+    authorizeAxios(usual, bearer.source)
+    expect((await usual.get('/moved')).data).toBe('ok ')
+    expect(bearer.tokens()).toEqual(['Bearer token-1', null])
+  })
+
+  test('reports no token for the refusal of an origin that never got it', async () => {
+    const { client, tokens, rejected } = await authorized(({ authorization }) => authorization !== undefined)
+    await expect(client.get('/moved')).rejects.toMatchObject({ response: { status: 401 } })
+    expect([tokens(), rejected]).toEqual([['Bearer token-1', null], []])
+  })
+
+  // The headers of an attempt are those of its configuration, which error handlers send again elsewhere.
+  test('takes its headers back from a configuration that is sent again to another origin', async () => {
+    const { api, other, source, seen } = await refusingApi(
+      ({ 'x-shop-token': token }) => token === 'token-9',
+      { header: 'X-Shop-Token', scheme: '' },
+    )
+    const client = axios.create({ baseURL: api })
+    authorizeAxios(client, source)
+    const { config } = await client.get('/').catch((error: { config: object }) => error)
+    await expect(client.request({ ...config, baseURL: other })).rejects.toMatchObject({
+      response: { status: 401 },
+    })
+    expect(seen.map(({ headers }) => headers['x-shop-token'])).toEqual(['token-1', 'token-2', undefined])
+  })
+
+  test('reports a token that is refused when somebody sends a failed request again', async () => {
+    const { api, source, tokens, rejected } = await refusingApi(second)
+    const client = axios.create({ baseURL: api })
+    let isRejected = false
+    authorizeAxios(client, source, { isRejected: () => isRejected })
+    const { config } = await client.get('/').catch((error: { config: object }) => error)
+    isRejected = true
+    expect((await client.request(config)).status).toBe(200)
+    expect([tokens(), rejected]).toEqual([['Bearer token-1', 'Bearer token-1', 'Bearer token-2'], [1]])
   })
 
   test('proves possession of a key, with the nonce that the API wants, and reports nothing for it', async () => {
@@ -83,6 +154,56 @@ describe('an instance of axios with tokens', () => {
     expect(seen.map(({ headers }) => headers.dpop)).toEqual(['PUT /users none', 'PUT /users n1'])
     expect(rejected).toEqual([])
   })
+
+  test('behind a nonce a token that is refused for itself is replaced', async () => {
+    const { client, tokens, rejected } = await authorized(second, practiceKey())
+    expect((await client.get('/')).data).toBe('ok ')
+    expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2'])
+    expect(rejected).toEqual([1])
+  })
+
+  test('sends a stream once also where the API wants a nonce', async () => {
+    const { client, seen, rejected } = await authorized(() => false, practiceKey())
+    await expect(client.post('/', Readable.from(['a']))).rejects.toMatchObject({ response: { status: 401 } })
+    expect([seen.length, rejected]).toEqual([1, []])
+  })
+
+  test('before an API that never has enough of nonces sends twice, and its error comes back', async () => {
+    let count = 0
+    const endless: TokenProof = { of: async () => `none ${count}`, heard: () => Boolean(++count) }
+    const { client, seen, rejected } = await authorized(() => false, { proof: endless })
+    await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
+    expect([seen.length, rejected]).toEqual([2, []])
+  })
+
+  test('goes by origins, minTtl and the sign of refusal that it is given', async () => {
+    const { api, other, source, tokens, asked, rejected } = await refusingApi(() => false)
+    const client = axios.create({ baseURL: api })
+    authorizeAxios(client, source, {
+      origins: [other],
+      minTtl: 30,
+      isRejected: ({ status }) => status === 403,
+    })
+    await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
+    await expect(client.get(`${other}/`)).rejects.toMatchObject({ response: { status: 401 } })
+    expect([tokens(), asked, rejected]).toEqual([[null, 'Bearer token-1'], [{ minTtl: 30 }], []])
+  })
+
+  // A caller who gave up waited for as long as the source did, and was told something that axios.isCancel does not know.
+  test.each<[string, (over: AbortController, source: TokenSource) => TokenSource]>([
+    ['a token', (over, source) => ({ ...source, getToken: (request) => givenUp(over, request?.signal) })],
+    ['a newer token', (over, source) => ({ ...source, rejected: (report) => givenUp(over, report.signal) })],
+  ])(
+    'a request that is given up while it waits for %s is cancelled as axios cancels',
+    async (name, waiting) => {
+      const { api, source, tokens } = await refusingApi(() => false)
+      const over = new AbortController()
+      const client = axios.create({ baseURL: api })
+      authorizeAxios(client, waiting(over, source))
+      const error = await client.get('/', { signal: over.signal }).catch((failure: unknown) => failure)
+      expect([axios.isCancel(error), tokens().length]).toEqual([true, name === 'a token' ? 0 : 1])
+    },
+  )
 
   test('is as before once that is taken off', async () => {
     const { client, off, tokens } = await authorized()

@@ -88,7 +88,7 @@ describe('a command', () => {
     [
       'takes too long',
       program('setInterval(() => {}, 1000)'),
-      { deadline: 0.2 },
+      { deadline: 0.1995 },
       'was not done within 0.2 s',
     ],
     ['ends itself', program('process.kill(process.pid, "SIGTERM")'), {}, 'was ended by SIGTERM'],

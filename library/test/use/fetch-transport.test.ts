@@ -60,7 +60,7 @@ describe('the transport over fetch', () => {
 
   test('ends at the deadline, also in the middle of a body', async () => {
     const silent = await rawServer(() => undefined)
-    expect(await failure(silent, { deadline: 50 })).toMatchObject({ sent: true, reason: 'deadline' })
+    expect(await failure(silent, { deadline: 49.5 })).toMatchObject({ sent: true, reason: 'deadline' })
     const slow = await answering((response) => response.writeHead(200).write('{'))
     expect(await failure(slow, { deadline: 100 })).toMatchObject({
       sent: true,

@@ -23,6 +23,7 @@ export function numberedSource(type = 'Bearer', presentation?: TokenPresentation
   const source: TokenSource = {
     getToken: async (request) => {
       asked.push(request)
+      request?.signal?.throwIfAborted()
       return token()
     },
     rejected: async (report) => {
@@ -33,3 +34,26 @@ export function numberedSource(type = 'Bearer', presentation?: TokenPresentation
   }
   return { source, asked, rejected }
 }
+
+/** Sources whose reports of a refused token bring no newer one. */
+export const noReplacement: [string, (source: TokenSource) => TokenSource][] = [
+  ['brings the same one', (source) => ({ ...source, rejected: () => source.getToken() })],
+  ['fails', (source) => ({ ...source, rejected: () => Promise.reject(new Error('no token')) })],
+  [
+    'throws at once',
+    (source) => ({
+      ...source,
+      rejected: () => {
+        throw new Error('no token')
+      },
+    }),
+  ],
+  ['brings nothing', (source) => ({ ...source, rejected: async () => undefined as unknown as AccessToken })],
+]
+
+/** What waits until its caller gives up, which happens at once. */
+export const givenUp = (over: AbortController, signal: AbortSignal | undefined): Promise<never> =>
+  new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason))
+    queueMicrotask(() => over.abort(new Error('no longer')))
+  })

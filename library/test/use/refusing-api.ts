@@ -10,14 +10,14 @@ export interface Seen {
 }
 
 /**
- * A source whose tokens are numbered, and an API that takes those it is told to: `/moved` redirects to `to`, all else answers with
- * what it was sent.
+ * A source whose tokens are numbered, and an API that takes those it is told to: `/moved` redirects to the other origin,
+ * `/renamed` to its own `/`, all else answers with what it was sent.
  */
 export async function refusingApi(
   accepts: (headers: IncomingHttpHeaders) => boolean = () => true,
   presentation?: TokenPresentation,
 ) {
-  const { source, rejected } = numberedSource('Bearer', presentation)
+  const { source, asked, rejected } = numberedSource('Bearer', presentation)
   const seen: Seen[] = []
   let to = ''
   const open = () =>
@@ -26,6 +26,7 @@ export async function refusingApi(
       for await (const chunk of request.setEncoding('utf8')) body += chunk
       seen.push({ at: `${request.method} ${request.url}`, headers: request.headers, body })
       if (request.url === '/moved') response.writeHead(307, { location: to }).end()
+      else if (request.url === '/renamed') response.writeHead(307, { location: '/' }).end()
       else if (accepts(request.headers)) response.end(`ok ${body}`)
       else if (request.headers.dpop?.includes('none'))
         response
@@ -36,18 +37,22 @@ export async function refusingApi(
   const [api, other] = await Promise.all([open(), open()])
   to = `${other}/there`
   const tokens = () => seen.map(({ headers }) => headers.authorization ?? null)
-  return { api, other, source, seen, tokens, rejected }
+  return { api, other, source, asked, seen, tokens, rejected }
 }
 
-/** A key whose proofs say what they are for. */
+/** A key whose proofs say what they are for, with the nonce of its origin. */
 export function practiceKey(): { proof: TokenProof } {
-  let nonce = 'none'
+  const nonces = new Map<string, string>()
   return {
     proof: {
-      of: async ({ method, url }) => `${method} ${new URL(url).pathname} ${nonce}`,
-      heard(_url, next) {
-        const isNew = next !== nonce
-        nonce = next
+      of: async ({ method, url }) => {
+        const { origin, pathname, search } = new URL(url)
+        return `${method} ${pathname}${search} ${nonces.get(origin) ?? 'none'}`
+      },
+      heard(url, nonce) {
+        const { origin } = new URL(url)
+        const isNew = nonces.get(origin) !== nonce
+        nonces.set(origin, nonce)
         return isNew
       },
     },

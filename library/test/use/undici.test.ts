@@ -1,7 +1,17 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { Agent, interceptors, request, fetch as undiciFetch } from 'undici'
+import {
+  Agent,
+  type Dispatcher,
+  FormData,
+  interceptors,
+  request,
+  fetch as undiciFetch,
+  upgrade,
+} from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { TokenSource } from '../../src/grants/token.ts'
 import {
@@ -9,6 +19,7 @@ import {
   authorizedDispatcher,
   type UndiciAuthorizationOptions,
 } from '../../src/use/undici.ts'
+import { givenUp, noReplacement, numberedSource } from './numbered-source.ts'
 import { practiceKey, refusingApi, second } from './refusing-api.ts'
 
 function agent(source: TokenSource, options: UndiciAuthorizationOptions) {
@@ -29,13 +40,40 @@ describe('the interceptor of undici', () => {
     ['an object', { headers: { 'x-own': 'kept', AUTHORIZATION: 'Basic x' } }],
     ['a flat list', { headers: ['x-own', 'kept', 'authorization', 'Basic x'] }],
     ['pairs', { headers: new Map([['x-own', 'kept']]) }],
-  ])('sets the header beside %s', async (name, options) => {
+    ['a list of pairs', { headers: [['x-own', 'kept']] as unknown as string[] }],
+    ['no value', { headers: { 'x-own': 'kept', 'x-none': undefined } }],
+    ['null', { headers: null as unknown as string[] }],
+  ])('sets the header beside %s', async (_, options) => {
     const { api, dispatcher, seen } = await authorized()
     const { statusCode, body } = await request(`${api}/users?page=2`, { ...options, dispatcher })
     expect([statusCode, await body.text()]).toEqual([200, 'ok '])
     expect(seen[0]).toMatchObject({ at: 'GET /users?page=2' })
     expect(seen[0]?.headers.authorization).toBe('Bearer token-1')
-    expect(seen[0]?.headers['x-own']).toBe(name === 'nothing' ? undefined : 'kept')
+    expect(seen[0]?.headers['x-own']).toBe(options?.headers ? 'kept' : undefined)
+    expect(seen[0]?.headers['x-none']).toBeUndefined()
+  })
+
+  test('sets the header beside one that has several values', async () => {
+    const { api, dispatcher, seen } = await authorized()
+    const headers = { 'x-own': ['kept', 'too'] }
+    await (await request(api, { headers, dispatcher })).body.text()
+    expect(seen[0]?.headers).toMatchObject({ authorization: 'Bearer token-1', 'x-own': 'kept, too' })
+  })
+
+  test('goes along where a connection becomes another protocol', async () => {
+    const seen: (string | undefined)[] = []
+    const server = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    server.on('upgrade', ({ headers }, socket) => {
+      seen.push(headers.authorization)
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\nhello')
+    })
+    await once(server, 'listening')
+    const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { source } = numberedSource()
+    const { socket } = await upgrade(api, { protocol: 'chat', dispatcher: agent(source, { origins: [api] }) })
+    expect(await text(socket)).toBe('hello')
+    expect(seen).toEqual(['Bearer token-1'])
   })
 
   test('reports a refused token, and sends the request once more', async () => {
@@ -57,11 +95,31 @@ describe('the interceptor of undici', () => {
     expect([tokens().length, rejected]).toEqual([2, [1]])
   })
 
-  test('gives the API’s own answer, whole, when there is no newer token', async () => {
-    const { api, source, tokens } = await refusingApi(() => false)
-    const stuck: TokenSource = { ...source, rejected: () => Promise.reject(new Error('no token')) }
-    const { statusCode, body } = await request(api, { dispatcher: agent(stuck, { origins: [api] }) })
-    expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
+  test.each(noReplacement)(
+    'gives the API’s own answer, whole, when the report of its token %s',
+    async (_, without) => {
+      const { api, source, tokens } = await refusingApi(() => false)
+      const dispatcher = agent(without(source), { origins: [api] })
+      const { statusCode, body } = await request(api, { dispatcher })
+      expect([statusCode, await body.text(), tokens().length]).toEqual([401, 'refused', 1])
+    },
+  )
+
+  const form = new FormData()
+  form.set('a', 'b')
+  test.each<[string, unknown, number]>([
+    ['nothing', null, 2],
+    ['bytes', Buffer.from('text'), 2],
+    ['an array of bytes', new Uint8Array([1]), 2],
+    ['a buffer', new Uint8Array([1]).buffer, 2],
+    ['a Blob', new Blob(['text']), 2],
+    ['a FormData', form, 2],
+    ['an iterator', ['text'].values(), 1],
+  ])('sends %s as often as it can be sent', async (_, body, sends) => {
+    const { api, dispatcher, tokens, rejected } = await authorized(() => false)
+    const answer = await request(api, { method: 'POST', body: body as string, dispatcher })
+    expect([answer.statusCode, await answer.body.text()]).toEqual([401, 'refused'])
+    expect([tokens().length, rejected]).toEqual([sends, [1]])
   })
 
   test('sends a stream once, and reports its token for the next request', async () => {
@@ -125,10 +183,73 @@ describe('the interceptor of undici', () => {
     await expect(request(api, { dispatcher, signal: over.signal })).rejects.toThrow('no longer')
   })
 
+  // Nothing is dispatched until there is a token, so that undici had nothing to give up: the caller waited for as long as the source did.
+  test.each<[string, (over: AbortController, source: TokenSource) => TokenSource]>([
+    ['a token', (over, source) => ({ ...source, getToken: (asked) => givenUp(over, asked?.signal) })],
+    ['a newer token', (over, source) => ({ ...source, rejected: () => givenUp(over, undefined) })],
+  ])('lets a request end that is given up while it waits for %s', async (_, waiting) => {
+    const { api, source } = await refusingApi(() => false)
+    const over = new AbortController()
+    const dispatcher = agent(waiting(over, source), { origins: [api], minTtl: 30 })
+    await expect(request(api, { dispatcher, signal: over.signal })).rejects.toThrow('no longer')
+  })
+
+  test('asks its source for a token that lives as long as is wanted', async () => {
+    const { api, source, asked } = await refusingApi()
+    const dispatcher = agent(source, { origins: [api], minTtl: 30 })
+    const { signal } = new AbortController()
+    await (await request(api, { dispatcher })).body.text()
+    await (await request(api, { dispatcher, signal })).body.text()
+    expect(asked).toEqual([{ minTtl: 30 }, { minTtl: 30, signal }])
+  })
+
+  test('lets a request end that is given up between two attempts, by whoever steered the first', async () => {
+    const thrown = new Error('no longer')
+    let steered: Dispatcher.DispatchController | undefined
+    const proof = {
+      heard: () => true,
+      of: async () => {
+        if (steered !== undefined) steered.abort(thrown)
+        return 'none'
+      },
+    }
+    const { api, dispatcher } = await authorized(() => false, { proof })
+    const failed = new Promise<Error | number>((resolve) => {
+      dispatcher.dispatch(
+        { origin: api, path: '/', method: 'GET' },
+        {
+          onRequestStart: (controller) => {
+            steered ??= controller
+          },
+          onResponseStart: (_, status) => resolve(status),
+          onResponseError: (_, error) => resolve(error),
+        },
+      )
+    })
+    expect(await failed).toBe(thrown)
+  })
+
+  test('fails a request with what its handler throws at an answer that was held back', async () => {
+    const { api, source } = await refusingApi(() => false)
+    const dispatcher = agent({ ...source, rejected: () => source.getToken() }, { origins: [api] })
+    const thrown = new Error('thrown')
+    const failed = new Promise<Error>((resolve) => {
+      const handler = {
+        onResponseStart: () => {
+          throw thrown
+        },
+        onResponseError: (_: unknown, error: Error) => resolve(error),
+      }
+      dispatcher.dispatch({ origin: api, path: '/', method: 'GET' }, handler)
+    })
+    expect(await failed).toBe(thrown)
+  })
+
   test('fails a request with the error of its source', async () => {
     const { api, source, seen } = await refusingApi()
-    const broken: TokenSource = { ...source, getToken: () => Promise.reject(new Error('no token')) }
-    await expect(request(api, { dispatcher: agent(broken, { origins: [api] }) })).rejects.toThrow('no token')
+    const failure = new Error('no token')
+    const broken: TokenSource = { ...source, getToken: () => Promise.reject(failure) }
+    await expect(request(api, { dispatcher: agent(broken, { origins: [api] }) })).rejects.toBe(failure)
     const connecting = agent(source, { origins: ['http://127.0.0.1:1'] })
     await expect(request('http://127.0.0.1:1', { dispatcher: connecting })).rejects.toMatchObject({
       code: 'ECONNREFUSED',

@@ -122,7 +122,7 @@ function isExchange(asked: OAuthForm): boolean {
 }
 
 /** Which of these it was is nobody's business who may not read the grant. */
-const hidden: ReadonlySet<string> = new Set(['unknown_grant', 'forbidden', 'not_found'])
+const hidden: ReadonlySet<string> = new Set(['unknown_grant', 'forbidden'])
 
 async function readToken(keeper: Keeper, grant: RequestedGrant): Promise<AccessToken> {
   const { id, scope, resource } = grant

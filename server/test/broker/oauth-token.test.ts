@@ -88,8 +88,13 @@ describe('POST /oauth/token', () => {
 
   test('hands out a narrower scope, and the members of the answer that the grant allows', async () => {
     const { keeper, practice, ask, send, readKey } = await endpoint()
+    // The grant's own token is in memory by then, and good for more than is asked.
+    await ask({ scope: 'grant:billing' })
     const narrow = (await ask({ scope: 'grant:billing read' })).json()
     expect(narrow).toMatchObject({ scope: 'grant:billing read', generation: 1 })
+    expect((await ask({ scope: 'grant:billing write read' })).json()).toMatchObject({
+      scope: 'grant:billing read write',
+    })
     const same = await send('GET', '/v1/grants/billing/token?scope=read', { key: readKey })
     expect(same.json().access_token).toBe(narrow.access_token)
     await keeper.add('narrow', { ...service(practice), metadata: ['token_type', 'expires_in'] })
@@ -110,15 +115,32 @@ describe('POST /oauth/token', () => {
 
   test("passes another resource on to the provider, beside the grant's own address", async () => {
     const asked: unknown[] = []
-    const { post } = await endpoint({
+    const { post, ask } = await endpoint({
       practice: { respond: ({ parameters }) => void asked.push(parameters.resource) },
     })
+    const own = (await ask({ scope: 'grant:billing' })).json()
     const answer = await post([
       ['grant_type', 'client_credentials'],
       ['resource', `${publicUrl}/v1/grants/billing`],
       ['resource', 'https://api.example/'],
     ])
-    expect([answer.statusCode, asked]).toEqual([200, ['https://api.example/']])
+    const named = await post([
+      ['grant_type', 'client_credentials'],
+      ['scope', 'grant:billing'],
+      ['resource', 'https://other.example/'],
+    ])
+    const tokens = [own, answer.json(), named.json()].map((body) => body.access_token)
+    expect(new Set(tokens).size).toBe(3)
+    expect(asked).toEqual([undefined, 'https://api.example/', 'https://other.example/'])
+  })
+
+  test('takes the name of the grant as often as it likes to be said', async () => {
+    const { post } = await endpoint()
+    const twice: [string, string][] = [
+      ['audience', 'billing'],
+      ['audience', 'billing'],
+    ]
+    expect((await post([['grant_type', 'client_credentials'], ...twice])).statusCode).toBe(200)
   })
 
   test('refreshes as any reader does, once for all who ask together', async () => {
@@ -137,7 +159,7 @@ describe('POST /oauth/token', () => {
 
 describe('a client', () => {
   test('that is not who it says is refused, and never told why', async () => {
-    const { raw, readKey, adminKey, keeper } = await endpoint()
+    const { raw, readKey, adminKey, keeper, app } = await endpoint()
     const stranger = (await createApiKey(keeper.store, { label: 'x', rights: 'read' })).reveal()
     const wrong = readKey.slice(0, 21) + adminKey.slice(21)
     const asked = 'grant_type=client_credentials&scope=grant:billing'
@@ -162,7 +184,9 @@ describe('a client', () => {
       await raw(`${asked}&client_secret=${readKey}`),
       await raw(`${asked}&client_id=${idOf(readKey)}&client_secret=${wrong}`),
       await raw(`${asked}&client_id=other`, { authorization: basic(idOf(readKey), readKey) }),
+      await raw(`${asked}&client_id=${idOf(readKey)}`, { authorization: 'Basic !' }),
       await raw(''),
+      await app.inject({ method: 'POST', url: '/oauth/token' }),
     ]
     for (const answer of answers) {
       expect(answer.statusCode).toBe(401)
@@ -259,6 +283,12 @@ describe('a refusal', () => {
       'there is no such grant for this client',
     ],
     [
+      'an address that is too long',
+      { resource: `https://api.example/${'x'.repeat(2000)}`, scope: 'grant:billing' },
+      'invalid_target',
+      'resource has more than 2000 characters',
+    ],
+    [
       'an audience that there is not',
       { audience: 'nobody' },
       'invalid_target',
@@ -294,6 +324,34 @@ describe('a refusal', () => {
       400,
       { error: 'invalid_request', error_description: 'the parameter scope comes twice' },
     ])
+  })
+
+  test('of a parameter whose name is long, twice, says only how it begins', async () => {
+    const { post } = await endpoint()
+    const name = 'x'.repeat(1000)
+    const answer = await post([
+      [name, 'a'],
+      [name, 'b'],
+    ])
+    expect(answer.json().error_description).toBe(`the parameter ${'x'.repeat(100)} comes twice`)
+  })
+
+  test('of two resources of the provider says that one can be asked for', async () => {
+    const { post, practice } = await endpoint()
+    const answer = await post([
+      ['grant_type', 'client_credentials'],
+      ['audience', 'billing'],
+      ['resource', 'https://one.example/'],
+      ['resource', 'https://two.example/'],
+    ])
+    expect([answer.statusCode, answer.json()]).toEqual([
+      400,
+      {
+        error: 'invalid_target',
+        error_description: 'one resource of the provider at most can be asked for',
+      },
+    ])
+    expect(practice.requests).toEqual([])
   })
 
   test.each([
@@ -495,6 +553,14 @@ describe('token exchange', () => {
       400,
       { error: 'invalid_request', error_description: description },
     ])
+  })
+
+  test('by a client whose authentication is none is refused, though its subject token is good', async () => {
+    const { post, readKey } = await endpoint()
+    for (const authorization of ['Basic !', `Bearer ${readKey}`]) {
+      const answer = await post({ ...exchange, subject_token: readKey }, { authorization })
+      expect([answer.statusCode, answer.json().error]).toEqual([401, 'invalid_client'])
+    }
   })
 
   test('of the key of another than the client is refused', async () => {
