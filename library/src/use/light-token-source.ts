@@ -2,7 +2,7 @@ import { type Clock, wallClock } from '../clock.ts'
 import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
 import type { GrantDefinition } from '../grants/definition.ts'
 import { needsLogin, tokenKey } from '../grants/grant.ts'
-import { adviceFor, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
+import { adviceOn, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
 import { defaultTiming } from '../grants/timing.ts'
 import { sendTokenMessage } from '../grants/token-message.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
@@ -208,7 +208,13 @@ class Login {
   #failure(outcome: FailedOutcome): EvertokenError {
     const { failure, verdict } = outcome
     const { facts, grantType } = this.#definition
-    const at = this.#clock.now()
+    const errorOf = (seconds: number): EvertokenError =>
+      failureError(
+        id,
+        { ...failure, at: this.#clock.now() },
+        seconds,
+        adviceOn({ id, grantType }, failure.code),
+      )
     let wait = failure.retryAfter ?? 0
     if (verdict === 'ambiguous') {
       this.#held = outcome.refreshToken ?? this.#held
@@ -225,14 +231,14 @@ class Login {
           `grant ${id}: ${failure.message}`,
           {
             grant: id,
-            cause: failureError(id, { ...failure, at }),
-            advice: adviceFor.reauthorization_required,
+            cause: errorOf(0),
+            advice: adviceOn({ id, grantType }, 'reauthorization_required'),
           },
         )
         return this.#over
       }
       wait = Math.max(wait, confirmation / 1000)
     }
-    return failureError(id, { ...failure, at }, wait)
+    return errorOf(wait)
   }
 }

@@ -122,7 +122,9 @@ describe('the token source without Node built-ins', () => {
       }),
     )
     const error = await failure()
-    expect(error).toMatchObject({ code: 'invalid_client', advice: expect.any(String) })
+    const message = /^grant source: the provider refused the client/
+    expect(error).toMatchObject({ code: 'invalid_client', message: expect.stringMatching(message) })
+    expect(error).toMatchObject({ advice: expect.stringContaining('Check the client id') })
     expect(`${error.message}${error.stack}`).not.toContain('wrong-secret')
     await failure()
     expect(requests()).toBe(1)
@@ -206,6 +208,7 @@ describe('a refresh token', () => {
     expect(await failure()).toMatchObject({
       name: 'ReauthorizationRequiredError',
       code: 'reauthorization_required',
+      advice: expect.stringContaining('Hand in the refresh token of a new login'),
       cause: { code: 'invalid_grant' },
     })
     await clock.advance(60 * minute)
