@@ -18,6 +18,7 @@ import {
   type WantedToken,
 } from './refreshing-source.ts'
 import type { SavedTokens } from './saved-tokens.ts'
+import { checkedGrant, sourceName } from './source-grant.ts'
 
 export interface LightTokenSourceOptions extends Pick<RefreshingSourceOptions, 'clock' | 'random'> {
   /**
@@ -33,8 +34,6 @@ export interface LightTokenSourceOptions extends Pick<RefreshingSourceOptions, '
   transport?: Transport | undefined
 }
 
-/** Stands where a grant's name does in messages. */
-const id = 'source'
 /** Milliseconds that discovered endpoints are believed. */
 const believedFor = 3_600_000
 
@@ -56,7 +55,7 @@ export function tokenSource(
   definition: GrantDefinition,
   options: LightTokenSourceOptions = {},
 ): PeekableTokenSource {
-  const { grantType, facts, client } = checked(definition)
+  const { grantType, facts, client } = checkedGrant(definition)
   const { save, ephemeral = false, clock, random } = options
   if (needsLogin(grantType))
     throw new EvertokenError('invalid_configuration', 'the login of a person needs a keeper', {
@@ -86,11 +85,6 @@ export function tokenSource(
     refreshBefore: definition.refreshBefore,
     assumedLifetime: definition.assumedLifetime,
   })
-}
-
-function checked(definition: GrantDefinition): GrantDefinition {
-  if (typeof definition?.grantType === 'string' && definition.client !== undefined) return definition
-  throw new TypeError('tokenSource takes a grant: clientCredentials({…}), jwtBearer({…}), refreshToken({…})')
 }
 
 /** What one grant holds in this process, and its one request at a time. */
@@ -208,6 +202,7 @@ class Login {
   #failure(outcome: FailedOutcome): EvertokenError {
     const { failure, verdict } = outcome
     const { facts, grantType } = this.#definition
+    const id = sourceName(this.#definition)
     const errorOf = (seconds: number): EvertokenError =>
       failureError(
         id,

@@ -122,7 +122,7 @@ describe('the token source without Node built-ins', () => {
       }),
     )
     const error = await failure()
-    const message = /^grant source: the provider refused the client/
+    const message = /^grant practice-service-at-127\.0\.0\.1: the provider refused the client/
     expect(error).toMatchObject({ code: 'invalid_client', message: expect.stringMatching(message) })
     expect(error).toMatchObject({ advice: expect.stringContaining('Check the client id') })
     expect(`${error.message}${error.stack}`).not.toContain('wrong-secret')
