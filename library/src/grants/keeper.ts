@@ -6,7 +6,7 @@ import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { Consents } from './consents.ts'
-import type { GrantDefinition } from './definition.ts'
+import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { type DemandContext, newerToken, type RejectionReport, replacedToken } from './demand.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
@@ -32,6 +32,7 @@ import { reauthorizationRequired, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { ensuredGrant, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
+import { type Replacement, replacedGrant } from './replacement.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
 import { checkSecondaryIds, checkSecondaryNames, ensureSecondaries } from './secondary.ts'
@@ -194,6 +195,20 @@ export class Keeper implements AsyncDisposable {
     )
     await ensureSecondaries(this.#context, id, definition)
     return ensured
+  }
+
+  /**
+   * Puts another client secret or refresh token in the place of a grant's own. Its login and its tokens stay, and the next refresh,
+   * which is due at once, uses what is new.
+   *
+   * @throws EvertokenError `unknown_grant`, `grant_revoked`, `empty_secret`, and `invalid_request` where the grant has no such secret.
+   */
+  async replace(id: string, replacement: Replacement): Promise<GrantSummary> {
+    const changed = await this.#existing(id, (record, moment) =>
+      replacedGrant(this.store, record, replacement, this.clock.now(), moment),
+    )
+    await ensureSecondaries(this.#context, id, openedDefinition(this.store.seal, await this.#record(id)))
+    return changed
   }
 
   /**

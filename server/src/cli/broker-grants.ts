@@ -59,6 +59,17 @@ export function openBroker(address: string, options: GrantsOptions, environment:
         throw notOfCatalogue(provider.id, base.host)
       return grant('POST', '/v1/grants', { id, ...described })
     },
+    replace: async (id) => {
+      throw new EvertokenError(
+        'usage',
+        `a secret is replaced where the store is, not at the broker ${base.host}`,
+        {
+          grant: id,
+          advice:
+            'Run it there, with --data or beside its evertoken.yaml; a broker on that store takes it at once.',
+        },
+      )
+    },
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
     resume: (id) => act(id, 'resume'),
