@@ -6,7 +6,7 @@ import {
   ProviderError,
   ReauthorizationRequiredError,
 } from '../errors.ts'
-import { allowsPrivate } from '../oauth/address.ts'
+import { allowsPlain, allowsPrivate } from '../oauth/address.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { ErrorMeaning } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
@@ -116,7 +116,7 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   provider_answer_unusable:
     'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.',
   provider_redirect: 'Put the final address of the token endpoint into the configuration.',
-  insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
+  insecure_http: allowsPlain,
   private_address: allowsPrivate,
   endpoint_moved:
     'Nothing is sent there. Ask the provider whether it has moved; if so, name the host in endpoint_hosts of this client.',
