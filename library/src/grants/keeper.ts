@@ -40,7 +40,7 @@ import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
 import type { Timing } from './timing.ts'
-import { checkedTiming, checkReadersWait } from './timing-check.ts'
+import { checkedTiming, checkFacts } from './timing-check.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 import { TokenCache } from './token-cache.ts'
 import type { Validation } from './validation.ts'
@@ -159,8 +159,8 @@ export class Keeper implements AsyncDisposable {
   /**
    * Puts a grant under a name. Nothing is sent yet: the first read or the worker obtains the first token.
    *
-   * @throws EvertokenError `grant_exists`, `invalid_grant_id`, and `invalid_configuration` for a grant whose readers could not be waited
-   *   for within this keeper's times.
+   * @throws EvertokenError `grant_exists`, `invalid_grant_id`, and `invalid_configuration` for a grant that cannot be kept within
+   *   this keeper's times.
    */
   async add(
     id: string,
@@ -168,7 +168,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
-    if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
+    checkFacts(definition.facts, this.timing)
     checkSecondaryIds(id, definition)
     await checkSecondaryNames(this.#context, id, definition)
     return this.#change(id, (record, moment) => {
@@ -188,7 +188,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
-    if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
+    checkFacts(definition.facts, this.timing)
     checkSecondaryIds(id, definition)
     const ensured = await this.#change(id, (record, moment) =>
       ensuredGrant(this.store, id, record, definition, options, this.clock.now(), moment),

@@ -4,6 +4,7 @@ import type { GrantDefinition } from '../grants/definition.ts'
 import { needsLogin, tokenKey } from '../grants/grant.ts'
 import { adviceOn, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
 import { defaultTiming } from '../grants/timing.ts'
+import { checkFacts } from '../grants/timing-check.ts'
 import { sendTokenMessage } from '../grants/token-message.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
@@ -56,6 +57,7 @@ export function tokenSource(
   options: LightTokenSourceOptions = {},
 ): PeekableTokenSource {
   const { grantType, facts, client } = checkedGrant(definition)
+  checkFacts(facts, defaultTiming)
   const { save, ephemeral = false, clock, random } = options
   if (needsLogin(grantType))
     throw new EvertokenError('invalid_configuration', 'the login of a person needs a keeper', {

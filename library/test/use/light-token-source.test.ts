@@ -250,6 +250,18 @@ test('an issuer in a private network is asked where its client says so', async (
 })
 
 describe('what cannot be', () => {
+  test('a quiescence shorter than a request is waited for', () => {
+    const grant = refreshToken({
+      tokenUrl: 'https://provider.example/token',
+      clientId: 'x',
+      refreshToken: 'r',
+      quiescence: 14,
+    })
+    expect(() => tokenSource(grant, { ephemeral: true })).toThrow(
+      'quiescence (14 s) must be at least the 15 s',
+    )
+  })
+
   test('a consent', () => {
     const consent = authorizationCode({ issuer: 'https://provider.example', clientId: 'x' })
     expect(() => tokenSource(consent)).toThrow(expect.objectContaining({ code: 'invalid_configuration' }))

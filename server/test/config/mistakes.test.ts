@@ -165,6 +165,12 @@ describe('a wrong value', () => {
       'introspection: found the text "yes", expected true or false',
       undefined,
     ],
+    [
+      '    quiescence: 14.5\n',
+      6,
+      'quiescence: found 14.5, expected a number from 15 to 10000000000',
+      undefined,
+    ],
     ['    canary: me\n', 6, 'canary: found the text "me", expected an https URL', undefined],
     [
       '    refresh_rate: 0\n',
