@@ -37,7 +37,7 @@ const subjects = {
     grant_revoked: ['The login was ended on purpose.', 'Log in again, or remove the grant.'],
     reauthorization_required: [
       'The provider refused the login several times over ten minutes: it is over.',
-      'A person logs in again: `evertoken login NAME`. The grant keeps its name, labels and readers. Where nobody logs in (client credentials, assertions, requests, exchanges) mend what was refused, then `evertoken resume NAME`.',
+      'A person logs in again: `evertoken login NAME`; for a login that was handed in, `evertoken replace NAME` takes the refresh token of another. The grant keeps its name, labels and readers. Where nobody logs in (client credentials, assertions, requests, exchanges) mend what was refused, then `evertoken resume NAME`.',
     ],
     refresh_too_soon: [
       'The provider takes no refresh so soon after the one before (`minimum_age`).',
@@ -55,7 +55,7 @@ const subjects = {
     ],
     invalid_client: [
       'The provider did not let the client in: id, secret, key or certificate are wrong. The login is untouched.',
-      'Correct the client where it is described: in `evertoken.yaml` or in the program, and a grant that was added by hand by `evertoken remove` and `add`. The grant goes on by itself.',
+      'Correct the client where it is described: in `evertoken.yaml` or in the program; of a grant that was added by hand `evertoken replace NAME` takes another secret. The grant goes on by itself.',
     ],
     invalid_scope: [
       'The scope is unknown to the provider, malformed, or more than was granted.',

@@ -57,6 +57,7 @@ export { checkProfile } from './grants/profile-check.ts'
 export { variablePattern } from './grants/profile-variables.ts'
 export type { RegistrationOptions } from './grants/registration.ts'
 export type { RemovalOptions } from './grants/removal.ts'
+export type { Replacement } from './grants/replacement.ts'
 export { type RequestedTokenOptions, requestedToken } from './grants/requested-token.ts'
 export type {
   ApiKey,

@@ -76,7 +76,8 @@ export const signingKey = ({ algorithm, key, keyId }: SigningKeyOptions, what: s
 /** No provider keeps more secrets of one client at a time, and each more would be one more refusal. */
 const mostSecrets = 2
 
-function checkedSecrets(given: NonNullable<ClientOptions['clientSecret']>): ClientSecrets {
+/** @throws EvertokenError `invalid_configuration`, `empty_secret`. */
+export function checkedSecrets(given: NonNullable<ClientOptions['clientSecret']>): ClientSecrets {
   if (!Array.isArray(given)) return { secret: checkedSecret(given as string | Secret, 'clientSecret') }
   if (given.length === 0 || given.length > mostSecrets)
     throw invalid(

@@ -7,8 +7,9 @@ import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { durableWrite } from './durable-write.ts'
 import type { GrantRecord } from './grant.ts'
 import { asksForIdentity, checkAccount, checkIdentity } from './identity.ts'
+import { loginAdvice } from './login-advice.ts'
 import { type Brought, newLogin } from './new-login.ts'
-import { failureError, judge } from './outcome.ts'
+import { adviceFor, failureError, judge } from './outcome.ts'
 import { provingKey } from './proof-key.ts'
 import { isPushed, pushedLink } from './pushed-consent.ts'
 import { unknownGrant } from './reading.ts'
@@ -155,7 +156,11 @@ export async function finishConsent(
     { transport, now: clock.now, deadline: timing.deadline, proofKey },
   )
   const outcome = judge(answer, 'strict')
-  if (outcome.verdict !== 'ok') throw failureError(id, { ...outcome.failure, at: askedAt })
+  if (outcome.verdict !== 'ok') {
+    const { failure } = outcome
+    const advice = failure.code === 'invalid_grant' ? beginAgain : adviceFor[failure.code]
+    throw failureError(id, { ...failure, at: askedAt }, 0, advice)
+  }
 
   const { openid, nonce, otherAccount } = remembered
   if (openid === true) checkIdentity(id, definition, server, outcome.response, nonce, clock.now())
@@ -252,9 +257,11 @@ function notSo(
     authorization_code:
       'A person consents to it at the provider: evertoken login, or POST …/connect on the broker.',
     other:
-      secondaryOf === undefined
-        ? 'Only authorization_code and password grants need a login; the others go on by themselves.'
-        : `It came with ${secondaryOf}, and comes anew with that: evertoken login ${secondaryOf}.`,
+      secondaryOf !== undefined
+        ? `It came with ${secondaryOf}, and comes anew with that: evertoken login ${secondaryOf}.`
+        : grantType === 'refresh_token'
+          ? loginAdvice({ id, grantType })
+          : 'Only authorization_code and password grants need a login; the others go on by themselves.',
   }
   const kind = grantType === 'password' || grantType === 'authorization_code' ? grantType : 'other'
   return new EvertokenError('invalid_request', `grant ${id} is of type ${grantType}: ${what}`, {
@@ -284,12 +291,14 @@ export const replaced = (id: string): EvertokenError =>
     advice: 'Begin the consent again.',
   })
 
+const beginAgain = 'Begin the consent again, and finish it in the same browser within ten minutes.'
+
 const unknownState = (): EvertokenError =>
   new EvertokenError(
     'state_unknown',
     'this answer belongs to no consent under way: used, expired or foreign',
     {
-      advice: 'Begin the consent again, and finish it in the same browser within ten minutes.',
+      advice: beginAgain,
     },
   )
 

@@ -20,6 +20,7 @@ import {
   checkedLifetime,
   checkedSeconds,
   checkedSecret,
+  checkedTarget,
   checkedUrl,
   invalid,
 } from './option-check.ts'
@@ -198,8 +199,9 @@ const endpoint = (value: string | undefined, what: string): string | undefined =
   value === undefined ? undefined : checkedUrl(value, what)
 
 function resolveProvider(options: ClientOptions): ProviderAddress {
+  const { insecureHttp = false } = options
   if (options.issuer !== undefined && options.tokenUrl === undefined)
-    return { kind: 'issuer', issuer: checkedUrl(options.issuer, 'issuer') }
+    return { kind: 'issuer', issuer: checkedTarget(options.issuer, 'issuer', insecureHttp) }
   if (options.tokenUrl === undefined)
     throw invalid(
       'neither issuer nor tokenUrl is given',
@@ -209,7 +211,7 @@ function resolveProvider(options: ClientOptions): ProviderAddress {
     kind: 'endpoints',
     metadata: {
       issuer: options.issuer,
-      tokenEndpoint: checkedUrl(options.tokenUrl, 'tokenUrl'),
+      tokenEndpoint: checkedTarget(options.tokenUrl, 'tokenUrl', insecureHttp),
       authorizationEndpoint: endpoint(options.authorizationUrl, 'authorizationUrl'),
     },
   }
@@ -221,7 +223,7 @@ const anonymous: readonly GrantType[] = ['jwt_bearer', 'password', 'token_exchan
 /**
  * The definition of a grant of this type, frozen.
  *
- * @throws EvertokenError `invalid_configuration`, `empty_secret`.
+ * @throws EvertokenError `invalid_configuration`, `empty_secret`, `insecure_http`.
  */
 export function resolve(
   grantType: GrantType,
@@ -270,7 +272,7 @@ export function resolve(
   return Object.freeze(definition)
 }
 
-/** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration` or `empty_secret`. */
+/** A client that acts for itself (RFC 6749 section 4.4). Throws `invalid_configuration`, `empty_secret` or `insecure_http`. */
 export function clientCredentials(options: ClientCredentialsOptions): GrantDefinition {
   return resolve('client_credentials', withProfile('client_credentials', options), {})
 }

@@ -6,7 +6,7 @@ import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { Consents } from './consents.ts'
-import type { GrantDefinition } from './definition.ts'
+import { type GrantDefinition, openedDefinition } from './definition.ts'
 import { type DemandContext, newerToken, type RejectionReport, replacedToken } from './demand.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
@@ -32,6 +32,7 @@ import { reauthorizationRequired, unknownGrant } from './reading.ts'
 import type { RefreshContext, Refreshed } from './refresh.ts'
 import { ensuredGrant, newGrant, type RegistrationOptions } from './registration.ts'
 import { type RemovalOptions, revokeAndRemove } from './removal.ts'
+import { type Replacement, replacedGrant } from './replacement.ts'
 import { retireSpool } from './retirement.ts'
 import { revoke } from './revocation.ts'
 import { checkSecondaryIds, checkSecondaryNames, ensureSecondaries } from './secondary.ts'
@@ -39,7 +40,7 @@ import { ServerDirectory } from './server-directory.ts'
 import type { GrantStore, Moment, SpoolRegistration, StoredNotice, StoreOpener } from './store.ts'
 import { type GrantSummary, summaryOf } from './summary.ts'
 import type { Timing } from './timing.ts'
-import { checkedTiming, checkReadersWait } from './timing-check.ts'
+import { checkedTiming, checkFacts } from './timing-check.ts'
 import type { AccessToken, TokenRequest, TokenSource } from './token.ts'
 import { TokenCache } from './token-cache.ts'
 import type { Validation } from './validation.ts'
@@ -158,8 +159,8 @@ export class Keeper implements AsyncDisposable {
   /**
    * Puts a grant under a name. Nothing is sent yet: the first read or the worker obtains the first token.
    *
-   * @throws EvertokenError `grant_exists`, `invalid_grant_id`, and `invalid_configuration` for a grant whose readers could not be waited
-   *   for within this keeper's times.
+   * @throws EvertokenError `grant_exists`, `invalid_grant_id`, and `invalid_configuration` for a grant that cannot be kept within
+   *   this keeper's times.
    */
   async add(
     id: string,
@@ -167,7 +168,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
-    if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
+    checkFacts(definition.facts, this.timing)
     checkSecondaryIds(id, definition)
     await checkSecondaryNames(this.#context, id, definition)
     return this.#change(id, (record, moment) => {
@@ -187,13 +188,27 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
-    if (definition.facts.oldTokenDies) checkReadersWait(this.timing)
+    checkFacts(definition.facts, this.timing)
     checkSecondaryIds(id, definition)
     const ensured = await this.#change(id, (record, moment) =>
       ensuredGrant(this.store, id, record, definition, options, this.clock.now(), moment),
     )
     await ensureSecondaries(this.#context, id, definition)
     return ensured
+  }
+
+  /**
+   * Puts another client secret or refresh token in the place of a grant's own. Its login and its tokens stay, and the next refresh,
+   * which is due at once, uses what is new.
+   *
+   * @throws EvertokenError `unknown_grant`, `grant_revoked`, `empty_secret`, and `invalid_request` where the grant has no such secret.
+   */
+  async replace(id: string, replacement: Replacement): Promise<GrantSummary> {
+    const changed = await this.#existing(id, (record, moment) =>
+      replacedGrant(this.store, record, replacement, this.clock.now(), moment),
+    )
+    await ensureSecondaries(this.#context, id, openedDefinition(this.store.seal, await this.#record(id)))
+    return changed
   }
 
   /**

@@ -14,7 +14,7 @@ export interface LifetimeOptions {
   replayClass?: ReplayClass | undefined
   /** How long after its first use a refresh token may come again; `idempotent`, `last_child_wins` and `fork` need it. */
   reuseWindow?: number | undefined
-  /** How long a request that got no answer is waited for where sending it again could end the login. Default 120. */
+  /** How long a request that got no answer is waited for where sending it again could end the login. Default 120, at least 15. */
   quiescence?: number | undefined
   /** The access token before dies as soon as a new one is issued: readers wait instead of taking it. Default false. */
   oldTokenDies?: boolean | undefined

@@ -1,4 +1,5 @@
 import { EvertokenError } from '../errors.ts'
+import { allowsPlain, mayCarrySecrets } from '../oauth/address.ts'
 import { Secret } from '../secret.ts'
 
 export const invalid = (message: string, advice?: string): EvertokenError =>
@@ -34,6 +35,17 @@ export const checkedUrl = (value: string, what: string): string => {
       'Put the client id and secret into their settings.',
     )
   return value
+}
+
+/**
+ * The same of an address to which every request of a grant goes.
+ *
+ * @throws EvertokenError `insecure_http`, which the first request would end with otherwise.
+ */
+export const checkedTarget = (value: string, what: string, insecureHttp: boolean): string => {
+  const url = new URL(checkedUrl(value, what))
+  if (mayCarrySecrets(url, insecureHttp)) return value
+  throw new EvertokenError('insecure_http', `${what} ${url.origin} is plain http`, { advice: allowsPlain })
 }
 
 /** The whole path of a file; it is not looked at. */

@@ -6,12 +6,13 @@ import {
   ProviderError,
   ReauthorizationRequiredError,
 } from '../errors.ts'
-import { allowsPrivate } from '../oauth/address.ts'
+import { allowsPlain, allowsPrivate } from '../oauth/address.ts'
 import type { TokenAnswer, TokenResponse } from '../oauth/token-answer.ts'
 import type { ErrorMeaning } from '../providers/profile.ts'
 import type { Secret } from '../secret.ts'
 import { type GrantRecord, type LastError, mints, type TokenKey } from './grant.ts'
 import type { ReplayClass } from './lifetime-facts.ts'
+import { loginAdvice } from './login-advice.ts'
 import { judgeRefusal, notProcessed, slowDown, succeeded, troubled } from './refusal.ts'
 
 /** What is stored of a failure, and what a reader's error is made of. */
@@ -103,9 +104,7 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
     'See whether what renews that file is at work, and that this user may read it; the grant goes on by itself.',
   wrong_encryption_key: 'Put that key back into encryption.keys.',
   invalid_client:
-    'Check the client id, the secret and how the client authenticates; the grant goes on by itself once they are right.',
-  invalid_grant: 'If it stays refused, consent again: evertoken login, or POST …/connect on the broker.',
-  reauthorization_required: 'Consent again: evertoken login, or POST …/connect on the broker.',
+    'Check the client id, the secret (evertoken replace takes another) and how the client authenticates; the grant goes on by itself once they are right.',
   no_refresh_token:
     'Consent again, asking for offline access where the provider has a name for it (offline_access, access_type).',
   invalid_scope: 'Ask for a scope that was granted, or consent again with the wider scope.',
@@ -117,36 +116,34 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   provider_answer_unusable:
     'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.',
   provider_redirect: 'Put the final address of the token endpoint into the configuration.',
-  insecure_http: 'Use https, or say insecure_http: true for this client if the network in between is yours.',
+  insecure_http: allowsPlain,
   private_address: allowsPrivate,
   endpoint_moved:
     'Nothing is sent there. Ask the provider whether it has moved; if so, name the host in endpoint_hosts of this client.',
 }
 
-/** The same where tokens are minted, and nobody can consent. */
-const mintedAdvice: Partial<Record<ErrorCode, string>> = {
-  invalid_grant:
-    'Check what it is obtained with: its key, issuer, audience or subject, and the clock; evertoken resume tries again once it is given up.',
-  reauthorization_required:
-    'Mend what was refused, here or at the provider; then evertoken resume, or POST …/resume on the broker.',
+/** What to do about a failure of a grant; undefined for a grant that is gone. */
+export function adviceOn(
+  grant: Pick<GrantRecord, 'id' | 'grantType'> | undefined,
+  code: ErrorCode,
+): string | undefined {
+  if (grant === undefined) return adviceFor[code]
+  if (code === 'reauthorization_required') return loginAdvice(grant)
+  if (code !== 'invalid_grant') return adviceFor[code]
+  return mints(grant.grantType)
+    ? `Check what it is obtained with: its key, issuer, audience or subject, and the clock. Once it is given up, evertoken resume ${grant.id} or a new tokenSource tries again.`
+    : `It is asked again before that is believed. If it stays refused: ${loginAdvice(grant)}`
 }
 
-/** What to do about a failure of a grant; undefined for a grant that is gone. */
-export const adviceOn = (
-  record: Pick<GrantRecord, 'grantType'> | undefined,
-  code: ErrorCode,
-): string | undefined =>
-  (record !== undefined && mints(record.grantType) ? mintedAdvice[code] : undefined) ?? adviceFor[code]
-
 /**
- * The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. `advice` is for what
- * it does not try again.
+ * The error a reader gets for a stored failure. `wait`: seconds until evertoken tries again by itself. `advice`: by {@link adviceOn},
+ * unless nobody tries again.
  */
 export function failureError(
   grant: string,
   last: LastError,
-  wait = 0,
-  advice = adviceFor[last.code],
+  wait: number,
+  advice: string | undefined,
 ): EvertokenError {
   const named = `grant ${grant}: `
   const what = last.message.startsWith(named) ? last.message : named + last.message

@@ -1,5 +1,6 @@
 import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
-import { findToken, type GrantRecord, mints, type TokenKey, type TokenRow } from './grant.ts'
+import { findToken, type GrantRecord, mints, needsLogin, type TokenKey, type TokenRow } from './grant.ts'
+import { besideText, loginAdvice } from './login-advice.ts'
 import { windows } from './schedule.ts'
 
 /** What a reader is to get. */
@@ -37,7 +38,7 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
         kind: 'refuse',
         error: new EvertokenError('grant_pending', `grant ${id} waits for a person's consent`, {
           grant: id,
-          advice: `Run evertoken login ${id}, or POST /v1/grants/${id}/connect on the broker.`,
+          advice: loginAdvice(record),
         }),
       }
     case 'paused':
@@ -53,40 +54,43 @@ export function readingOf(record: GrantRecord, key: TokenKey, minTtl: number, ut
         kind: 'refuse',
         error: new EvertokenError('grant_quarantined', `grant ${id} is set aside: ${status.reason}`, {
           grant: id,
-          advice: `Look at the reason; evertoken resume ${id} lets it go on, evertoken login ${id} begins anew.`,
+          advice: needsLogin(record.grantType)
+            ? `Look at the reason; evertoken resume ${id} lets it go on, evertoken login ${id} begins anew.`
+            : `Look at the reason; evertoken resume ${id} lets it go on.`,
         }),
       }
     case 'revoking':
     case 'revoked':
       return {
         kind: 'refuse',
-        error: new EvertokenError('grant_revoked', `grant ${id} is revoked`, {
-          grant: id,
-          advice: `A new consent brings it back: evertoken login ${id}; evertoken remove ${id} forgets it.`,
-        }),
+        error: grantRevoked(record),
       }
     default:
       return status satisfies never
   }
 }
 
-/** The provider has refused for certain. Nobody consents to tokens that are minted: what was refused is to be mended. */
+export const grantRevoked = ({ id, grantType }: Pick<GrantRecord, 'id' | 'grantType'>): EvertokenError =>
+  new EvertokenError('grant_revoked', `grant ${id} is revoked`, {
+    grant: id,
+    advice: needsLogin(grantType)
+      ? `A new login brings it back: evertoken login ${id}; evertoken remove ${id} forgets it.`
+      : `evertoken remove ${id} forgets it; it may then be added anew.${besideText({ id, grantType })}`,
+  })
+
+/** The provider has refused for certain. Nobody consents to tokens that are minted or to a login that was handed in. */
 export function reauthorizationRequired(
   { id, grantType }: Pick<GrantRecord, 'id' | 'grantType'>,
   reason: string,
 ): EvertokenError {
-  const [what, advice] = mints(grantType)
-    ? [
-        'is not tried again by itself',
-        `Mend what was refused, here or at the provider; then evertoken resume ${id}, or POST /v1/grants/${id}/resume on the broker.`,
-      ]
-    : [
-        'needs a new consent',
-        `Run evertoken login ${id}, or POST /v1/grants/${id}/connect on the broker; the grant keeps its name.`,
-      ]
+  const what = mints(grantType)
+    ? 'is not tried again by itself'
+    : needsLogin(grantType)
+      ? 'needs a new consent'
+      : 'needs a new login'
   return new ReauthorizationRequiredError('reauthorization_required', `grant ${id} ${what}: ${reason}`, {
     grant: id,
-    advice,
+    advice: loginAdvice({ id, grantType }),
   })
 }
 

@@ -1,3 +1,4 @@
+import type { LifetimeFacts } from './lifetime-facts.ts'
 import { invalid } from './option-check.ts'
 import { defaultTiming, type Timing } from './timing.ts'
 
@@ -16,14 +17,35 @@ export function checkedTiming(given: Partial<Timing> = {}): Timing {
   const said = Object.entries(given).filter(([, value]) => value !== undefined)
   for (const [name, value] of said) checkTime(name, value)
   const timing: Timing = { ...defaultTiming, ...Object.fromEntries(said) }
-  const { deadline, lease } = timing
+  const { deadline, lease, quiescence } = timing
   if (deadline === 0) throw invalid('timing.deadline must be more than 0: no request is answered in no time')
   if (lease <= deadline)
     throw invalid(
       `timing.lease (${lease} ms) must be longer than timing.deadline (${deadline} ms): nothing is sent that another process could send again before its answer`,
       `Leave room for what comes before the request: the default is ${defaultTiming.lease - defaultTiming.deadline} ms.`,
     )
+  if (quiescence < deadline)
+    throw invalid(
+      `timing.quiescence (${quiescence} ms) must be at least timing.deadline (${deadline} ms): ${tooShort}`,
+    )
   return Object.freeze(timing)
+}
+
+const tooShort = 'a request that is still waited for is not taken as dead'
+
+/**
+ * Whether a grant can be kept within a keeper's times.
+ *
+ * @throws EvertokenError `invalid_configuration`
+ */
+export function checkFacts({ quiescence, oldTokenDies }: LifetimeFacts, timing: Timing): void {
+  const { deadline } = timing
+  if (quiescence !== undefined && quiescence < deadline)
+    throw invalid(
+      `quiescence (${quiescence / 1000} s) must be at least the ${deadline / 1000} s that a request is waited for: ${tooShort}`,
+      `Leave it out where the provider says nothing: the default is ${timing.quiescence / 1000} s.`,
+    )
+  if (oldTokenDies) checkReadersWait(timing)
 }
 
 /**

@@ -9,7 +9,7 @@ export interface Timing {
   readonly deadline: number
   /** How long a claim excludes others, counted from before the claim. `deadline` + 5 s. */
   readonly lease: number
-  /** After the latest send on a strict refresh token a request that was not processed is taken as dead. */
+  /** After the latest send on a strict refresh token a request that was not processed is taken as dead. At least `deadline`. */
   readonly quiescence: number
   /** Between two probes of a refresh token when the first gave no answer. */
   readonly probePause: number

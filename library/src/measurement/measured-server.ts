@@ -70,7 +70,7 @@ export function measuredServer(
         return { kind: 'refused', error: error ?? code }
       }
       if (outcome.verdict !== 'ok') {
-        const why = interrupted(failureError('probe', { ...outcome.failure, at: 0 }))
+        const why = interrupted(failureError('probe', { ...outcome.failure, at: 0 }, 0, undefined))
         const { status = 0 } = outcome.failure
         if (status >= 500) return { kind: 'broken', status, why }
         throw why

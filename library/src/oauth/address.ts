@@ -20,6 +20,10 @@ export function mayCarrySecrets(url: URL, insecureHttp: boolean): boolean {
   return url.protocol === 'http:' && (insecureHttp || isLoopback(url.hostname))
 }
 
+/** What to do about plain http that is refused, for every error that says so. */
+export const allowsPlain =
+  'Use https. insecure_http: true on the client (--insecure-http on the command line) allows plain http where nobody else can listen.'
+
 /** What to do about an address that is refused, for every error that says so. */
 export const allowsPrivate =
   'Where the provider runs in a network of your own, say private_network: true for this client (--private-network on the command line, privateNetwork in the library). Link-local and metadata addresses stay refused.'

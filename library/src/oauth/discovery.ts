@@ -1,5 +1,5 @@
 import { EvertokenError } from '../errors.ts'
-import { allowsPrivate, isLoopback, mayCarrySecrets, webAddress } from './address.ts'
+import { allowsPlain, allowsPrivate, isLoopback, mayCarrySecrets, webAddress } from './address.ts'
 import type { MtlsEndpointAliases, Reach, ServerMetadata } from './client.ts'
 import { isJsonObject, type JsonObject, member, parseJson } from './json-object.ts'
 import { printable } from './printable.ts'
@@ -161,6 +161,6 @@ function readEndpoint(name: string, value: unknown, issuer: URL, insecureHttp: b
 
 function insecure(what: string): EvertokenError {
   return new EvertokenError('insecure_http', `${what} is plain http`, {
-    advice: 'Use https. insecure_http: true on the client allows plain http where nobody can listen.',
+    advice: allowsPlain,
   })
 }

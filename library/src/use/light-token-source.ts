@@ -2,8 +2,9 @@ import { type Clock, wallClock } from '../clock.ts'
 import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
 import type { GrantDefinition } from '../grants/definition.ts'
 import { needsLogin, tokenKey } from '../grants/grant.ts'
-import { adviceFor, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
+import { adviceOn, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
 import { defaultTiming } from '../grants/timing.ts'
+import { checkFacts } from '../grants/timing-check.ts'
 import { sendTokenMessage } from '../grants/token-message.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
@@ -18,6 +19,7 @@ import {
   type WantedToken,
 } from './refreshing-source.ts'
 import type { SavedTokens } from './saved-tokens.ts'
+import { checkedGrant, sourceName } from './source-grant.ts'
 
 export interface LightTokenSourceOptions extends Pick<RefreshingSourceOptions, 'clock' | 'random'> {
   /**
@@ -33,8 +35,6 @@ export interface LightTokenSourceOptions extends Pick<RefreshingSourceOptions, '
   transport?: Transport | undefined
 }
 
-/** Stands where a grant's name does in messages. */
-const id = 'source'
 /** Milliseconds that discovered endpoints are believed. */
 const believedFor = 3_600_000
 
@@ -56,7 +56,8 @@ export function tokenSource(
   definition: GrantDefinition,
   options: LightTokenSourceOptions = {},
 ): PeekableTokenSource {
-  const { grantType, facts, client } = checked(definition)
+  const { grantType, facts, client } = checkedGrant(definition)
+  checkFacts(facts, defaultTiming)
   const { save, ephemeral = false, clock, random } = options
   if (needsLogin(grantType))
     throw new EvertokenError('invalid_configuration', 'the login of a person needs a keeper', {
@@ -86,11 +87,6 @@ export function tokenSource(
     refreshBefore: definition.refreshBefore,
     assumedLifetime: definition.assumedLifetime,
   })
-}
-
-function checked(definition: GrantDefinition): GrantDefinition {
-  if (typeof definition?.grantType === 'string' && definition.client !== undefined) return definition
-  throw new TypeError('tokenSource takes a grant: clientCredentials({…}), jwtBearer({…}), refreshToken({…})')
 }
 
 /** What one grant holds in this process, and its one request at a time. */
@@ -208,7 +204,14 @@ class Login {
   #failure(outcome: FailedOutcome): EvertokenError {
     const { failure, verdict } = outcome
     const { facts, grantType } = this.#definition
-    const at = this.#clock.now()
+    const id = sourceName(this.#definition)
+    const errorOf = (seconds: number): EvertokenError =>
+      failureError(
+        id,
+        { ...failure, at: this.#clock.now() },
+        seconds,
+        adviceOn({ id, grantType }, failure.code),
+      )
     let wait = failure.retryAfter ?? 0
     if (verdict === 'ambiguous') {
       this.#held = outcome.refreshToken ?? this.#held
@@ -225,14 +228,14 @@ class Login {
           `grant ${id}: ${failure.message}`,
           {
             grant: id,
-            cause: failureError(id, { ...failure, at }),
-            advice: adviceFor.reauthorization_required,
+            cause: errorOf(0),
+            advice: adviceOn({ id, grantType }, 'reauthorization_required'),
           },
         )
         return this.#over
       }
       wait = Math.max(wait, confirmation / 1000)
     }
-    return failureError(id, { ...failure, at }, wait)
+    return errorOf(wait)
   }
 }

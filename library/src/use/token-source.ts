@@ -14,6 +14,7 @@ import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { memoryStore } from '../stores/memory.ts'
 import type { SavedTokens } from './saved-tokens.ts'
+import { checkedGrant, sourceName } from './source-grant.ts'
 
 export interface TokenSourceOptions {
   /**
@@ -55,8 +56,6 @@ export interface RefreshingTokenSource extends TokenSource, AsyncDisposable {
   close(): Promise<void>
 }
 
-const id = 'source'
-
 /**
  * Access tokens for one program: nothing is stored unless `save` stores it.
  *
@@ -65,13 +64,17 @@ const id = 'source'
  * const token = await source.getToken()
  * ```
  *
- * Rejects with `store_not_durable` when the refresh token may rotate and there is nowhere to save it.
+ * Rejects with `store_not_durable` when the refresh token may rotate and there is nowhere to save it. Errors and events call its grant
+ * by client and provider: `abc-at-auth.example.com`.
+ *
+ * @throws TypeError for what is no grant.
  */
 export function tokenSource(
   definition: GrantDefinition,
   options: TokenSourceOptions = {},
 ): RefreshingTokenSource {
   const { save, saved, ephemeral, clock, transport, random, timing } = options
+  const id = sourceName(checkedGrant(definition))
   let keeper: Keeper | undefined
   let opening: Promise<Keeper> | undefined
   const waiting: ((opened: Keeper) => void)[] = []
@@ -92,7 +95,7 @@ export function tokenSource(
       })
       const opened = await Keeper.open({ store, transport, clock, random, timing })
       await opened.add(id, definition)
-      if (saved !== undefined) await goOn(opened, saved)
+      if (saved !== undefined) await goOn(opened, id, saved)
       restored = true
       for (const tell of waiting) tell(opened)
       keeper = opened
@@ -137,7 +140,11 @@ export function tokenSource(
 }
 
 /** What was saved takes the place of what a new grant begins with. */
-function goOn({ store, clock }: Keeper, { refreshToken, accessToken, ...saved }: SavedTokens): Promise<void> {
+function goOn(
+  { store, clock }: Keeper,
+  id: string,
+  { refreshToken, accessToken, ...saved }: SavedTokens,
+): Promise<void> {
   const login = {
     ...saved,
     refreshToken: refreshToken === undefined ? undefined : new Secret(refreshToken),
@@ -165,6 +172,7 @@ async function saveTokens(
   const renewed = own !== undefined && own.sealed !== findToken(before, ownToken)?.sealed
   const token = own ?? after.tokens.at(-1)
   if (token === undefined || !(rotated || renewed)) return
+  const { id } = after
   const { value, metadata } = openPayload(seal, id, token)
   await save({
     refreshToken:

@@ -294,6 +294,18 @@ describe('a mistake is named, and no secret with it', () => {
       /https/,
     ],
     [
+      'an issuer over plain http',
+      () => clientCredentials({ ...client, tokenUrl: undefined, issuer: 'http://auth.example' }),
+      'insecure_http',
+      /^issuer http:\/\/auth\.example is plain http$/,
+    ],
+    [
+      'a token endpoint over plain http, whose path may hold a secret',
+      () => clientCredentials({ ...client, tokenUrl: `http://localhost.example/${secretText}` }),
+      'insecure_http',
+      /^tokenUrl http:\/\/localhost\.example is plain http$/,
+    ],
+    [
       'a password in the URL',
       () => clientCredentials({ ...client, tokenUrl: `https://a:${secretText}@b` }),
       'invalid_configuration',

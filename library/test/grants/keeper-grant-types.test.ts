@@ -406,7 +406,7 @@ test('a grant whose tokens are minted is resumed after its provider had refused 
   ])
 })
 
-test('a login that its provider has refused for certain is not resumed, and who tries is told to log in', async () => {
+test('a login that its provider has refused for certain is not resumed, and who tries is told how to hand in another', async () => {
   const { keeper, clock, run, failure, imported, answerWith } = await practised()
   await keeper.add('work', await imported())
   answerWith(({ path }) =>
@@ -418,7 +418,8 @@ test('a login that its provider has refused for certain is not resumed, and who 
   }
   expect(await failure(keeper.resume('work'))).toMatchObject({
     name: 'ReauthorizationRequiredError',
-    advice: expect.stringContaining('evertoken login work'),
+    message: expect.stringContaining('grant work needs a new login'),
+    advice: expect.stringContaining('evertoken replace work'),
   })
   expect((await keeper.show('work')).state).toBe('reauthorization_required')
 })

@@ -218,28 +218,26 @@ describe('the error of a stored failure', () => {
     ['invalid_client', ProviderError],
     ['provider_timeout', ProviderError],
   ] as const)('%s is thrown as its own class', (code, type) => {
-    const error = failureError('billing', { code, message: 'because', at: 0 }, 3)
+    const error = failureError('billing', { code, message: 'because', at: 0 }, 3, 'do this')
     expect(error).toBeInstanceOf(type)
     expect(error.code).toBe(code)
     expect(error.grant).toBe('billing')
     expect(error.message).toBe('grant billing: because; next try in 3 s')
-    expect(error.advice).toMatch(/\w{4}/)
+    expect(error.advice).toBe('do this')
   })
 
   test('says when it is tried again, for those who wait by a header', () => {
     const last = { code: 'provider_timeout', message: 'because', at: 0 } as const
-    expect(failureError('g', last, 3)).toMatchObject({ retryAfter: 3 })
-    expect(failureError('g', last)).toMatchObject({ retryAfter: undefined, message: 'grant g: because' })
+    expect(failureError('g', last, 3, undefined)).toMatchObject({ retryAfter: 3 })
+    expect(failureError('g', last, 0, undefined)).toMatchObject({
+      retryAfter: undefined,
+      message: 'grant g: because',
+    })
   })
 
   test("carries the provider's own words and status", () => {
-    const error = failureError('g', {
-      code: 'provider_error',
-      message: 'm',
-      at: 0,
-      error: 'flux',
-      status: 418,
-    })
+    const last = { code: 'provider_error', message: 'm', at: 0, error: 'flux', status: 418 } as const
+    const error = failureError('g', last, 0, undefined)
     expect(error).toMatchObject({ error: 'flux', status: 418 })
   })
 })

@@ -89,6 +89,10 @@ describe('times with which no refresh would come about', () => {
   test.each<[Partial<Timing>, RegExp]>([
     [{ deadline: 20_000 }, /^timing\.lease \(20000 ms\) must be longer than timing\.deadline \(20000 ms\)/],
     [{ deadline: 0 }, /^timing\.deadline must be more than 0/],
+    [
+      { quiescence: 14_999 },
+      /^timing\.quiescence \(14999 ms\) must be at least timing\.deadline \(15000 ms\): a request that is still waited for/,
+    ],
     [{ scan: Number.NaN }, /^timing\.scan must be a number of milliseconds from 0 up, not NaN$/],
     [{ patience: -1 }, /^timing\.patience must be .*, not -1$/],
     [{ confirmations: [60_000, -1] }, /^timing\.confirmations must be .*, not -1$/],
@@ -131,6 +135,23 @@ describe('times with which no refresh would come about', () => {
       await expect(keeper.ensure('two', dying)).rejects.toMatchObject({ code: 'invalid_configuration' })
     },
   )
+
+  // It was taken for the deadline, and nothing said so.
+  test('a quiescence of a grant that is shorter than a request is waited for is refused', async () => {
+    const store = memoryStore({ ephemeral: true })
+    await using keeper = await Keeper.open({ store, timing: { deadline: 10_000 } })
+    const login = { tokenUrl: 'https://auth.example/token', clientId: 'a', refreshToken: 'rt' }
+    const refused = {
+      code: 'invalid_configuration',
+      message:
+        'quiescence (9.9 s) must be at least the 10 s that a request is waited for: a request that is still waited for is not taken as dead',
+      advice: 'Leave it out where the provider says nothing: the default is 120 s.',
+    }
+    const short = refreshToken({ ...login, quiescence: 9.9 })
+    await expect(keeper.add('one', short)).rejects.toMatchObject(refused)
+    await expect(keeper.ensure('one', short)).rejects.toMatchObject(refused)
+    await keeper.add('one', refreshToken({ ...login, quiescence: 10 }))
+  })
 
   test('are told apart from those with which it does, of which one that is not given is the default', () => {
     const longer = { revalidate: 5000, lease: 21_250 }

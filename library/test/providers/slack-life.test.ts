@@ -246,6 +246,20 @@ describe.each(['memory', 'sqlite'])('Slack, as the catalogue has it, on %s', (ki
     expect(new Set(slack.asked.slice(1).map(({ secret }) => secret))).toEqual(new Set(['slack-secret-2']))
   })
 
+  test('so is one that is replaced, and for the second alone there is none to replace', async () => {
+    const { keeper, run, pass, failure, slack } = await installed()
+    expect(await failure(keeper.replace('slack.user', { refreshToken: 'another' }))).toMatchObject({
+      code: 'invalid_request',
+      message: 'grant slack.user: it came with slack and has its secrets',
+      advice: 'Replace those of slack, or log in to that again.',
+    })
+    await keeper.replace('slack', { clientSecret: 'slack-secret-2' })
+    await pass(12 * hour)
+    await run(keeper.getToken('slack.user'))
+    await run(keeper.getToken('slack'))
+    expect(new Set(slack.asked.slice(1).map(({ secret }) => secret))).toEqual(new Set(['slack-secret-2']))
+  })
+
   test('another grant of that name is never taken over', async () => {
     const at = await workspace()
     await at.keeper.add('slack.user', at.service())

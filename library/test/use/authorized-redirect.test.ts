@@ -73,6 +73,30 @@ describe('a redirect', () => {
     expect(rejected).toEqual([])
   })
 
+  test.each([
+    [
+      'at the same origin',
+      'own',
+      { cookie: 'session=1', proxy: 'Basic x', own: 'kept', token: 'Bearer token-1' },
+    ],
+    ['to another origin', 'other', { cookie: undefined, proxy: undefined, own: 'kept', token: undefined }],
+  ] as const)('%s takes along the same headers that fetch takes along', async (_, to, left) => {
+    const headers = { cookie: 'session=1', 'proxy-authorization': 'Basic x', 'x-own': 'kept' }
+    const at = (origins: { own: string; other: string }) => ({
+      'GET own/a': [302, `${origins[to]}/b`] as [number, string],
+    })
+    const sent = ({ seen }: { seen: Seen[] }) => {
+      const { cookie, authorization, 'proxy-authorization': proxy, 'x-own': own } = seen[1]?.headers ?? {}
+      return { cookie, proxy, own, token: authorization }
+    }
+    const ours = await apis(at)
+    await ours.call(`${ours.own}/a`, { headers })
+    const theirs = await apis(at)
+    await fetch(`${theirs.own}/a`, { headers: { ...headers, authorization: 'Bearer token-1' } })
+    expect(sent(ours)).toEqual(left)
+    expect(sent(theirs)).toEqual(left)
+  })
+
   // The host is the same and the port unsaid: only the scheme tells the two apart.
   test('from https to http at the same host is followed without the token, the cookie and the header of the provider', async () => {
     const sent: [string, Headers][] = []

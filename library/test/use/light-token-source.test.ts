@@ -122,7 +122,9 @@ describe('the token source without Node built-ins', () => {
       }),
     )
     const error = await failure()
-    expect(error).toMatchObject({ code: 'invalid_client', advice: expect.any(String) })
+    const message = /^grant practice-service-at-127\.0\.0\.1: the provider refused the client/
+    expect(error).toMatchObject({ code: 'invalid_client', message: expect.stringMatching(message) })
+    expect(error).toMatchObject({ advice: expect.stringContaining('Check the client id') })
     expect(`${error.message}${error.stack}`).not.toContain('wrong-secret')
     await failure()
     expect(requests()).toBe(1)
@@ -206,6 +208,7 @@ describe('a refresh token', () => {
     expect(await failure()).toMatchObject({
       name: 'ReauthorizationRequiredError',
       code: 'reauthorization_required',
+      advice: expect.stringContaining('Hand in the refresh token of a new login'),
       cause: { code: 'invalid_grant' },
     })
     await clock.advance(60 * minute)
@@ -247,6 +250,18 @@ test('an issuer in a private network is asked where its client says so', async (
 })
 
 describe('what cannot be', () => {
+  test('a quiescence shorter than a request is waited for', () => {
+    const grant = refreshToken({
+      tokenUrl: 'https://provider.example/token',
+      clientId: 'x',
+      refreshToken: 'r',
+      quiescence: 14,
+    })
+    expect(() => tokenSource(grant, { ephemeral: true })).toThrow(
+      'quiescence (14 s) must be at least the 15 s',
+    )
+  })
+
   test('a consent', () => {
     const consent = authorizationCode({ issuer: 'https://provider.example', clientId: 'x' })
     expect(() => tokenSource(consent)).toThrow(expect.objectContaining({ code: 'invalid_configuration' }))

@@ -72,6 +72,32 @@ describe('a token source', () => {
   })
 })
 
+// It said "grant source:", and nobody had named a grant so.
+test('errors and events of a token source call it by its client and its provider', async () => {
+  const { source, answerWith, failure, run } = await sourced((at) => at.service())
+  answerWith(({ path }) =>
+    path === '/token' ? { status: 401, body: '{"error":"invalid_client"}' } : undefined,
+  )
+  expect(await failure(source.getToken())).toMatchObject({
+    code: 'invalid_client',
+    grant: 'practice-service-at-127.0.0.1',
+    message: expect.stringMatching(
+      /^grant practice-service-at-127\.0\.0\.1: the provider refused the client/,
+    ),
+  })
+  answerWith(undefined)
+  const told: string[] = []
+  source.on('refreshed', ({ grant }) => told.push(grant))
+  await run(source.refresh())
+  expect(told).toEqual(['practice-service-at-127.0.0.1'])
+})
+
+test('what is no grant is refused when the source is made', () => {
+  expect(() => tokenSource({ clientId: 'abc' } as never)).toThrow(
+    new TypeError('tokenSource takes a grant: clientCredentials({…}), jwtBearer({…}), refreshToken({…})'),
+  )
+})
+
 describe('a refresh token that may rotate', () => {
   // The error was thrown once more by `await using`, and hid itself behind a SuppressedError.
   test('is refused when nobody keeps it, and closing says nothing of it again', async () => {

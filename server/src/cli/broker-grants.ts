@@ -20,6 +20,8 @@ import type { Grants, GrantsOptions } from './grants.ts'
 
 /** Longer than a broker waits for a provider on behalf of a reader. */
 const patience = 45_000
+/** More than a thousand grants with their notices need, in bytes: what is larger comes from no broker. */
+const largestAnswer = 33_554_432
 
 type Json = Record<string, unknown>
 type GrantBody = Parameters<typeof grantFromJson>[0]
@@ -58,6 +60,17 @@ export function openBroker(address: string, options: GrantsOptions, environment:
       if (typeof provider === 'object' && provider.id !== undefined)
         throw notOfCatalogue(provider.id, base.host)
       return grant('POST', '/v1/grants', { id, ...described })
+    },
+    replace: async (id) => {
+      throw new EvertokenError(
+        'usage',
+        `a secret is replaced where the store is, not at the broker ${base.host}`,
+        {
+          grant: id,
+          advice:
+            'Run it there, with --data or beside its evertoken.yaml; a broker on that store takes it at once.',
+        },
+      )
     },
     refresh: (id) => act(id, 'refresh'),
     pause: (id) => act(id, 'pause'),
@@ -187,7 +200,7 @@ class BrokerClient {
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
     try {
       const response = await fetch(new URL(`.${path}`, this.#base), { ...init, signal })
-      return { response, text: await response.text() }
+      return { response, text: await textOf(response) }
     } catch (error) {
       this.#signal.throwIfAborted()
       const { cause } = error as Error
@@ -205,6 +218,18 @@ class BrokerClient {
       },
     )
   }
+}
+
+/** Read no further than a broker's answer goes. */
+async function textOf({ body }: Response): Promise<string> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of body ?? []) {
+    size += part.length
+    if (size > largestAnswer) throw new Error(`its answer is larger than ${largestAnswer} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
 }
 
 /** Callers of the API are told of a header, and whoever runs the command of a flag or a command. */

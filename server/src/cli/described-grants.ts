@@ -19,6 +19,12 @@ const correctable: ReadonlySet<ErrorCode> = new Set([
   'provider_unreachable',
 ])
 
+/** Grants of a local store, which say what the evertoken.yaml that names it describes, and take nothing from there. */
+export const namedIn = (configuration: string, grants: Grants): Grants => ({
+  ...grants,
+  described: () => readGrantNames(configuration),
+})
+
 /**
  * Grants of a local store and of the evertoken.yaml that names it: one that the file describes and the store does not have
  * yet is put there by the first command that names it, so that `evertoken login NAME` needs no broker to have run before. Where
@@ -85,6 +91,7 @@ export async function openDescribed(
     list: () => grants.list(),
     show: shown,
     add: (id, grant) => grants.add(id, grant),
+    replace: (id, replacement) => grants.replace(id, replacement),
     refresh: (id, signal) => named(id, () => grants.refresh(id, signal)),
     pause: (id) => named(id, () => grants.pause(id)),
     resume: (id) => named(id, () => grants.resume(id)),

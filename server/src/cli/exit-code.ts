@@ -5,7 +5,7 @@ export const exitCodes = {
   0: 'it worked',
   1: 'it failed, and trying again will not help; or the answer is no (validate)',
   2: 'the command line, the configuration or a file it names is wrong',
-  3: 'a person has to consent: evertoken login NAME',
+  3: 'a new login is needed; the message says how',
   4: 'the provider, the broker or the store does not answer now; try again later',
   5: 'there is no grant of that name',
   6: 'the grant is paused, set aside or revoked',

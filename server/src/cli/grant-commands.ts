@@ -8,6 +8,7 @@ import type { GrantsOptions } from './grants.ts'
 import type { LoginOptions } from './login.ts'
 import type { NoticesOptions } from './notices.ts'
 import type { RemoveOptions } from './remove.ts'
+import type { ReplaceOptions } from './replace.ts'
 import type { RevokeOptions } from './revoke.ts'
 import type { TokenOptions } from './token.ts'
 import type { ValidateOptions } from './validate.ts'
@@ -34,6 +35,15 @@ export function registerGrantCommands(program: Command, environment: Environment
     .addHelpText('after', examples.add)
     .action(async (id: string, options: AddOptions) =>
       (await import('./add.ts')).add(id, options, environment),
+    )
+
+  secrets(onGrants(program.command('replace')))
+    .description('put another client secret or refresh token in the place of its own; local store')
+    .argument(...name)
+    .option('--no-check', 'do not fetch a token to prove it')
+    .addHelpText('after', examples.replace)
+    .action(async (id: string, options: ReplaceOptions) =>
+      (await import('./replace.ts')).replace(id, options, environment),
     )
 
   described(onGrants(program.command('login')))
@@ -164,9 +174,21 @@ const addressFlags = [
   'revocationUrl',
 ]
 
+/** The secrets of which a provider may give others, without the grant becoming another. */
+function secrets(command: Command): Command {
+  return command
+    .option(
+      '--client-secret-file <file>',
+      'holds the client secret, or two on two lines while one is rotated; mode 0600; - is stdin',
+    )
+    .option('--client-secret-env <variable>', 'the environment variable that holds it')
+    .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
+    .option('--refresh-token-env <variable>', 'the environment variable that holds it')
+}
+
 /** The flags that describe a grant. Secrets come from files and environment variables: everybody can read arguments. */
 function described(command: Command): Command {
-  return command
+  command
     .addOption(
       new Option(
         '--provider <name>',
@@ -191,11 +213,7 @@ function described(command: Command): Command {
         clientAuthenticationMethods,
       ),
     )
-    .option(
-      '--client-secret-file <file>',
-      'holds the client secret, or two on two lines while one is rotated; mode 0600; - is stdin',
-    )
-    .option('--client-secret-env <variable>', 'the environment variable that holds it')
+  return secrets(command)
     .option(
       '--client-assertion-file <file>',
       'holds a signed JWT that a platform renews, read for every request; not with --broker',
@@ -206,8 +224,6 @@ function described(command: Command): Command {
     )
     .option('--client-key-file <file>', 'holds its private key; both as PEM')
     .option('--dpop', 'bind the tokens to a key that never leaves evertoken (RFC 9449)')
-    .option('--refresh-token-file <file>', 'holds a refresh token to import; - is stdin')
-    .option('--refresh-token-env <variable>', 'the environment variable that holds it')
     .option(
       '--signing-key-file <file>',
       'holds the key that signs: PEM, JWK, or the secret of HS256; - is stdin',
@@ -275,6 +291,10 @@ Examples:
   $ evertoken add payments --dpop --type client_credentials --issuer https://auth.example.com --client-id abc --client-secret-file secret
   $ evertoken add bank --type client_credentials --issuer https://auth.example.com --client-id abc --client-certificate-file tls.crt --client-key-file tls.key
   $ pass show crm | evertoken add crm --type refresh_token --token-url https://auth.example.com/token --client-id abc --refresh-token-file -`,
+  replace: `
+Examples:
+  $ evertoken replace billing --client-secret-file new-secret
+  $ pass show crm | evertoken replace crm --refresh-token-file -`,
   login: `
 Examples:
   $ evertoken login work

@@ -187,12 +187,12 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
     case 'reauthorization_required':
       if (isLoggedIn(grantType)) return `Run evertoken login ${id}.`
       return grantType === 'refresh_token'
-        ? `Nobody logs in to it: evertoken remove ${id}, then add it anew with what the provider accepts.`
+        ? `Hand in the refresh token of a new login: evertoken replace ${id} --refresh-token-file FILE.`
         : `Mend what was refused, here or at the provider; then evertoken resume ${id}.`
     case 'paused':
       return `evertoken resume ${id} lets it go on.`
     case 'quarantined':
-      return `evertoken resume ${id} lets it go on, evertoken login ${id} begins anew.`
+      return `evertoken resume ${id} lets it go on${isLoggedIn(grantType) ? `, evertoken login ${id} begins anew` : ''}.`
     case 'suspect':
       return 'The provider has refused; it is asked again before that is believed. Nothing is to be done yet.'
     case 'revoking':
@@ -202,16 +202,16 @@ function adviceOn({ id, state, grantType, lastError }: GrantSummary): string | u
         ? `evertoken login ${id} begins a new login, evertoken remove ${id} forgets it.`
         : `evertoken remove ${id} forgets it; it may then be added anew.`
     case 'active':
-      return lastError === undefined ? undefined : adviceOnError(lastError.code)
+      return lastError === undefined ? undefined : adviceOnError(id, lastError.code)
     default:
       return state satisfies never
   }
 }
 
-function adviceOnError(code: NonNullable<GrantSummary['lastError']>['code']): string {
+function adviceOnError(id: string, code: NonNullable<GrantSummary['lastError']>['code']): string {
   switch (code) {
     case 'invalid_client':
-      return 'Check the client id, the secret and how the client authenticates; then add the grant anew.'
+      return `Check the client id, the secret and how the client authenticates; evertoken replace ${id} takes another secret.`
     case 'invalid_scope':
       return 'Ask for a scope that was granted, or consent again with the wider scope.'
     case 'invalid_target':

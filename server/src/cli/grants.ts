@@ -5,6 +5,7 @@ import type {
   GrantSummary,
   LoginCredentials,
   RemovalOptions,
+  Replacement,
   Revocation,
   StoredNotice,
   TokenRequest,
@@ -54,6 +55,8 @@ export interface Grants extends AsyncDisposable {
   list(): Promise<readonly GrantSummary[]>
   show(id: string): Promise<GrantSummary>
   add(id: string, grant: NewGrant): Promise<GrantSummary>
+  /** Another client secret or refresh token in the place of its own. */
+  replace(id: string, replacement: Replacement): Promise<GrantSummary>
   /** A new token now. */
   refresh(id: string, signal: AbortSignal): Promise<GrantSummary>
   pause(id: string): Promise<GrantSummary>
@@ -102,8 +105,9 @@ export async function openGrants(
   ])
   const place = await findPlace(options, environment)
   const { configuration } = place
-  if (configuration === undefined || !described) return openLocal(place, environment, make)
-  const { openDescribed } = await import('./described-grants.ts')
+  if (configuration === undefined) return openLocal(place, environment, make)
+  const { namedIn, openDescribed } = await import('./described-grants.ts')
+  if (!described) return namedIn(configuration, await openLocal(place, environment, make))
   return openDescribed({ ...place, configuration }, environment, make)
 }
 

@@ -78,6 +78,7 @@ function grantsOf(keeper: Keeper, { privateNetwork }: Place): Grants {
       const { definition, labels } = definitionFromOptions(grant, { folder: '/', privateNetwork })
       return keeper.add(id, definition, { labels })
     },
+    replace: (id, replacement) => keeper.replace(id, replacement),
     refresh: async (id, signal) => {
       await keeper.refresh(id, { signal })
       return keeper.show(id)

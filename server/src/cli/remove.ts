@@ -16,6 +16,7 @@ export interface RemoveOptions extends GrantsOptions {
 export async function remove(id: string, options: RemoveOptions, environment: Environment): Promise<void> {
   await using grants = await openGrants(options, environment, { described: false })
   const { revoke = false } = options
+  const comesBack = grants.described?.().includes(id) === true
   const { state, grantType, provider } = await grants.show(id)
   const ended = revoke ? `, and end its login at ${provider}` : ''
   const sure = await confirmed(options.yes, environment, {
@@ -37,4 +38,8 @@ export async function remove(id: string, options: RemoveOptions, environment: En
       ? `${JSON.stringify(removalBody(id, revocation))}\n`
       : `${new GrantText(environment).removal(id, revocation)}\n`,
   )
+  if (comesBack)
+    environment.stderr.write(
+      `evertoken: evertoken.yaml describes ${id}: it is made anew by the next command that names it, and when evertoken serve or worker starts. Take it out there too.\n`,
+    )
 }

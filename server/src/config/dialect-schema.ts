@@ -1,6 +1,17 @@
 import type { ErrorMeaning, ExpiryFormat, Operation } from 'evertoken'
 import { type TProperties, Type } from 'typebox'
-import { flag, keys, list, mapOf, named, oneOf, seconds, text, urlTemplate } from './schema-types.ts'
+import {
+  flag,
+  keys,
+  list,
+  mapOf,
+  named,
+  oneOf,
+  quietSeconds,
+  seconds,
+  text,
+  urlTemplate,
+} from './schema-types.ts'
 
 /** The keys of a profile that say how its provider speaks: requests, answers, errors. */
 
@@ -193,7 +204,9 @@ export const lifetimesSchema = keys(
       ),
     ),
     reuse_window: optional(seconds('Seconds in which a used refresh token may come again.')),
-    quiescence: optional(seconds('Seconds for which a request without an answer may still be carried out.')),
+    quiescence: optional(
+      quietSeconds('Seconds for which a request without an answer may still be carried out; at least 15.'),
+    ),
     old_token_dies: optional(flag('A refresh kills the access token before at once.')),
     introspection: optional(flag('Introspection of a refresh token changes nothing.')),
     assumed_lifetime: optional(seconds('Seconds an access token lives where the answer does not say.')),

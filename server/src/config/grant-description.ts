@@ -315,7 +315,10 @@ function placed(
   const message = ours(error.message)
   const said = lifetimeKeys.filter((key) => new RegExp(`\\b${key}\\b`).test(message))
   const inGrant = said.find((key) => Object.hasOwn(grant, key))
-  const key = inGrant ?? said.find((name) => Object.hasOwn(client, name))
+  const key =
+    inGrant ??
+    said.find((name) => Object.hasOwn(client, name)) ??
+    (error.code === 'insecure_http' ? 'provider' : undefined)
   const place =
     inGrant !== undefined || (key === undefined && !inClient.test(message)) ? places.grant : places.client
   return fault(written, key === undefined ? place : [...place, key], message, {

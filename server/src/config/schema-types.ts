@@ -1,3 +1,4 @@
+import { defaultTiming } from 'evertoken'
 import { type Static, type TProperties, type TSchema, Type } from 'typebox'
 
 /** The kinds of values that our schemas are made of. */
@@ -26,6 +27,9 @@ export const url = (description: string) => Type.String({ format: 'uri', descrip
 /** An address in which `{name}` stands for a variable of the profile (RFC 6570, level 1). */
 export const urlTemplate = (description: string) => Type.String({ format: 'uri-template', description })
 export const seconds = (description: string) => Type.Number({ minimum: 0, maximum: 10 ** 10, description })
+/** No shorter than a request is waited for: until then it cannot be taken as dead. */
+export const quietSeconds = (description: string) =>
+  Type.Number({ minimum: defaultTiming.deadline / 1000, maximum: 10 ** 10, description })
 export const flag = (description: string) => Type.Boolean({ description })
 export const texts = (description: string) =>
   Type.Union([Type.String(), Type.Array(Type.String())], { description })

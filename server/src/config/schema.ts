@@ -10,6 +10,7 @@ import {
   type Names,
   named,
   oneOf,
+  quietSeconds,
   seconds,
   secret,
   secretOrTwo,
@@ -56,8 +57,8 @@ const tuning = {
 
 const lifetimes = {
   quiescence: Type.Optional(
-    seconds(
-      'Seconds for which a request without an answer is waited for where sending it again could end the login; default 120.',
+    quietSeconds(
+      'Seconds for which a request without an answer is waited for where sending it again could end the login; default 120, at least 15.',
     ),
   ),
   old_token_dies: Type.Optional(

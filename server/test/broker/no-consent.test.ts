@@ -13,8 +13,10 @@ const plain = 'Only authorization_code and password grants need a login; the oth
 test('a grant that nobody consents to says so, and one that may have come beside another where it comes from', () => {
   expect(advice('work.user', 'authorization_code')).toBeUndefined()
   expect(advice('billing.eu', 'client_credentials')).toBe(plain)
-  expect(advice('work', 'refresh_token')).toBe(plain)
+  const handedIn = (id: string) =>
+    `It lives by a refresh token that was handed in: evertoken replace ${id}, where its store is, takes that of a new login.`
+  expect(advice('work', 'refresh_token')).toBe(handedIn('work'))
   expect(advice('work.user', 'refresh_token')).toBe(
-    `${plain} If it came beside work, it comes anew with that.`,
+    `${handedIn('work.user')} If it came beside work, it comes anew with that.`,
   )
 })

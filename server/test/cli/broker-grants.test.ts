@@ -1,3 +1,5 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import {
   brokerSource,
   clientCredentials,
@@ -7,7 +9,7 @@ import {
   ProviderError,
   systemClock,
 } from 'evertoken'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { openBroker } from '../../src/cli/broker-grants.ts'
 import type { Environment } from '../../src/cli/environment.ts'
 import { practisedBroker, service } from '../broker/practised-broker.ts'
@@ -78,4 +80,31 @@ test('whoever gives a wrong key is told of the flag, and not of a header', async
   const thrown = await at.failure(at.grants('evt_wrong').list())
   expect(thrown).toBeInstanceOf(EvertokenError)
   expect(thrown).toMatchObject({ code: 'unauthorized', advice: expect.stringContaining('--key-file') })
+})
+
+test('an answer without an end is read no further than a broker would write', async () => {
+  let written = 0
+  const endless = http.createServer((_, response) => {
+    const chunk = Buffer.alloc(1_048_576, ' ')
+    const more = (): void => {
+      while (!response.destroyed) {
+        written += chunk.length
+        if (!response.write(chunk)) return void response.once('drain', more)
+      }
+    }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    more()
+  })
+  await new Promise<void>((resolve) => endless.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void endless.close())
+  const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`
+  const { signal } = new AbortController()
+  const environment = { env: { EVERTOKEN_KEY: 'evt_a_b' }, cwd: '/', clock: systemClock, signal }
+  await expect(
+    openBroker(url, {}, environment as unknown as Environment).show('billing'),
+  ).rejects.toMatchObject({
+    code: 'broker_unreachable',
+    message: expect.stringContaining('its answer is larger than 33554432 bytes'),
+  })
+  expect(written).toBeLessThan(64 * 1_048_576)
 })

@@ -72,6 +72,17 @@ describe('a grant of evertoken.yaml that no store has yet', () => {
   })
 })
 
+test('a grant that is removed and stands in evertoken.yaml comes back, and whoever removes it is told', async () => {
+  const { cwd, env } = await project()
+  await evertoken(['token', 'billing'], { cwd, env })
+  const { code, stdout, stderr } = await evertoken(['remove', 'billing', '--yes'], { cwd, env })
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'removed billing\n' })
+  expect(stderr).toBe(
+    'evertoken: evertoken.yaml describes billing: it is made anew by the next command that names it, and when evertoken serve or worker starts. Take it out there too.\n',
+  )
+  expect((await evertoken(['token', 'billing'], { cwd, env })).code).toBe(0)
+})
+
 describe('a description that is corrected', () => {
   test('holds for the next command that the old one would have failed', async () => {
     const { cwd, env } = await project()

@@ -10,6 +10,27 @@ const told = (yaml: string | Uint8Array, environment: Record<string, string> = {
   return [code, line, message]
 }
 
+// It was told at the first refresh, and `evertoken serve` had started with it.
+test.each([
+  ['http://auth.acme.example', 3, 'provider: issuer http://auth.acme.example is plain http'],
+  [
+    '{ token_url: http://auth.acme.example/token }',
+    3,
+    'provider: token_url http://auth.acme.example is plain http',
+  ],
+  ['http://10.0.0.1', 3, 'provider: issuer http://10.0.0.1 is plain http'],
+])('a provider over plain http is told when the file is read: %s', (provider, line, problem) => {
+  const client = `clients:\n  acme:\n    provider: ${provider}\n    client_id: abc\n`
+  const grant = 'grants:\n  billing: { client: acme, grant_type: client_credentials }\n'
+  expect(mistakeIn(client + grant)).toMatchObject({
+    code: 'insecure_http',
+    line,
+    message: `evertoken.yaml:${line}: clients.acme.${problem}`,
+    advice: expect.stringMatching(/^Use https\. insecure_http: true on the client/),
+  })
+  expect(configured(`${client}    insecure_http: true\n${grant}`).grants).toHaveLength(1)
+})
+
 describe('an unknown key', () => {
   test('is refused with its line and the key that was meant', () => {
     const error = mistakeIn(acme({ client: '    client_secrt: x\n' }))
@@ -142,6 +163,12 @@ describe('a wrong value', () => {
       '    introspection: "yes"\n',
       6,
       'introspection: found the text "yes", expected true or false',
+      undefined,
+    ],
+    [
+      '    quiescence: 14.5\n',
+      6,
+      'quiescence: found 14.5, expected a number from 15 to 10000000000',
       undefined,
     ],
     ['    canary: me\n', 6, 'canary: found the text "me", expected an https URL', undefined],

@@ -103,7 +103,6 @@ describe.skipIf('missing' in ruby)('missing' in ruby ? `doorkeeper (${ruby.missi
     expect(sent.slice(1).map(({ spent }) => spent)).toEqual(sent.slice(0, -1).map(({ issued }) => issued))
   }
 
-  // Nothing is taken as dead while a request may last, so quiescence is as long as the deadline at least.
   const timing = { deadline: 2_000, lease: 4_000, revalidate: 100, scan: 100 }
 
   describe('with its default table', () => {
@@ -130,7 +129,7 @@ describe.skipIf('missing' in ruby)('missing' in ruby ? `doorkeeper (${ruby.missi
 
     test('taken as strict, a lost answer waits for quiescence, is probed, and costs nothing', async () => {
       const { transport, lose } = lossyTransport(registration().tokenUrl)
-      const keeper = await open({ introspection: true, quiescence: 1 }, { transport, timing })
+      const keeper = await open({ introspection: true, quiescence: 2 }, { transport, timing })
       lose('answer')
       await expect(keeper.refresh('work')).rejects.toMatchObject({ code: 'provider_unreachable' })
       await expect(keeper.refresh('work')).rejects.toThrow()
@@ -149,7 +148,7 @@ describe.skipIf('missing' in ruby)('missing' in ruby ? `doorkeeper (${ruby.missi
     test('taken as fork, eight processes on one login are killed in the middle of their refreshes: it lives', async () => {
       const database = join(testFolder(), 'tokens.db')
       // A machine that is busy for half a minute misses the window; then it takes quiescence, and lives all the same.
-      const keeper = await open({ replayClass: 'fork', reuseWindow: 30, quiescence: 5 }, { database })
+      const keeper = await open({ replayClass: 'fork', reuseWindow: 30, quiescence: 15 }, { database })
       const fleet = new Fleet(8, { database, grant: 'work', resource: resource() })
       await fleet.launch()
       await fleet.killMany(kills)
@@ -177,7 +176,7 @@ describe.skipIf('missing' in ruby)('missing' in ruby ? `doorkeeper (${ruby.missi
 
   describe('without its column for the previous token', () => {
     inMode('atOnce')
-    const facts = { oldTokenDies: true, introspection: true, quiescence: 1 }
+    const facts = { oldTokenDies: true, introspection: true, quiescence: 2 }
 
     test('a used refresh token is dead at once, with its access token, and nobody is punished', async () => {
       const first = await byHand()

@@ -40,7 +40,7 @@ async function login(place: { readonly port: number }, at: Moment = () => undefi
         faultPoint: (point) => at(step, point),
       }),
       // A claim whose process lost its store midway ends with its lease.
-      timing: { quiescence: 300, revalidate: 0, deadline: 1_000, lease: 2_000 },
+      timing: { quiescence: 1_000, revalidate: 0, deadline: 1_000, lease: 2_000 },
       faultPoint: (point) => {
         step = point
       },

@@ -1,0 +1,21 @@
+import type { GrantDefinition } from '../grants/definition.ts'
+
+/** Throws a TypeError for what is no grant, such as the options of one. */
+export function checkedGrant(definition: GrantDefinition): GrantDefinition {
+  if (typeof definition?.grantType === 'string' && definition.client !== undefined) return definition
+  throw new TypeError('tokenSource takes a grant: clientCredentials({…}), jwtBearer({…}), refreshToken({…})')
+}
+
+const longestName = 128
+
+/**
+ * What errors and events call the grant of a token source, to which nobody gave a name: `abc-at-auth.example.com`, by its client
+ * and the host of its provider.
+ */
+export function sourceName({ client: { clientId, provider } }: GrantDefinition): string {
+  const { hostname } = new URL(provider.kind === 'issuer' ? provider.issuer : provider.metadata.tokenEndpoint)
+  return (clientId === '' ? hostname : `${clientId}-at-${hostname}`)
+    .replaceAll(/[^A-Za-z0-9._-]+/g, '_')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, longestName)
+}
