@@ -1,7 +1,7 @@
 import type { AccessToken, TokenSource } from '../grants/token.ts'
 import { type Authorization, authorizationOf } from './authorization.ts'
 import { heardNonce } from './nonce.ts'
-import type { Origins } from './origins.ts'
+import { addressOf, type Origins } from './origins.ts'
 import { firstHop, followed, type Hop, locationOf, mostRedirects } from './redirect.ts'
 
 type Input = string | URL | Request
@@ -125,13 +125,6 @@ export class AuthorizedCall {
     return heardNonce(this.#token, addressOf(input), { status, header: (name) => headers.get(name) })
   }
 }
-
-/** A browser's pages and workers have an address of their own, from which others may be relative. */
-export const addressOf = (input: Input): URL =>
-  new URL(
-    input instanceof Request ? input.url : input,
-    (globalThis as { location?: { href: string } }).location?.href,
-  )
 
 /** A body that can be sent a second time: anything but a stream, which is gone once it was read. */
 const isRepeatable = (input: Input, init: RequestInit | undefined): boolean => {
