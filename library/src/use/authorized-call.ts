@@ -141,17 +141,16 @@ export function authorized(
   redirect: 'manual' | undefined,
 ): RequestInit {
   const own = init?.headers ?? (input instanceof Request ? input.headers : undefined)
-  let headers: Headers | Record<string, string>
+  let headers: Record<string, string> | [string, string][]
   if (own === undefined) headers = { [name]: value }
   else if (Symbol.iterator in own) {
     // Pairs in whatever holds them: a list, a Map, the Headers of this or another fetch.
-    headers = new Headers([...(own as Iterable<[string, string]>)])
-    headers.set(name, value)
+    headers = [...(own as Iterable<[string, string]>)].filter(([key]) => key.toLowerCase() !== name)
+    headers.push([name, value])
   } else {
-    headers = { ...(own as Record<string, string>) }
-    for (const key of Object.keys(headers))
-      if (key.length === name.length && key.toLowerCase() === name) delete headers[key]
-    headers[name] = value
+    headers = { ...(own as Record<string, string>), [name]: value }
+    for (const key in headers)
+      if (key.length === name.length && key !== name && key.toLowerCase() === name) delete headers[key]
   }
   return redirect === undefined ? { ...init, headers } : { ...init, headers, redirect }
 }

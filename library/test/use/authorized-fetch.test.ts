@@ -68,6 +68,15 @@ describe('the header', () => {
     ['a Map', { headers: new Map([['x-own', 'kept']]) as unknown as Headers }],
     ['an authorization of its own', { headers: { AUTHORIZATION: 'Basic x', 'x-own': 'kept' } }],
     [
+      'a list with an authorization of its own',
+      {
+        headers: [
+          ['AUTHORIZATION', 'Basic x'],
+          ['x-own', 'kept'],
+        ],
+      },
+    ],
+    [
       'Headers with an authorization of their own',
       { headers: new Headers({ Authorization: 'Basic x', 'x-own': 'kept' }) },
     ],
