@@ -218,7 +218,7 @@ export class Keeper implements AsyncDisposable {
    *   (`unknown_grant`, `grant_pending`, `grant_paused`, `token_unavailable`).
    */
   getToken(id: string, request?: TokenRequest): Promise<AccessToken> {
-    return (request === undefined ? this.#cache.given(id) : undefined) ?? this.#reader.get(id, request ?? {})
+    return this.#cache.given(id, request) ?? this.#reader.get(id, request ?? {})
   }
 
   /** The token in memory, if there is one that may be used this instant; never waits, never sends. */

@@ -2,7 +2,7 @@ import type { GrantRecord, TokenKey, TokenRow } from './grant.ts'
 import { presentsAlike } from './lifetime-facts.ts'
 import { type Windows, windows } from './schedule.ts'
 import type { GrantStore } from './store.ts'
-import { AccessToken, type TokenPresentation } from './token.ts'
+import { AccessToken, type TokenPresentation, type TokenRequest } from './token.ts'
 import { openPayload } from './token-payload.ts'
 import { presentationOf } from './token-proof.ts'
 
@@ -51,6 +51,10 @@ const versionsPerInterval = 20
 const placeOf = (id: string, key: TokenKey): string =>
   key.scope === '' && key.resource === '' ? id : `${id}\n${key.scope}\n${key.resource}`
 
+/** A signal says nothing of which token, and who is answered from memory waits for nothing that it could end. */
+const wantsOwn = ({ scope, resource, minTtl }: TokenRequest): boolean =>
+  scope === undefined && resource === undefined && minTtl === undefined
+
 /** Not by generation and fence: both begin anew when a grant is removed and added again. */
 const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
   one === other || Buffer.compare(one, other) === 0
@@ -73,9 +77,9 @@ export class TokenCache {
     this.#revalidate = revalidate
   }
 
-  /** The grant's own token, if memory may answer for it. The path of nearly every read. */
-  given(id: string): Promise<AccessToken> | undefined {
-    return this.#usable(id)?.given
+  /** What was asked for, if it is the grant's own token and memory may answer for it. The path of nearly every read. */
+  given(id: string, request: TokenRequest | undefined): Promise<AccessToken> | undefined {
+    return request === undefined || wantsOwn(request) ? this.#usable(id)?.given : undefined
   }
 
   /** The same without waiting. */

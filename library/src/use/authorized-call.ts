@@ -1,7 +1,7 @@
 import type { AccessToken, TokenSource } from '../grants/token.ts'
 import { type Authorization, authorizationOf } from './authorization.ts'
 import { heardNonce } from './nonce.ts'
-import type { Origins } from './origins.ts'
+import { addressOf, type Origins } from './origins.ts'
 import { firstHop, followed, type Hop, locationOf, mostRedirects } from './redirect.ts'
 import { replacementOf } from './replacement.ts'
 
@@ -117,13 +117,6 @@ export class AuthorizedCall {
   }
 }
 
-/** A browser's pages and workers have an address of their own, from which others may be relative. */
-export const addressOf = (input: Input): URL =>
-  new URL(
-    input instanceof Request ? input.url : input,
-    (globalThis as { location?: { href: string } }).location?.href,
-  )
-
 /** A body that can be sent a second time: anything but a stream, which is gone once it was read. */
 const isRepeatable = (input: Input, init: RequestInit | undefined): boolean => {
   if (init?.body !== undefined && init.body !== null)
@@ -139,17 +132,16 @@ export function authorized(
   redirect: 'manual' | undefined,
 ): RequestInit {
   const own = init?.headers ?? (input instanceof Request ? input.headers : undefined)
-  let headers: Headers | Record<string, string>
+  let headers: Record<string, string> | [string, string][]
   if (own === undefined) headers = { [name]: value }
   else if (Symbol.iterator in own) {
     // Pairs in whatever holds them: a list, a Map, the Headers of this or another fetch.
-    headers = new Headers([...(own as Iterable<[string, string]>)])
-    headers.set(name, value)
+    headers = [...(own as Iterable<[string, string]>)].filter(([key]) => key.toLowerCase() !== name)
+    headers.push([name, value])
   } else {
-    headers = { ...(own as Record<string, string>) }
-    for (const key of Object.keys(headers))
-      if (key.length === name.length && key.toLowerCase() === name) delete headers[key]
-    headers[name] = value
+    headers = { ...(own as Record<string, string>), [name]: value }
+    for (const key in headers)
+      if (key.length === name.length && key !== name && key.toLowerCase() === name) delete headers[key]
   }
   return redirect === undefined ? { ...init, headers } : { ...init, headers, redirect }
 }

@@ -1,6 +1,6 @@
 import type { TokenSource } from '../grants/token.ts'
 import { authorizationOf, checkSource } from './authorization.ts'
-import { AuthorizedCall, addressOf, authorized, type CallPolicy } from './authorized-call.ts'
+import { AuthorizedCall, authorized, type CallPolicy } from './authorized-call.ts'
 import { checkedOrigins, checkOrigin } from './origins.ts'
 
 /** `{ [withoutToken]: true }` in the second argument leaves that one request as it is. */
@@ -61,7 +61,7 @@ export function authorizedFetch(source: TokenSource, options: AuthorizedFetchOpt
 
   return async (input, init) => {
     if (init?.[withoutToken] === true) return policy.send(input, init)
-    if (origins !== undefined) checkOrigin(origins, addressOf(input))
+    if (origins !== undefined) checkOrigin(origins, input)
     const request = input instanceof Request ? input : undefined
     const signal = init?.signal ?? request?.signal
     const redirect = init?.redirect ?? request?.redirect ?? 'follow'

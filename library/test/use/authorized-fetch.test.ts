@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ReauthorizationRequiredError } from '../../src/errors.ts'
 import type { TokenPresentation, TokenSource } from '../../src/grants/token.ts'
@@ -39,6 +40,15 @@ describe('the header', () => {
     ['a list of pairs', { headers: [['x-own', 'kept']] }],
     ['a Map', { headers: new Map([['x-own', 'kept']]) as unknown as Headers }],
     ['an authorization of its own', { headers: { AUTHORIZATION: 'Basic x', 'x-own': 'kept' } }],
+    [
+      'a list with an authorization of its own',
+      {
+        headers: [
+          ['AUTHORIZATION', 'Basic x'],
+          ['x-own', 'kept'],
+        ],
+      },
+    ],
     [
       'Headers with an authorization of their own',
       { headers: new Headers({ Authorization: 'Basic x', 'x-own': 'kept' }) },
@@ -309,6 +319,24 @@ describe('origins', () => {
     expect([sent.length, asked.length]).toEqual([3, 3])
     await call('https://other.example/', { [withoutToken]: true })
     expect(sent[3]?.authorization).toBe('')
+  })
+
+  test('sends the token nowhere else, however an address is written that begins like an allowed one', async () => {
+    const written = fc
+      .array(fc.constantFrom('/', '\\', '@', ':', '?', '#', '.', '%', '\t', ' ', '443', 'evil.example'))
+      .map((parts) => parts.join(''))
+    const { source, send, sent } = scripted()
+    const call = authorizedFetch(source, { fetch: send, origins: ['https://api.example'] })
+    const outcomes = { sent: 0, refused: 0 }
+    await fc.assert(
+      fc.asyncProperty(written, async (rest) => {
+        const count = sent.length
+        await call(`https://api.example${rest}`).catch(() => undefined)
+        outcomes[sent.length > count ? 'sent' : 'refused'] += 1
+        for (const { url } of sent.slice(count)) expect(new URL(url).origin).toBe('https://api.example')
+      }),
+    )
+    expect(Math.min(...Object.values(outcomes))).toBeGreaterThan(0)
   })
 
   test.each([
