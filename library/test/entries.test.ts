@@ -7,8 +7,6 @@ import type * as providers from '../src/providers/catalogue.ts'
 import type * as postgres from '../src/stores/postgres/store.ts'
 import type * as heldToken from '../src/stores/sqlite/held-token.ts'
 import type * as sqlite from '../src/stores/sqlite/store.ts'
-import type * as testing from '../src/testing/practice-server.ts'
-import type * as storeContract from '../src/testing/store-contract.ts'
 import type * as axios from '../src/use/axios.ts'
 import type * as decorators from '../src/use/decorators.ts'
 import type * as fetch from '../src/use/fetch.ts'
@@ -103,9 +101,6 @@ describe('an entry gives these names and no others', () => {
     expectTypeOf<keyof typeof providers>().toEqualTypeOf<'catalogueIds' | 'catalogueProfile'>()
     expectTypeOf<keyof typeof measurement>().toEqualTypeOf<
       'consentedLogin' | 'loginsOfClient' | 'measureServer' | 'measuredLifetimes' | 'sandboxGrant'
-    >()
-    expectTypeOf<keyof typeof storeContract>().toEqualTypeOf<
-      'fullRecord' | 'newRecord' | 'plain' | 'storeContract'
     >()
   })
 })
@@ -279,14 +274,10 @@ test('whoever brings storage or a network of their own is told what it must do',
   expectTypeOf<typeof library.systemClock>().toExtend<library.Clock>()
 })
 
-test('a provider is data, and a practice server ends by itself', () => {
+test('a provider is data', () => {
   expectTypeOf<typeof providers.catalogueIds>().returns.toEqualTypeOf<readonly string[]>()
   expectTypeOf<typeof providers.catalogueProfile>().returns.toEqualTypeOf<
     library.ProviderProfile | undefined
   >()
   expectTypeOf<typeof library.isGrantId>().guards.toEqualTypeOf<string>()
-  expectTypeOf<typeof testing.startPracticeServer>().returns.resolves.toEqualTypeOf<testing.PracticeServer>()
-  expectTypeOf<testing.PracticeServer>().toExtend<AsyncDisposable>()
-  expectTypeOf<testing.PracticeServer['requests']>().toEqualTypeOf<readonly testing.PracticeRequest[]>()
-  expectTypeOf<typeof storeContract.storeContract>().toEqualTypeOf<readonly storeContract.Rule[]>()
 })

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { login } from 'evertoken/testing'
+import { login } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { evertoken, folder, secretFile } from './command.ts'
 import { billing, provider, serviceSecret } from './practice.ts'
