@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import axios from 'axios'
 import { describe, expect, test } from 'vitest'
-import type { TokenProof, TokenSource } from '../../src/grants/token.ts'
+import type { TokenSource } from '../../src/grants/token.ts'
 import { authorizeAxios, leftAlone } from '../../src/use/axios.ts'
 import { givenUp, noReplacement } from './numbered-source.ts'
-import { practiceKey, refusingApi, second } from './refusing-api.ts'
+import { endlessNonces, practiceKey, refusingApi, second } from './refusing-api.ts'
 
 /** An API, and an instance of axios whose tokens are for it. */
 async function authorized(...given: Parameters<typeof refusingApi>) {
@@ -169,9 +169,7 @@ describe('an instance of axios with tokens', () => {
   })
 
   test('before an API that never has enough of nonces sends twice, and its error comes back', async () => {
-    let count = 0
-    const endless: TokenProof = { of: async () => `none ${count}`, heard: () => Boolean(++count) }
-    const { client, seen, rejected } = await authorized(() => false, { proof: endless })
+    const { client, seen, rejected } = await authorized(() => false, endlessNonces())
     await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
     expect([seen.length, rejected]).toEqual([2, []])
   })

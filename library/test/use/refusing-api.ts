@@ -59,4 +59,9 @@ export function practiceKey(): { proof: TokenProof } {
   }
 }
 
+/** A key to which every nonce is a new one, and whose proofs never have what the API wants. */
+export const endlessNonces = (): { proof: TokenProof } => ({
+  proof: { of: async () => 'none', heard: () => true },
+})
+
 export const second = ({ authorization }: IncomingHttpHeaders): boolean => authorization === 'Bearer token-2'
