@@ -8,6 +8,7 @@ import {
   type Dispatcher,
   FormData,
   interceptors,
+  MockAgent,
   request,
   fetch as undiciFetch,
   upgrade,
@@ -226,6 +227,32 @@ describe('the interceptor of undici', () => {
     const { statusCode, body } = await request(api, { dispatcher })
     expect([statusCode, await body.text(), rejected]).toEqual([200, 'ok', [1]])
     expect(asked).toEqual([[200, 'expired']])
+  })
+
+  // It gives its answers whole, whoever would rather wait.
+  test('stands before undici’s MockAgent as well', async () => {
+    const { source, rejected } = numberedSource()
+    const api = 'https://api.example'
+    const mock = new MockAgent()
+    onTestFinished(() => mock.close())
+    mock.disableNetConnect()
+    const reply = (status: number, authorization: string) =>
+      mock.get(api).intercept({ path: '/', headers: { authorization } }).reply(status, `${status} whole`)
+    reply(401, 'Bearer token-1')
+    reply(200, 'Bearer token-2')
+    reply(401, 'Bearer token-2')
+    reply(401, 'Bearer token-3')
+    const dispatcher = mock.compose(authorizationInterceptor(source, { origins: [api] }))
+    for (const whole of ['200 whole', '401 whole'])
+      expect(await (await request(api, { dispatcher })).body.text()).toBe(whole)
+    expect(rejected).toEqual([1, 2])
+    reply(401, 'Bearer token-3')
+    const stuck = authorizationInterceptor(
+      { ...source, rejected: () => source.getToken() },
+      { origins: [api] },
+    )
+    expect(await (await request(api, { dispatcher: mock.compose(stuck) })).body.text()).toBe('401 whole')
+    mock.assertNoPendingInterceptors()
   })
 
   test('stands behind undici’s fetch as well', async () => {
