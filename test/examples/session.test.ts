@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { startPracticeServer } from '@evertoken/testing'
@@ -101,11 +103,32 @@ test('invalid_grant is an InvalidGrantError, with the words of the provider', as
   expect(stderr).toMatch(/^this client gets no token: .*the contract has ended/)
 })
 
+test('JSON is sent to the API, and what is no success is an error', async () => {
+  const server = await practice()
+  const seen: unknown[] = []
+  const api = createServer(async (request, response) => {
+    const { method, url, headers } = request
+    seen.push([method, url, headers['content-type'], await text(request)])
+    response
+      .writeHead(url === '/v2/users' ? 201 : 404, { 'content-type': 'application/json' })
+      .end('{"id":23}')
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void api.close())
+  await once(api, 'listening')
+  const baseUrl = `http://127.0.0.1:${(api.address() as AddressInfo).port}/v2/`
+  await using session = new Session({ ...client, baseUrl, tokenUrl: server.tokenEndpoint })
+  expect(await session.post('users', { name: 'ann' })).toEqual({ id: 23 })
+  expect(seen).toEqual([['POST', '/v2/users', 'application/json', '{"name":"ann"}']])
+  await expect(session.get('groups')).rejects.toThrow('/v2/groups: the API answers 404')
+  const { stdout, stderr, code } = await program(server.issuer, { API_URL: baseUrl })
+  expect([stdout, stderr, code]).toEqual(['', '/v2/whoami: the API answers 404\n', 1])
+})
+
 test('a wrong secret is told, and not shown', async () => {
   const { issuer } = await practice()
   const { stdout, stderr, code } = await program(issuer, { CLIENT_SECRET: 'another-secret' })
   expect([stdout, code]).toEqual(['', 1])
-  expect(stderr).toContain('the provider refused the client')
+  expect(stderr).toMatch(/^.*the provider refused the client.*\. .*client.*\n$/)
   expect(stderr).not.toContain('another-secret')
 })
 
@@ -117,10 +140,13 @@ test('the token goes to the origin of the API alone', async () => {
   })
 })
 
-test('without its environment the program says what it wants', async () => {
-  const { stderr, code } = await program('https://auth.example', { CLIENT_ID: '' })
-  expect([stderr, code]).toEqual([
-    'usage: node main.ts PATH, with API_URL, TOKEN_URL, CLIENT_ID, CLIENT_SECRET and maybe SCOPE set\n',
-    2,
-  ])
-})
+test.each(['API_URL', 'TOKEN_URL', 'CLIENT_ID', 'CLIENT_SECRET'])(
+  'without %s the program says what it wants',
+  async (name) => {
+    const { stderr, code } = await program('https://auth.example', { [name]: '' })
+    expect([stderr, code]).toEqual([
+      'usage: node main.ts PATH, with API_URL, TOKEN_URL, CLIENT_ID, CLIENT_SECRET and maybe SCOPE set\n',
+      2,
+    ])
+  },
+)

@@ -6,6 +6,7 @@ import { checkedOrigins, checkOrigin } from './origins.ts'
 /** `{ [withoutToken]: true }` in the second argument leaves that one request as it is. */
 export const withoutToken: unique symbol = Symbol.for('evertoken.withoutToken')
 
+/** The second argument of fetch, with one member more. */
 export type AuthorizedRequestInit = RequestInit & { readonly [withoutToken]?: boolean | undefined }
 
 /** `fetch` that authorizes; takes the place of the global one. */

@@ -113,7 +113,7 @@ export function authorizeAxios(
     const signal = signalOf(request)
     let token: AccessToken
     try {
-      token = await source.getToken({ ...(minTtl !== undefined && { minTtl }), ...(signal && { signal }) })
+      token = await source.getToken({ minTtl, signal })
     } catch (error) {
       // axios sends nothing that was given up, and says so in its own words.
       if (signal?.aborted) return request

@@ -29,9 +29,8 @@ export function locationOf(response: Response, from: URL): URL | undefined {
   const url = URL.parse(location, from.href)
   if (url === null || !/^https?:$/.test(url.protocol))
     throw new TypeError(`${from.origin} redirects to something that is no http address`)
-  if (url.origin !== from.origin && (url.username !== '' || url.password !== ''))
+  if (url.username !== '' || url.password !== '')
     throw new TypeError(`${from.origin} redirects to an address with user information`)
-  if (url.hash === '') url.hash = from.hash
   return url
 }
 
@@ -42,12 +41,12 @@ export function locationOf(response: Response, from: URL): URL | undefined {
  * @param ownHeader also goes to no other origin; in lower case.
  */
 export function followed(hop: Hop, status: number, url: URL, ownHeader: string): Hop {
-  const { method, body } = hop.init
+  const { method } = hop.init
   const headers = new Headers(hop.init.headers)
   const toGet =
     (status === 303 && method !== 'GET' && method !== 'HEAD') ||
     ((status === 301 || status === 302) && method === 'POST')
-  if (!toGet && status !== 303 && !hop.repeatable)
+  if (!toGet && !hop.repeatable)
     throw new TypeError(
       `${hop.url.origin} redirects a request whose body cannot be sent again; give it as text or bytes beside the address`,
     )
@@ -55,7 +54,7 @@ export function followed(hop: Hop, status: number, url: URL, ownHeader: string):
   if (url.origin !== hop.url.origin) for (const name of [...originHeaders, ownHeader]) headers.delete(name)
   const init = { ...hop.init, headers, method: toGet ? 'GET' : method }
   if (toGet) delete init.body
-  return { url, init, repeatable: toGet || body == null || hop.repeatable }
+  return { url, init, repeatable: true }
 }
 
 /** What of a Request holds for the requests that follow it as well. */

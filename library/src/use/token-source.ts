@@ -29,9 +29,13 @@ export interface TokenSourceOptions {
   saved?: SavedTokens | undefined
   /** Says that losing a rotated refresh token at exit is understood; else a strict grant without `save` is refused. */
   ephemeral?: boolean | undefined
+  /** Default: node:http with keep-alive. */
   transport?: Transport | undefined
+  /** Default: the machine's. */
   clock?: Clock | undefined
+  /** 0 to 1, for jitter. Default `Math.random`. */
   random?: (() => number) | undefined
+  /** Other times than the defaults, in ms. */
   timing?: Partial<Timing> | undefined
 }
 
@@ -52,7 +56,9 @@ export interface RefreshingTokenSource extends TokenSource, AsyncDisposable {
   validate(): Promise<Validation>
   /** Ends the login, here and at the provider (RFC 7009). `revoking`: the provider could not be told; calling it again tries again. */
   revoke(): Promise<'revoked' | 'revoking'>
+  /** Listens; gives back how to stop. */
   on<E extends KeeperEvent>(event: E, listener: (facts: KeeperEvents[E]) => void): () => void
+  /** Waits for a refresh under way. Idempotent. */
   close(): Promise<void>
 }
 

@@ -92,6 +92,12 @@ describe('a token that is bound to a key', () => {
     expect(sent).toHaveLength(2)
   })
 
+  test('is not sent again for a nonce that is none', async () => {
+    const { call, sent, rejected } = bound({ status: 401, nonce: '', asks: true })
+    expect((await call(api)).status).toBe(401)
+    expect([sent.length, rejected]).toEqual([1, []])
+  })
+
   test('that is refused for itself is reported, also behind a nonce', async () => {
     const { call, sent, rejected } = bound({ status: 401, nonce: 'n1', asks: true }, { status: 401 })
     expect((await call(api)).status).toBe(200)
@@ -111,4 +117,12 @@ describe('a token that is bound to a key', () => {
     await call(api)
     expect(sent[1]?.[1]).toBe(`GET /users?page=2 n1`)
   })
+})
+
+test('a token that is bound to no key is refused by an API that wants a nonce of it', async () => {
+  const { source, rejected } = numberedSource()
+  const headers = { 'DPoP-Nonce': 'n1', 'WWW-Authenticate': 'DPoP error="use_dpop_nonce"' }
+  const call = authorizedFetch(source, { fetch: async () => new Response(null, { status: 401, headers }) })
+  expect((await call(api)).status).toBe(401)
+  expect(rejected).toEqual([1])
 })

@@ -124,6 +124,33 @@ describe('a redirect', () => {
     expect(second.get('accept')).toBe('text/plain')
   })
 
+  test('leaves behind at another origin what was for the first, and takes it along at its own', async () => {
+    const sent: Headers[] = []
+    const { source } = numberedSource('Bearer', { header: 'X-Shop-Token', scheme: '' })
+    const call = authorizedFetch(source, {
+      fetch: async (input, init) => {
+        const request = new Request(input, init)
+        sent.push(new Headers(init?.headers))
+        const location = { '/a': '/b', '/b': 'https://other.example/c' }[new URL(request.url).pathname]
+        return location === undefined
+          ? new Response('there')
+          : new Response(null, { status: 307, headers: { location } })
+      },
+    })
+    const own = {
+      authorization: 'Basic x',
+      'proxy-authorization': 'Basic x',
+      cookie: 'a=1',
+      host: 'api.example',
+      dpop: 'proof',
+      'x-shop-token': 'mine',
+    }
+    await call('https://api.example/a', { headers: { ...own, accept: 'text/plain' } })
+    const rest = { accept: 'text/plain' }
+    const first = { ...own, ...rest, 'x-shop-token': 'token-1' }
+    expect(sent.map((headers) => Object.fromEntries(headers))).toEqual([first, first, rest])
+  })
+
   test('to another origin that comes back brings no token along', async () => {
     const { call, own, tokens } = await apis(({ own, other }) => ({
       'GET own/a': [302, `${other}/b`],
@@ -173,15 +200,37 @@ describe('a redirect', () => {
   ])('%i of a %s with a body is followed as fetch follows it: %s', async (status, method, at, body) => {
     const table = { [`${method} own/a`]: [status, '/b'] as [number, string] }
     const ours = await apis(() => table)
-    const init = { method, body: 'text', headers: { 'content-type': 'text/plain' } }
+    const ofBody = {
+      'content-type': 'text/plain',
+      'content-encoding': 'identity',
+      'content-language': 'en',
+      'content-location': '/text',
+      'content-length': '4',
+    }
+    const init = { method, body: 'text', headers: ofBody }
     await ours.call(`${ours.own}/a`, init)
     expect(ours.seen[1]).toMatchObject({ at, body })
-    expect(ours.seen[1]?.headers['content-type']).toBe(body === '' ? undefined : 'text/plain')
+    const told = ({ seen }: typeof ours) => Object.keys(ofBody).map((name) => seen[1]?.headers[name])
+    expect(told(ours)).toEqual(Object.values(ofBody).map((value) => (body === '' ? undefined : value)))
     const theirs = await apis(() => table)
     await fetch(`${theirs.own}/a`, init)
     expect(theirs.seen[1]).toMatchObject({ at, body })
-    expect(theirs.seen[1]?.headers['content-type']).toBe(ours.seen[1]?.headers['content-type'])
+    expect(told(theirs)).toEqual(told(ours))
   })
+
+  test.each([302, 303])(
+    '%i of a stream leaves that behind, and what follows can be sent again',
+    async (status) => {
+      const { call, own, tokens } = await apis(() => ({ 'POST own/a': [status, '/b'], 'GET own/b': [401] }))
+      const body = new Blob(['text']).stream()
+      await call(`${own}/a`, { method: 'POST', body, duplex: 'half' } as RequestInit)
+      expect(tokens()).toEqual([
+        ['POST own/a', 'Bearer token-1'],
+        ['GET own/b', 'Bearer token-1'],
+        ['GET own/b', 'Bearer token-2'],
+      ])
+    },
+  )
 
   test('of a HEAD stays a HEAD', async () => {
     const { call, own, seen } = await apis(() => ({ 'HEAD own/a': [303, '/b'] }))
@@ -189,18 +238,38 @@ describe('a redirect', () => {
     expect(seen.map(({ at }) => at)).toEqual(['HEAD own/a', 'HEAD own/b'])
   })
 
-  test('of a Request keeps its method, headers and signal', async () => {
-    const { call, own, seen } = await apis(() => ({ 'DELETE own/a': [307, '/b'] }))
+  test('of a Request keeps its method, its headers and how it is to be sent', async () => {
     const over = new AbortController()
-    const request = new Request(`${own}/a`, {
+    const how = {
       method: 'DELETE',
       headers: { 'x-own': 'kept' },
+      cache: 'no-store',
+      credentials: 'omit',
+      integrity: 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
+      keepalive: true,
+      mode: 'same-origin',
+      referrer: 'about:client',
+      referrerPolicy: 'no-referrer',
       signal: over.signal,
+    } as const
+    const sent: RequestInit[] = []
+    const { source } = numberedSource()
+    const call = authorizedFetch(source, {
+      fetch: async (_, init) => {
+        sent.push(init ?? {})
+        const location = { location: '/b' }
+        return sent.length === 1 ? new Response(null, { status: 307, headers: location }) : new Response('')
+      },
     })
-    await call(request)
-    expect(seen[1]).toMatchObject({ at: 'DELETE own/b', headers: { 'x-own': 'kept' } })
+    await call(new Request('https://api.example/a', how))
+    const { headers, signal, ...rest } = how
+    expect(sent[1]).toMatchObject(rest)
+    expect(Object.fromEntries(new Headers(sent[1]?.headers))).toEqual({
+      authorization: 'Bearer token-1',
+      ...headers,
+    })
     over.abort(new Error('no longer'))
-    await expect(call(new Request(request))).rejects.toThrow('no longer')
+    expect([signal.aborted, sent[1]?.signal?.reason]).toEqual([true, signal.reason])
   })
 
   test('that would need a stream a second time fails, and says what would do', async () => {
@@ -260,6 +329,8 @@ describe('a redirect', () => {
     ['file:///etc/passwd', 'no http address'],
     ['http://', 'no http address'],
     ['http://user:password@other.example/', 'user information'],
+    ['http://user@other.example/', 'user information'],
+    ['http://:password@other.example/', 'user information'],
   ])('to %s fails', async (location, said) => {
     const { call, own, seen } = await apis(() => ({ 'GET own/a': [302, location] }))
     await expect(call(`${own}/a`)).rejects.toThrow(said)

@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import axios from 'axios'
 import { describe, expect, test } from 'vitest'
-import type { TokenProof, TokenSource } from '../../src/grants/token.ts'
+import type { TokenSource } from '../../src/grants/token.ts'
 import { authorizeAxios, leftAlone } from '../../src/use/axios.ts'
 import { givenUp, noReplacement } from './numbered-source.ts'
-import { practiceKey, refusingApi, second } from './refusing-api.ts'
+import { endlessNonces, practiceKey, refusingApi, second } from './refusing-api.ts'
 
 /** An API, and an instance of axios whose tokens are for it. */
 async function authorized(...given: Parameters<typeof refusingApi>) {
@@ -168,13 +168,14 @@ describe('an instance of axios with tokens', () => {
     expect([seen.length, rejected]).toEqual([1, []])
   })
 
-  test('before an API that never has enough of nonces sends twice, and its error comes back', async () => {
-    let count = 0
-    const endless: TokenProof = { of: async () => `none ${count}`, heard: () => Boolean(++count) }
-    const { client, seen, rejected } = await authorized(() => false, { proof: endless })
-    await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
-    expect([seen.length, rejected]).toEqual([2, []])
-  })
+  test.each(endlessNonces)(
+    'before an API that goes on asking for a nonce, %s, is sent no more than that is worth',
+    async (_, key, sends) => {
+      const { client, seen, rejected } = await authorized(() => false, key)
+      await expect(client.get('/')).rejects.toMatchObject({ response: { status: 401 } })
+      expect([seen.length, rejected]).toEqual([sends, []])
+    },
+  )
 
   test('goes by origins, minTtl and the sign of refusal that it is given', async () => {
     const { api, other, source, tokens, asked, rejected } = await refusingApi(() => false)

@@ -59,4 +59,10 @@ export function practiceKey(): { proof: TokenProof } {
   }
 }
 
+/** Keys whose proofs never have the nonce that the API wants, and how often a request is worth being sent then. */
+export const endlessNonces: [string, { proof: TokenProof }, number][] = [
+  ['another one each time', { proof: { of: async () => 'none', heard: () => true } }, 2],
+  ['the same one', { proof: { of: async () => 'none', heard: () => false } }, 1],
+]
+
 export const second = ({ authorization }: IncomingHttpHeaders): boolean => authorization === 'Bearer token-2'

@@ -8,6 +8,7 @@ import {
   type Dispatcher,
   FormData,
   interceptors,
+  MockAgent,
   request,
   fetch as undiciFetch,
   upgrade,
@@ -19,8 +20,9 @@ import {
   authorizedDispatcher,
   type UndiciAuthorizationOptions,
 } from '../../src/use/undici.ts'
+import { httpServer } from '../oauth/servers.ts'
 import { givenUp, noReplacement, numberedSource } from './numbered-source.ts'
-import { practiceKey, refusingApi, second } from './refusing-api.ts'
+import { endlessNonces, practiceKey, refusingApi, second } from './refusing-api.ts'
 
 function agent(source: TokenSource, options: UndiciAuthorizationOptions) {
   const plain = new Agent()
@@ -161,6 +163,99 @@ describe('the interceptor of undici', () => {
     const { statusCode, body } = await request(api, { dispatcher })
     expect([statusCode, await body.text(), rejected]).toEqual([200, 'ok ', [1]])
     expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2'])
+  })
+
+  test('sends a stream once also where the API wants a nonce', async () => {
+    const { api, dispatcher, tokens, rejected } = await authorized(() => false, practiceKey())
+    const answer = await request(api, { method: 'POST', body: Readable.from(['a']), dispatcher })
+    expect([answer.statusCode, await answer.body.text(), tokens().length]).toEqual([401, 'refused', 1])
+    expect(rejected).toEqual([])
+  })
+
+  test.each(endlessNonces)(
+    'before an API that goes on asking for a nonce, %s, is sent no more than that is worth',
+    async (_, key, sends) => {
+      const { api, dispatcher, tokens, rejected } = await authorized(() => false, key)
+      const { statusCode, body } = await request(api, { dispatcher })
+      expect([statusCode, await body.text(), tokens().length, rejected]).toEqual([401, 'refused', sends, []])
+    },
+  )
+
+  test('tells its handler what undici tells, and nothing of what was held back', async () => {
+    const told = async (dispatcher: Dispatcher, origin: string): Promise<string[]> => {
+      const events: string[] = []
+      await new Promise((resolve) => {
+        const handler = new Proxy<Dispatcher.DispatchHandler>(
+          {},
+          {
+            has: () => true,
+            get: (_, event) => () => {
+              events.push(String(event))
+              if (event === 'onResponseEnd') resolve(undefined)
+            },
+          },
+        )
+        dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler)
+      })
+      return events
+    }
+    const { api, dispatcher } = await authorized()
+    const plain = new Agent()
+    onTestFinished(() => plain.close())
+    const events = await told(plain, api)
+    expect(events).toContain('onResponseStart')
+    expect(await told(dispatcher, api)).toEqual(events)
+    const refusing = await authorized(second)
+    const repeated = await told(refusing.dispatcher, refusing.api)
+    expect(repeated.filter((event) => event.startsWith('onResponse'))).toEqual([
+      'onResponseStarted',
+      ...events.filter((event) => event.startsWith('onResponse')),
+    ])
+  })
+
+  test('asks about the answer and its headers, and not about what only announces it', async () => {
+    const api = await httpServer((_, response) => {
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' })
+      response.writeHead(200, { 'x-sign': 'expired' }).end('ok')
+    })
+    const { source, rejected } = numberedSource()
+    const asked: unknown[] = []
+    const dispatcher = agent(source, {
+      origins: [api],
+      isRejected: ({ statusCode, headers }) => {
+        asked.push([statusCode, headers['x-sign']])
+        return true
+      },
+    })
+    const { statusCode, body } = await request(api, { dispatcher })
+    expect([statusCode, await body.text(), rejected]).toEqual([200, 'ok', [1]])
+    expect(asked).toEqual([[200, 'expired']])
+  })
+
+  // It gives its answers whole, whoever would rather wait.
+  test('stands before undici’s MockAgent as well', async () => {
+    const { source, rejected } = numberedSource()
+    const api = 'https://api.example'
+    const mock = new MockAgent()
+    onTestFinished(() => mock.close())
+    mock.disableNetConnect()
+    const reply = (status: number, authorization: string) =>
+      mock.get(api).intercept({ path: '/', headers: { authorization } }).reply(status, `${status} whole`)
+    reply(401, 'Bearer token-1')
+    reply(200, 'Bearer token-2')
+    reply(401, 'Bearer token-2')
+    reply(401, 'Bearer token-3')
+    const dispatcher = mock.compose(authorizationInterceptor(source, { origins: [api] }))
+    for (const whole of ['200 whole', '401 whole'])
+      expect(await (await request(api, { dispatcher })).body.text()).toBe(whole)
+    expect(rejected).toEqual([1, 2])
+    reply(401, 'Bearer token-3')
+    const stuck = authorizationInterceptor(
+      { ...source, rejected: () => source.getToken() },
+      { origins: [api] },
+    )
+    expect(await (await request(api, { dispatcher: mock.compose(stuck) })).body.text()).toBe('401 whole')
+    mock.assertNoPendingInterceptors()
   })
 
   test('stands behind undici’s fetch as well', async () => {

@@ -52,6 +52,7 @@ const words: Partial<Record<ErrorCode, OAuthErrorCode>> = {
   reauthorization_required: 'invalid_grant',
   invalid_grant: 'invalid_grant',
   invalid_scope: 'invalid_scope',
+  invalid_target: 'invalid_target',
 }
 
 /** The provider's refusal of *our* client must not look as if the caller's own secret were wrong, so it is trouble like any other. */

@@ -1,4 +1,4 @@
-import { AccessToken, clientCredentials, EvertokenError, ProviderError } from 'evertoken'
+import { AccessToken, clientCredentials, type ErrorCode, EvertokenError, ProviderError } from 'evertoken'
 import { describe, expect, test, vi } from 'vitest'
 import { createApiKey } from '../../src/broker/api-key.ts'
 import {
@@ -373,7 +373,20 @@ describe('a refusal', () => {
   test('of a body that is too large keeps its status', async () => {
     const { raw } = await endpoint()
     const answer = await raw(`scope=${'x'.repeat(70_000)}`)
-    expect([answer.statusCode, answer.json().error]).toEqual([413, 'invalid_request'])
+    expect([answer.statusCode, answer.json()]).toEqual([
+      413,
+      { error: 'invalid_request', error_description: 'the body is too large: the limit is 64 KiB' },
+    ])
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
+  })
+
+  test('of a body that is not as long as it says', async () => {
+    const { raw } = await endpoint()
+    const answer = await raw('grant_type=client_credentials', { 'content-length': '3' })
+    expect([answer.statusCode, answer.json()]).toEqual([
+      400,
+      { error: 'invalid_request', error_description: 'the request cannot be read' },
+    ])
   })
 
   test('of a scope that the provider does not know is invalid_scope, and says so', async () => {
@@ -450,6 +463,30 @@ describe('a grant', () => {
     expect(answer.body).not.toContain(refreshToken)
   })
 
+  test.each<[ErrorCode, number, string]>([
+    ['grant_pending', 503, 'temporarily_unavailable'],
+    ['grant_paused', 503, 'temporarily_unavailable'],
+    ['token_unavailable', 503, 'temporarily_unavailable'],
+    ['provider_timeout', 503, 'temporarily_unavailable'],
+    ['store_unavailable', 503, 'temporarily_unavailable'],
+    ['grant_quarantined', 400, 'invalid_grant'],
+    ['grant_revoked', 400, 'invalid_grant'],
+    ['reauthorization_required', 400, 'invalid_grant'],
+    ['invalid_grant', 400, 'invalid_grant'],
+    ['invalid_scope', 400, 'invalid_scope'],
+    ['invalid_target', 400, 'invalid_target'],
+    ['refresh_too_soon', 400, 'invalid_request'],
+    ['disk_full', 500, 'server_error'],
+  ])('that cannot be read for %s is %i %s', async (code, status, error) => {
+    const { ask, keeper } = await endpoint()
+    vi.spyOn(keeper, 'getToken').mockRejectedValue(new EvertokenError(code, 'grant billing: why…'))
+    const answer = await ask({ scope: 'grant:billing' })
+    expect([answer.statusCode, answer.json().error]).toEqual([status, error])
+    expect(answer.json().error_description).toMatch(
+      status === 400 ? /^grant billing: why\.\.\.$/ : /\(request [\w-]+\)$/,
+    )
+  })
+
   test.each([
     ['is in trouble', 'provider_error', 30],
     ['cannot be reached', 'provider_unreachable', undefined],
@@ -474,15 +511,25 @@ describe('a grant', () => {
   })
 
   test('whose store is gone is a fault of the server, of which the caller learns nothing', async () => {
-    const { ask, keeper } = await endpoint()
+    const lines: string[] = []
+    const { brokerLog } = await import('../../src/broker/log.ts')
+    const logger = brokerLog('error', { write: (line: string) => void lines.push(line) })
+    const { ask, keeper } = await endpoint({ broker: { logger } })
     await ask({ scope: 'grant:billing' })
     vi.spyOn(keeper, 'peekToken').mockReturnValue(undefined)
-    vi.spyOn(keeper, 'getToken').mockRejectedValue(
+    const read = vi.spyOn(keeper, 'getToken')
+    for (const error of [
       new EvertokenError('store_damaged', 'the file /var/lib/x.db is damaged'),
-    )
-    const answer = await ask({ scope: 'grant:billing' })
-    expect([answer.statusCode, answer.json().error]).toEqual([500, 'server_error'])
-    expect(answer.body).not.toContain('/var/lib')
+      new Error('no such table in /var/lib/x.db'),
+    ]) {
+      read.mockRejectedValueOnce(error)
+      const answer = await ask({ scope: 'grant:billing' })
+      expect([answer.statusCode, answer.json().error]).toEqual([500, 'server_error'])
+      expect(answer.body).not.toContain('/var/lib')
+      const { msg, request_id, err } = JSON.parse(lines.shift() ?? '{}')
+      expect([msg, err.message]).toEqual(['the token endpoint: server_error', error.message])
+      expect(answer.json().error_description).toContain(`(request ${request_id})`)
+    }
   })
 
   test('whose tokens are bound to a key is not handed out, for nobody could use them', async () => {
