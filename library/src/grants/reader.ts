@@ -3,6 +3,7 @@ import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
 import { refreshTooSoon } from './minimum-age.ts'
+import { noToken } from './no-token.ts'
 import { adviceOn, failureError, isOfRequest, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
@@ -208,7 +209,8 @@ export class Reader {
           const wait = result.until - store.time().at
           if (wait > left && result.notBefore !== undefined) return refreshTooSoon(id, result.notBefore)
           const last = (await store.read(id))?.schedule.lastError
-          if (wait > left || (last !== undefined && !mayMend(last.code))) return this.#unavailable(id)
+          if (wait > left || (last !== undefined && !mayMend(last.code)))
+            return this.#unavailable(id, result.until)
           await clock.sleep(Math.max(wait, 1))
           break
         }
@@ -243,7 +245,8 @@ export class Reader {
     } while (clock.boot() < until)
   }
 
-  async #unavailable(id: string): Promise<EvertokenError> {
+  /** `opens`: store time before which nothing is sent. */
+  async #unavailable(id: string, opens?: number): Promise<EvertokenError> {
     const { store } = this.#context
     const cause = this.#context.trouble(id)
     if (cause !== undefined)
@@ -254,15 +257,7 @@ export class Reader {
       })
     const record = await store.read(id)
     if (record === undefined) return unknownGrant(id, store.location)
-    const { lastError, backoffUntil } = record.schedule
-    if (lastError === undefined)
-      return new EvertokenError(
-        'token_unavailable',
-        `grant ${id}: no token in time; another process is at it, or the provider is slow`,
-        { grant: id, advice: `Ask again; if it stays so, look at evertoken show ${id} and at the provider.` },
-      )
-    const wait = Math.ceil((backoffUntil - store.time().at) / 1000)
-    return failureError(id, lastError, wait, adviceOn(record, lastError.code))
+    return noToken(record, store.time().at, opens)
   }
 }
 
