@@ -8,7 +8,7 @@ import { adviceOn, failureError, isOfRequest, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
 import type { GrantStore } from './store.ts'
-import type { Timing } from './timing.ts'
+import { limitsOf, type Timing } from './timing.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
 import type { TokenCache, Verified } from './token-cache.ts'
 
@@ -40,6 +40,11 @@ interface Renewal {
 
 type Wait = Promise<Error | 'late' | undefined>
 
+/**
+ * Milliseconds beyond its patience that a reader without a token waits for a request which began with the wait, and whose deadline
+ * therefore ends a moment later: so it hears how that ended.
+ */
+const hearsOut = 2_000
 /** How long a scope or resource that the provider refused is not asked for again, in ms. */
 const refusalRemembered = 60_000
 /** Refusals kept in memory; the oldest go first. */
@@ -83,7 +88,7 @@ export class Reader {
           // At most one refresh for one read: what is not better then is the best there is.
           if (!first && reading.row !== undefined) return this.#served(record, reading.row, verified, true)
           if (renewals >= mostRenewals) throw bornExpired(id)
-          const patience = reading.row === undefined ? timing.patience : timing.mandatoryWait
+          const patience = reading.row === undefined ? timing.patience + hearsOut : timing.mandatoryWait
           const renewal = this.#renew(id, key, reading.generation)
           const error = await this.#inTime(renewal, patience, request.signal)
           if (error === undefined) {
@@ -195,7 +200,7 @@ export class Reader {
           return undefined
         case 'failed': {
           const { failure } = result.outcome
-          if (mayMend(failure.code)) break
+          if (mayMend(failure.code) && this.#mayTryAgain(result, left)) break
           const advice = adviceOn(result.record, failure.code)
           const error = failureError(id, { ...failure, at: clock.now() }, 0, advice)
           if (isOfRequest(failure.code, key)) this.#remember(placeOf(id, key), error)
@@ -218,6 +223,12 @@ export class Reader {
           return result satisfies never
       }
     }
+  }
+
+  /** Whoever waited for a whole request in vain does not begin another that it cannot wait for. */
+  #mayTryAgain({ record, outcome }: Extract<Refreshed, { kind: 'failed' }>, left: number): boolean {
+    if (record === undefined || outcome.failure.code !== 'provider_timeout') return true
+    return limitsOf(record.facts, this.#context.timing).deadline <= left
   }
 
   /** Of a scope that one reader asked for nothing is stored, so it is remembered here. */
