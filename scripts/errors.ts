@@ -141,7 +141,10 @@ const subjects = {
       'Set it, or use the `…_file` key.',
     ],
     empty_secret: ['A secret is empty.', 'Fill it in; an empty environment variable is the usual cause.'],
-    key_file_unreadable: ['A file with a key or secret cannot be read.', 'Check path, owner and mode.'],
+    key_file_unreadable: [
+      'A file with a key or secret cannot be read, or cannot be made.',
+      'Check path, owner and mode, of its folder too.',
+    ],
     key_file_too_open: ['Others than its owner may read a key file.', '`chmod 600` it.'],
   },
   'The store': {

@@ -310,6 +310,12 @@ export function refreshToken(options: RefreshTokenOptions): GrantDefinition {
   })
 }
 
+/** Throws a TypeError for what is no grant, such as the options of one. */
+export function checkedGrant(definition: GrantDefinition, taker: string): GrantDefinition {
+  if (typeof definition?.grantType === 'string' && definition.client !== undefined) return definition
+  throw new TypeError(`${taker} takes a grant: clientCredentials({…}), jwtBearer({…}), refreshToken({…})`)
+}
+
 /** The provider, for people: an issuer, or the host of the token endpoint. */
 export function providerName({ client: { provider } }: GrantDefinition): string {
   return provider.kind === 'issuer' ? provider.issuer : new URL(provider.metadata.tokenEndpoint).host

@@ -47,6 +47,7 @@ export function afterPoll(grant: string, answer: TokenAnswer, interval: number, 
               error,
               errorDescription,
               status,
+              advice: 'Begin again once whoever is asked agrees.',
             },
           ),
         }

@@ -6,7 +6,7 @@ import type { CircuitTiming } from './circuit.ts'
 import { Circuits } from './circuits.ts'
 import type { ConsentOptions, ConsentRequest } from './consent.ts'
 import { Consents } from './consents.ts'
-import { type GrantDefinition, openedDefinition } from './definition.ts'
+import { checkedGrant, type GrantDefinition, openedDefinition } from './definition.ts'
 import { type DemandContext, newerToken, type RejectionReport, replacedToken } from './demand.ts'
 import type { DeviceConsent, DeviceConsentOptions } from './device-consent.ts'
 import { type KeeperEvent, type KeeperEvents, Listeners } from './events.ts'
@@ -147,6 +147,8 @@ export class Keeper implements AsyncDisposable {
    * `invalid_configuration` for times with which no refresh would come about.
    */
   static async open(options: KeeperOptions): Promise<Keeper> {
+    if (typeof options?.store?.open !== 'function')
+      throw new TypeError('Keeper.open takes a store: { store: sqliteStore(file) }, or memoryStore()')
     const timing = checkedTiming(options.timing)
     const store = await options.store.open()
     if (options.transport !== undefined)
@@ -168,7 +170,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
-    checkFacts(definition.facts, this.timing)
+    checkFacts(checkedGrant(definition, 'keeper.add').facts, this.timing)
     checkSecondaryIds(id, definition)
     await checkSecondaryNames(this.#context, id, definition)
     return this.#change(id, (record, moment) => {
@@ -188,7 +190,7 @@ export class Keeper implements AsyncDisposable {
     options: RegistrationOptions = {},
   ): Promise<GrantSummary> {
     checkGrantId(id)
-    checkFacts(definition.facts, this.timing)
+    checkFacts(checkedGrant(definition, 'keeper.ensure').facts, this.timing)
     checkSecondaryIds(id, definition)
     const ensured = await this.#change(id, (record, moment) =>
       ensuredGrant(this.store, id, record, definition, options, this.clock.now(), moment),

@@ -115,6 +115,9 @@ export const adviceFor: Partial<Record<ErrorCode, string>> = {
   provider_timeout: 'The provider took too long; evertoken tries again by itself.',
   provider_answer_unusable:
     'Check that the URL is the token endpoint and not a web page; EVERTOKEN_LOG=wire shows the answer.',
+  discovery_failed:
+    'Check the issuer and the network, or name the endpoints instead of the issuer; evertoken tries again by itself. EVERTOKEN_LOG=wire shows the exchange.',
+  issuer_mismatch: 'Write the issuer exactly as the provider writes it, down to the last slash.',
   provider_redirect: 'Put the final address of the token endpoint into the configuration.',
   insecure_http: allowsPlain,
   private_address: allowsPrivate,

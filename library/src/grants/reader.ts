@@ -3,11 +3,12 @@ import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
 import { refreshTooSoon } from './minimum-age.ts'
+import { noToken } from './no-token.ts'
 import { adviceOn, failureError, isOfRequest, mayMend } from './outcome.ts'
 import { readingOf, unknownGrant } from './reading.ts'
 import type { Refreshed } from './refresh.ts'
 import type { GrantStore } from './store.ts'
-import type { Timing } from './timing.ts'
+import { limitsOf, type Timing } from './timing.ts'
 import type { AccessToken, TokenRequest } from './token.ts'
 import type { TokenCache, Verified } from './token-cache.ts'
 
@@ -39,6 +40,11 @@ interface Renewal {
 
 type Wait = Promise<Error | 'late' | undefined>
 
+/**
+ * Milliseconds beyond its patience that a reader without a token waits for a request which began with the wait, and whose deadline
+ * therefore ends a moment later: so it hears how that ended.
+ */
+const hearsOut = 2_000
 /** How long a scope or resource that the provider refused is not asked for again, in ms. */
 const refusalRemembered = 60_000
 /** Refusals kept in memory; the oldest go first. */
@@ -82,7 +88,7 @@ export class Reader {
           // At most one refresh for one read: what is not better then is the best there is.
           if (!first && reading.row !== undefined) return this.#served(record, reading.row, verified, true)
           if (renewals >= mostRenewals) throw bornExpired(id)
-          const patience = reading.row === undefined ? timing.patience : timing.mandatoryWait
+          const patience = reading.row === undefined ? timing.patience + hearsOut : timing.mandatoryWait
           const renewal = this.#renew(id, key, reading.generation)
           const error = await this.#inTime(renewal, patience, request.signal)
           if (error === undefined) {
@@ -194,7 +200,7 @@ export class Reader {
           return undefined
         case 'failed': {
           const { failure } = result.outcome
-          if (mayMend(failure.code)) break
+          if (mayMend(failure.code) && this.#mayTryAgain(result, left)) break
           const advice = adviceOn(result.record, failure.code)
           const error = failureError(id, { ...failure, at: clock.now() }, 0, advice)
           if (isOfRequest(failure.code, key)) this.#remember(placeOf(id, key), error)
@@ -208,7 +214,8 @@ export class Reader {
           const wait = result.until - store.time().at
           if (wait > left && result.notBefore !== undefined) return refreshTooSoon(id, result.notBefore)
           const last = (await store.read(id))?.schedule.lastError
-          if (wait > left || (last !== undefined && !mayMend(last.code))) return this.#unavailable(id)
+          if (wait > left || (last !== undefined && !mayMend(last.code)))
+            return this.#unavailable(id, result.until)
           await clock.sleep(Math.max(wait, 1))
           break
         }
@@ -216,6 +223,12 @@ export class Reader {
           return result satisfies never
       }
     }
+  }
+
+  /** Whoever waited for a whole request in vain does not begin another that it cannot wait for. */
+  #mayTryAgain({ record, outcome }: Extract<Refreshed, { kind: 'failed' }>, left: number): boolean {
+    if (record === undefined || outcome.failure.code !== 'provider_timeout') return true
+    return limitsOf(record.facts, this.#context.timing).deadline <= left
   }
 
   /** Of a scope that one reader asked for nothing is stored, so it is remembered here. */
@@ -243,7 +256,8 @@ export class Reader {
     } while (clock.boot() < until)
   }
 
-  async #unavailable(id: string): Promise<EvertokenError> {
+  /** `opens`: store time before which nothing is sent. */
+  async #unavailable(id: string, opens?: number): Promise<EvertokenError> {
     const { store } = this.#context
     const cause = this.#context.trouble(id)
     if (cause !== undefined)
@@ -254,15 +268,7 @@ export class Reader {
       })
     const record = await store.read(id)
     if (record === undefined) return unknownGrant(id, store.location)
-    const { lastError, backoffUntil } = record.schedule
-    if (lastError === undefined)
-      return new EvertokenError(
-        'token_unavailable',
-        `grant ${id}: no token in time; another process is at it, or the provider is slow`,
-        { grant: id, advice: `Ask again; if it stays so, look at evertoken show ${id} and at the provider.` },
-      )
-    const wait = Math.ceil((backoffUntil - store.time().at) / 1000)
-    return failureError(id, lastError, wait, adviceOn(record, lastError.code))
+    return noToken(record, store.time().at, opens)
   }
 }
 

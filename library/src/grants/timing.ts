@@ -23,7 +23,7 @@ export interface Timing {
   readonly revalidate: number
   /** How long a reader waits for a refresh in the mandatory window before it takes the present token, marked stale. */
   readonly mandatoryWait: number
-  /** How long a reader without any usable token waits. */
+  /** How long a reader without any usable token waits; a moment longer for a request that ends then. */
   readonly patience: number
   /** When a first refusal of a refresh token is believed: after one more refusal at each of these distances. */
   readonly confirmations: readonly number[]

@@ -148,10 +148,9 @@ export function readCallback(
   const error = once(parameters, 'error')
   const code = once(parameters, 'code')
   if (error !== undefined && code !== undefined)
-    throw new EvertokenError('invalid_request', 'the callback carries both a code and an error')
+    throw noAnswer('the callback carries both a code and an error')
   if (error !== undefined) throw refusal(error, once(parameters, 'error_description'))
-  if (code === undefined || !codeText.test(code))
-    throw new EvertokenError('invalid_request', 'the callback carries no usable code')
+  if (code === undefined || !codeText.test(code)) throw noAnswer('the callback carries no usable code')
   return { code: new Secret(code) }
 }
 
@@ -180,10 +179,15 @@ export function authorizationCodeGrant(
 
 function once(parameters: URLSearchParams, name: string): string | undefined {
   const values = parameters.getAll(name)
-  if (values.length > 1)
-    throw new EvertokenError('invalid_request', `the callback carries ${name} more than once`)
+  if (values.length > 1) throw noAnswer(`the callback carries ${name} more than once`)
   return values[0]
 }
+
+/** No answer that a provider gives. */
+const noAnswer = (what: string): EvertokenError =>
+  new EvertokenError('invalid_request', what, {
+    advice: 'Begin the consent again, and hand over the whole address at which the browser ends.',
+  })
 
 function checkIssuer(server: ServerMetadata, issuer: string | undefined): void {
   // Without a known issuer there is nothing to compare: a redirect URI of its own must then keep providers apart.
@@ -191,7 +195,14 @@ function checkIssuer(server: ServerMetadata, issuer: string | undefined): void {
   if (issuer === undefined && server.authorizationResponseIssSupported !== true) return
   if (issuer === server.issuer) return
   const claimed = issuer === undefined ? 'nobody' : printable(issuer, 200)
-  throw new EvertokenError('issuer_mismatch', `the callback comes from ${claimed}, not from ${server.issuer}`)
+  throw new EvertokenError(
+    'issuer_mismatch',
+    `the callback comes from ${claimed}, not from ${server.issuer}`,
+    {
+      advice:
+        'Nothing was sent. Begin the consent again; if it stays so, the answer is another provider’s: do not go on.',
+    },
+  )
 }
 
 function refusal(error: string, description: string | undefined): EvertokenError {
@@ -199,11 +210,26 @@ function refusal(error: string, description: string | undefined): EvertokenError
     error: printable(error, 100),
     ...(description === undefined ? {} : { errorDescription: printable(description, 500) }),
   }
+  const words =
+    facts.errorDescription === undefined ? facts.error : `${facts.error}: ${facts.errorDescription}`
   if (error === 'access_denied')
-    return new ProviderError('consent_denied', 'the person or the provider denied consent', facts)
+    return new ProviderError('consent_denied', `the person or the provider denied consent (${words})`, {
+      ...facts,
+      advice: 'Begin again once whoever is asked agrees.',
+    })
   if (error === 'invalid_scope')
-    return new InvalidScopeError('invalid_scope', 'the provider refused the scope', facts)
-  return new ProviderError('provider_error', `the provider answered ${facts.error} instead of a code`, facts)
+    return new InvalidScopeError('invalid_scope', `the provider refused the scope (${words})`, {
+      ...facts,
+      advice: 'Describe the grant with a scope that the client may have, and begin the consent again.',
+    })
+  return new ProviderError(
+    'provider_error',
+    `the provider answered with an error instead of a code (${words})`,
+    {
+      ...facts,
+      advice: 'See its words, and begin the consent again.',
+    },
+  )
 }
 
 /** Takes the same time wherever the first difference is. */

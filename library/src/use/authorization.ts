@@ -72,7 +72,7 @@ export async function authorizationHeaders(
   from: TokenSource | AccessToken,
   request: RequestToAuthorize,
 ): Promise<Record<string, string>> {
-  if ('value' in from) return headersOf(from, request)
+  if (typeof from === 'object' && from !== null && 'value' in from) return headersOf(from, request)
   checkSource(from, 'authorizationHeaders')
   const { signal } = request
   return headersOf(await from.getToken(signal && { signal }), request)

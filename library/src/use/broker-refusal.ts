@@ -14,8 +14,9 @@ import { retryAfter } from '../oauth/retry-after.ts'
 import type { Secret } from '../secret.ts'
 
 /** Nothing came of a question to the broker, or nothing that a broker says. */
-export const brokerUnreachable = (base: URL, why: string): EvertokenError =>
+export const brokerUnreachable = (base: URL, why: string, grant: string): EvertokenError =>
   new EvertokenError('broker_unreachable', `the broker at ${base.href} does not answer as one: ${why}`, {
+    grant,
     advice: 'See whether evertoken serve runs there, and whether the address is the right one.',
   })
 
@@ -29,6 +30,8 @@ export interface BrokerRefusal {
   readonly wait: string | null
   /** The API key: it stands in no error, whatever the broker quotes. */
   readonly key: Secret
+  /** The grant that was asked about, where the broker names none. */
+  readonly grant?: string | undefined
   /** What whoever asked can do about a code, in place of the broker's own advice. Default: none. */
   readonly advice?: Partial<Record<ErrorCode, string>> | undefined
 }
@@ -40,7 +43,7 @@ export interface BrokerRefusal {
  */
 export function brokerRefusal(
   base: URL,
-  { status, problem, wait, key, advice = {} }: BrokerRefusal,
+  { status, problem, wait, key, grant, advice = {} }: BrokerRefusal,
 ): EvertokenError {
   const text = (from: JsonObject, name: string): string | undefined => {
     const value = member(from, name)
@@ -54,7 +57,7 @@ export function brokerRefusal(
   const words = isJsonObject(provider) ? provider : {}
   const answered = member(words, 'status')
   return errorOf(code, `${what} (broker ${base.host}${unknown})`, {
-    grant: text(problem, 'grant'),
+    grant: text(problem, 'grant') ?? grant,
     advice: advice[code] ?? text(problem, 'advice') ?? adviceFor[code],
     status: typeof answered === 'number' ? answered : undefined,
     error: text(words, 'error'),

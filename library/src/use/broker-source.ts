@@ -122,7 +122,7 @@ class BrokerClient {
     )
     const { status, headers } = response
     if (response.type === 'opaqueredirect' || (status >= 300 && status < 400))
-      throw brokerUnreachable(this.#base, 'it redirects, which is never followed')
+      throw this.#unreachable('it redirects, which is never followed')
     const body = text === undefined ? undefined : parseJson(text)?.value
     if (!response.ok)
       throw brokerRefusal(this.#base, {
@@ -130,9 +130,16 @@ class BrokerClient {
         problem: isJsonObject(body) ? body : {},
         wait: headers.get('retry-after'),
         key: this.#key,
+        grant: this.#grant,
       })
-    if (!isJsonObject(body)) throw brokerUnreachable(this.#base, `it answered ${status} with no JSON object`)
-    return issuedOf(this.#base, body)
+    if (!isJsonObject(body)) throw this.#unreachable(`it answered ${status} with no JSON object`)
+    const issued = issuedOf(body)
+    if (issued === undefined) throw this.#unreachable('its answer is no token')
+    return issued
+  }
+
+  #unreachable(why: string): EvertokenError {
+    return brokerUnreachable(this.#base, why, this.#grant)
   }
 
   async #exchange(
@@ -154,7 +161,7 @@ class BrokerClient {
       const bytes = await boundedBody(response, largestAnswer)
       return { response, text: bytes && new TextDecoder().decode(bytes) }
     } catch (error) {
-      throw brokerUnreachable(this.#base, reasonOf(error, this.#deadline))
+      throw this.#unreachable(reasonOf(error, this.#deadline))
     }
   }
 }
@@ -166,7 +173,8 @@ function reasonOf(error: unknown, deadline: number): string {
   return typeof cause?.code === 'string' ? cause.code : 'the request failed'
 }
 
-function issuedOf(base: URL, body: JsonObject): IssuedToken {
+/** The token of an answer; undefined where it holds none. */
+function issuedOf(body: JsonObject): IssuedToken | undefined {
   const text = (name: string): string | undefined => {
     const value = member(body, name)
     return typeof value === 'string' ? value : undefined
@@ -174,8 +182,7 @@ function issuedOf(base: URL, body: JsonObject): IssuedToken {
   const value = text('access_token')
   const expiresIn = member(body, 'expires_in')
   const generation = member(body, 'generation')
-  if (value === undefined || typeof generation !== 'number' || typeof expiresIn !== 'number')
-    throw brokerUnreachable(base, 'its answer is no token')
+  if (value === undefined || typeof generation !== 'number' || typeof expiresIn !== 'number') return undefined
   const metadata = member(body, 'metadata')
   const header = text('header')
   const scheme = text('scheme')

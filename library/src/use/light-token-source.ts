@@ -1,6 +1,6 @@
 import { type Clock, wallClock } from '../clock.ts'
 import { EvertokenError, ReauthorizationRequiredError } from '../errors.ts'
-import type { GrantDefinition } from '../grants/definition.ts'
+import { checkedGrant, type GrantDefinition } from '../grants/definition.ts'
 import { needsLogin, tokenKey } from '../grants/grant.ts'
 import { adviceOn, type FailedOutcome, failureError, judge } from '../grants/outcome.ts'
 import { defaultTiming } from '../grants/timing.ts'
@@ -19,7 +19,7 @@ import {
   type WantedToken,
 } from './refreshing-source.ts'
 import type { SavedTokens } from './saved-tokens.ts'
-import { checkedGrant, sourceName } from './source-grant.ts'
+import { sourceName } from './source-grant.ts'
 
 export interface LightTokenSourceOptions extends Pick<RefreshingSourceOptions, 'clock' | 'random'> {
   /**
@@ -56,7 +56,7 @@ export function tokenSource(
   definition: GrantDefinition,
   options: LightTokenSourceOptions = {},
 ): PeekableTokenSource {
-  const { grantType, facts, client } = checkedGrant(definition)
+  const { grantType, facts, client } = checkedGrant(definition, 'tokenSource')
   checkFacts(facts, defaultTiming)
   const { save, ephemeral = false, clock, random } = options
   if (needsLogin(grantType))

@@ -1,11 +1,5 @@
 import type { GrantDefinition } from '../grants/definition.ts'
 
-/** Throws a TypeError for what is no grant, such as the options of one. */
-export function checkedGrant(definition: GrantDefinition): GrantDefinition {
-  if (typeof definition?.grantType === 'string' && definition.client !== undefined) return definition
-  throw new TypeError('tokenSource takes a grant: clientCredentials({…}), jwtBearer({…}), refreshToken({…})')
-}
-
 const longestName = 128
 
 /**

@@ -64,7 +64,9 @@ export function narrowedSource(
 ): TokenSource {
   checkSource(source, 'narrowedSource')
   if (scope === undefined && resource === undefined)
-    throw new EvertokenError('invalid_configuration', 'narrowedSource: neither scope nor resource is given')
+    throw new EvertokenError('invalid_configuration', 'narrowedSource: neither scope nor resource is given', {
+      advice: 'Give one of them or both; without them the source itself will do.',
+    })
   const fixed = { ...(scope !== undefined && { scope }), ...(resource !== undefined && { resource }) }
   return {
     getToken: (request) => source.getToken({ ...request, ...fixed }),

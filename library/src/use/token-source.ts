@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { ConsentOptions, ConsentRequest } from '../grants/consent.ts'
-import type { GrantDefinition } from '../grants/definition.ts'
+import { checkedGrant, type GrantDefinition } from '../grants/definition.ts'
 import type { KeeperEvent, KeeperEvents } from '../grants/events.ts'
 import { findToken, type GrantRecord, ownToken } from '../grants/grant.ts'
 import { Keeper } from '../grants/keeper.ts'
@@ -14,7 +14,7 @@ import type { Transport } from '../oauth/transport.ts'
 import { Secret } from '../secret.ts'
 import { memoryStore } from '../stores/memory.ts'
 import type { SavedTokens } from './saved-tokens.ts'
-import { checkedGrant, sourceName } from './source-grant.ts'
+import { sourceName } from './source-grant.ts'
 
 export interface TokenSourceOptions {
   /**
@@ -80,7 +80,7 @@ export function tokenSource(
   options: TokenSourceOptions = {},
 ): RefreshingTokenSource {
   const { save, saved, ephemeral, clock, transport, random, timing } = options
-  const id = sourceName(checkedGrant(definition))
+  const id = sourceName(checkedGrant(definition, 'tokenSource'))
   let keeper: Keeper | undefined
   let opening: Promise<Keeper> | undefined
   const waiting: ((opened: Keeper) => void)[] = []

@@ -76,3 +76,29 @@ test('a provider that is down is left alone but for one try at a time, and all g
   const generations = (await at.keeper.list()).map(({ generation }) => generation)
   expect(generations).toEqual(names.map(() => 1))
 }, 60_000)
+
+// It said that another process was at it, or the provider slow, a moment after it was asked.
+test('who asks for a first token while the provider is left alone is told so, and for how long', async () => {
+  const at = await practised()
+  at.answerWith(json({ error: 'temporarily_unavailable' }, 503))
+  for (let index = 0; index < 5; index += 1) await at.keeper.add(`service-${index}`, at.service())
+  await worked(at, second)
+  const sent = at.tokenRequests().length
+  await at.keeper.add('new', at.service())
+  // Its pauses grow beyond what a reader waits.
+  for (let pauses = 0; pauses < 2; pauses += 1) await worked(at, 10 * second)
+  const before = at.tokenRequests().length
+  expect(before).toBeGreaterThan(sent)
+  await at.keeper.add('newer', at.service())
+  const error = await at.failure(at.keeper.getToken('newer'))
+  expect(error).toMatchObject({
+    code: 'token_unavailable',
+    grant: 'newer',
+    message: expect.stringMatching(
+      /^grant newer: nothing is sent to its provider now, which has failed for this client .*; next try in \d+ s$/,
+    ),
+    retryAfter: expect.any(Number),
+    advice: expect.stringContaining('evertoken refresh newer does not wait'),
+  })
+  expect(at.tokenRequests().length).toBe(before)
+})

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  type ErrorCode,
   errorCodes,
   InvalidGrantError,
   InvalidScopeError,
@@ -8,7 +9,7 @@ import {
   ReauthorizationRequiredError,
 } from '../../src/errors.ts'
 import type { ReplayClass } from '../../src/grants/lifetime-facts.ts'
-import { failureError, judge, type Outcome } from '../../src/grants/outcome.ts'
+import { adviceOn, failureError, judge, type Outcome } from '../../src/grants/outcome.ts'
 import type { SilenceReason, TokenAnswer, UnusableReason } from '../../src/oauth/token-answer.ts'
 import { Secret } from '../../src/secret.ts'
 
@@ -240,4 +241,29 @@ describe('the error of a stored failure', () => {
     const error = failureError('g', last, 0, undefined)
     expect(error).toMatchObject({ error: 'flux', status: 418 })
   })
+})
+
+// What discovery had to say was stored, and its advice was not.
+test.each<ErrorCode>([
+  'discovery_failed',
+  'endpoint_moved',
+  'insecure_http',
+  'invalid_client',
+  'invalid_configuration',
+  'invalid_scope',
+  'invalid_target',
+  'issuer_mismatch',
+  'key_file_unreadable',
+  'no_refresh_token',
+  'private_address',
+  'provider_answer_unusable',
+  'provider_error',
+  'provider_redirect',
+  'provider_timeout',
+  'provider_unreachable',
+  'spool_unavailable',
+  'store_foreign',
+  'wrong_encryption_key',
+])('a stored %s tells what to do', (code) => {
+  expect(adviceOn(undefined, code)).toMatch(/\w{4} \w+/)
 })

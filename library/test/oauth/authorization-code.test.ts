@@ -138,8 +138,8 @@ test.each([
   ['consent denied', `error=access_denied&state=${state}`, 'consent_denied'],
   ['a refused scope', `error=invalid_scope&state=${state}`, 'invalid_scope'],
   ['any other error', `error=server_error&state=${state}`, 'provider_error'],
-])('a callback with %s is refused as %s', (_name, query, code) => {
-  expect(refusal(query).code).toBe(code)
+])('a callback with %s is refused as %s, and says what to do', (_name, query, code) => {
+  expect(refusal(query)).toMatchObject({ code, advice: expect.stringMatching(/again|Begin|Describe/) })
 })
 
 test.each([
@@ -152,7 +152,11 @@ test.each([
 ])('an iss that is %s (RFC 9207)', (_name, issuer, accepted) => {
   const query = `code=abc&state=${state}${issuer === undefined ? '' : `&iss=${encodeURIComponent(issuer)}`}`
   if (accepted) expect(read(query)).toBe('abc')
-  else expect(refusal(query).code).toBe('issuer_mismatch')
+  else
+    expect(refusal(query)).toMatchObject({
+      code: 'issuer_mismatch',
+      advice: expect.stringContaining('Nothing was sent.'),
+    })
 })
 
 test('iss must be there when the provider says that it sends it, and is checked before an error is believed', () => {
@@ -176,6 +180,9 @@ test('the provider’s words are kept, bounded and printable', () => {
   expect(error.error).toBe('temporarily_unavailable')
   expect(error.errorDescription).toHaveLength(500)
   expect(error.errorDescription).toMatch(/^<script> \[31mx+…$/)
+  expect(error.message).toBe(
+    `the provider answered with an error instead of a code (temporarily_unavailable: ${error.errorDescription})`,
+  )
 })
 
 test('neither code nor state of a refused callback is shown', () => {

@@ -243,7 +243,7 @@ describe('what a broker says is told by its code', () => {
     const { answerWith, failure } = await broker()
     answerWith(answer)
     const error = await failure()
-    expect(error).toMatchObject({ code, advice: expect.any(String) })
+    expect(error).toMatchObject({ code, grant: 'billing', advice: expect.any(String) })
     expect(error.message).toMatch(said)
     expect(inspect(error, { depth: 9 })).not.toContain('very-secret')
   })
@@ -265,6 +265,7 @@ describe('what a broker says is told by its code', () => {
     const source = brokerSource({ url: 'http://127.0.0.1:1', key, grant: 'billing' })
     await expect(source.getToken()).rejects.toMatchObject({
       code: 'broker_unreachable',
+      grant: 'billing',
       advice: expect.stringContaining('evertoken serve'),
     })
   })

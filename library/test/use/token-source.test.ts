@@ -1,5 +1,8 @@
 import { consent } from '@evertoken/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { Keeper } from '../../src/grants/keeper.ts'
+import { memoryStore } from '../../src/stores/memory.ts'
+import { authorizationHeaders } from '../../src/use/authorization.ts'
 import type { SavedTokens } from '../../src/use/saved-tokens.ts'
 import { type TokenSourceOptions, tokenSource } from '../../src/use/token-source.ts'
 import { practised, redirectUri } from '../grants/practised.ts'
@@ -90,6 +93,23 @@ test('errors and events of a token source call it by its client and its provider
   source.on('refreshed', ({ grant }) => told.push(grant))
   await run(source.refresh())
   expect(told).toEqual(['practice-service-at-127.0.0.1'])
+})
+
+test('what is no grant, no store or no token is a TypeError that says what is wanted', async () => {
+  const nothing = undefined as never
+  await expect(Keeper.open({} as never)).rejects.toThrow(
+    'Keeper.open takes a store: { store: sqliteStore(file) }',
+  )
+  await using keeper = await Keeper.open({ store: memoryStore() })
+  const options = { tokenUrl: 'https://auth.example/token', clientId: 'abc' } as never
+  await expect(keeper.add('billing', nothing)).rejects.toThrow(
+    'keeper.add takes a grant: clientCredentials({…})',
+  )
+  await expect(keeper.ensure('billing', options)).rejects.toThrow('keeper.ensure takes a grant: ')
+  const request = { url: 'https://api.example' }
+  await expect(authorizationHeaders(nothing, request)).rejects.toThrow(
+    'authorizationHeaders takes a token source, which has getToken and rejected',
+  )
 })
 
 test('what is no grant is refused when the source is made', () => {

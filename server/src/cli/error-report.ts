@@ -50,14 +50,10 @@ function factsOf(error: unknown): Facts {
 
 /** For errors that are thrown where nobody knows what the person can do. */
 const advice: Partial<Record<ErrorCode, string>> = {
-  discovery_failed: 'Check the issuer URL and the network; EVERTOKEN_LOG=wire shows the exchange.',
-  issuer_mismatch: 'Use the issuer as the provider itself writes it.',
-  provider_unreachable: 'Check the URL, the name service and the network.',
   store_foreign:
     'If it is this copy that goes on, run evertoken adopt; evertoken adopt --help says what that means.',
   spool_unavailable:
     'Give the data folder a disk of this machine that can be written; logins that rotate wait for it.',
-  consent_denied: 'Begin again once whoever is asked agrees.',
 }
 
 function isEvertokenError(error: unknown): error is EvertokenError {

@@ -127,18 +127,14 @@ function profileOf({ profile: found }: GrantAnswers): ClientDescription['provide
 }
 
 function addressOf(answers: GrantAnswers): ClientDescription['provider'] {
-  const { issuer } = answers
-  const endpoints = {
-    issuer,
+  return defined({
+    issuer: answers.issuer,
     token_url: answers.tokenUrl,
     authorization_url: answers.authorizationUrl,
     device_authorization_url: answers.deviceAuthorizationUrl,
     pushed_authorization_request_url: answers.pushedAuthorizationRequestUrl,
     revocation_url: answers.revocationUrl,
-  }
-  const { token_url, device_authorization_url, pushed_authorization_request_url, revocation_url } = endpoints
-  const named = token_url ?? device_authorization_url ?? pushed_authorization_request_url ?? revocation_url
-  return named === undefined && issuer !== undefined ? issuer : defined(endpoints)
+  })
 }
 
 function signingKeyOf(answers: GrantAnswers, key: string): NonNullable<ClientDescription['signing_key']> {

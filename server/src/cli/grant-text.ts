@@ -216,6 +216,14 @@ function adviceOnError(id: string, code: NonNullable<GrantSummary['lastError']>[
       return 'Ask for a scope that was granted, or consent again with the wider scope.'
     case 'invalid_target':
       return 'Ask for a resource that the provider knows, or consent again with it.'
+    case 'discovery_failed':
+      return 'Check the issuer and the network; it is tried again by itself at the time of the next refresh.'
+    case 'issuer_mismatch':
+      return 'Write the issuer exactly as the provider writes it, down to the last slash.'
+    case 'endpoint_moved':
+      return 'Ask the provider whether it has moved; if so, name the host in endpoint_hosts of this client.'
+    case 'insecure_http':
+      return 'Use https, or insecure_http: true on its client where nobody else can listen.'
     case 'provider_redirect':
       return 'Use the final address of the token endpoint.'
     case 'provider_answer_unusable':

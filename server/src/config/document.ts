@@ -114,7 +114,7 @@ function nearestLine(lines: ReadonlyMap<string, number>, path: Path): number | u
 
 /** The parser's messages quote some of the file, which may hold secrets: only their first clause is ours to show. */
 const notYaml = (message: string): string => {
-  const clause = /^[A-Za-z][A-Za-z ,()-]*/.exec(message)?.[0].trim() ?? ''
+  const clause = /^[A-Za-z][A-Za-z ,()[\]{}-]*(?:["']quote)?/.exec(message)?.[0].trim() ?? ''
   return `this is not YAML${clause === '' ? '' : `: ${clause.charAt(0).toLowerCase()}${clause.slice(1)}`}`
 }
 

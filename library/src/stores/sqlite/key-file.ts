@@ -11,8 +11,9 @@ import {
   writeSync,
 } from 'node:fs'
 import path from 'node:path'
-import { ConfigurationError } from '../../errors.ts'
+import { ConfigurationError, EvertokenError } from '../../errors.ts'
 import { Secret } from '../../secret.ts'
+import { isFull } from '../spool/spool-error.ts'
 
 /**
  * Reads a file that holds one secret and nothing else. Refuses one that others may read.
@@ -46,19 +47,25 @@ export function readKeyFile(file: string): Secret {
   return new Secret(text)
 }
 
-/** Writes a secret to a new file with mode 0600, durably; false when the file exists already. */
+/**
+ * Writes a secret to a new file with mode 0600, durably; false when the file exists already.
+ *
+ * @throws EvertokenError `disk_full`; ConfigurationError `key_file_unreadable`.
+ */
 export function writeKeyFile(file: string, secret: Secret): boolean {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  const descriptor = openSync(draft, 'wx', 0o600)
   try {
-    writeSync(descriptor, `${secret.reveal()}\n`)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    return linked(file, secret)
+  } catch (error) {
+    throw unwritable(file, error)
   }
+}
+
+/** A link is made whole or not at all, so of several first starts one wins and all read the same key. */
+function linked(file: string, secret: Secret): boolean {
+  const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    // A link is made whole or not at all, so of several first starts one wins and all read the same key.
+    writeDraft(draft, secret)
     linkSync(draft, file)
     return true
   } catch (error) {
@@ -67,6 +74,29 @@ export function writeKeyFile(file: string, secret: Secret): boolean {
   } finally {
     rmSync(draft, { force: true })
   }
+}
+
+function writeDraft(draft: string, secret: Secret): void {
+  const descriptor = openSync(draft, 'wx', 0o600)
+  try {
+    writeSync(descriptor, `${secret.reveal()}\n`)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function unwritable(file: string, cause: unknown): EvertokenError {
+  if (isFull(cause))
+    return new EvertokenError('disk_full', `the disk is full, and the key file ${file} cannot be written`, {
+      cause,
+      advice: 'Make room, and start again.',
+    })
+  return new ConfigurationError('key_file_unreadable', `the key file ${file} cannot be written`, {
+    file,
+    cause,
+    advice: 'Check that this user may write into its folder, and that the disk is not mounted read-only.',
+  })
 }
 
 /** 32 random bytes as base64url. */

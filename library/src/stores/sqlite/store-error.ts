@@ -16,6 +16,12 @@ export function storeError(error: unknown, file: string): unknown {
     })
   if (code !== 'ERR_SQLITE_ERROR') return error
   switch ((errcode ?? 0) & 0xff) {
+    case 8:
+      return new EvertokenError('store_unavailable', `the store ${file} cannot be written: ${message}`, {
+        cause: error,
+        advice:
+          'Check who may write the file and its folder, and that the disk is not mounted read-only. Tokens in the store are still served.',
+      })
     case 11:
     case 26:
       return new EvertokenError('store_damaged', `${file} is not a sound SQLite database: ${message}`, {
