@@ -94,8 +94,16 @@ export interface GrantStore {
   /** Absent in a store that keeps nothing. */
   readonly spool: Spool | undefined
   time(): StoreTime
-  /** Changes whenever any process may have changed a grant; undefined when the store cannot tell cheaply. */
+  /**
+   * Changes whenever any process may have changed what a reader gets: a grant's status, facts, margins, key or tokens, or who holds its
+   * lease. Undefined when the store cannot tell cheaply.
+   */
   version(): number | undefined
+  /**
+   * At least the grants of which that was changed since the store had this version; undefined when it does not know any more. A store
+   * without it has every grant read again after a change.
+   */
+  changedSince?(version: number): readonly string[] | undefined
   read(id: string): Promise<GrantRecord | undefined>
   update<R>(id: string, decide: (record: GrantRecord | undefined, moment: Moment) => Change<R>): Promise<R>
   /**

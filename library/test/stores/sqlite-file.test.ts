@@ -112,13 +112,45 @@ test('a store of the first evertoken gets what it lacks when it is opened, and k
   const record = newRecord(before, 'a')
   await put(before, record)
   await before.close()
-  inFile(file, 'ALTER TABLE grants DROP COLUMN proof_key; DELETE FROM migrations WHERE number > 1')
+  asOfTheFirst(file)
   const store = await openedStore(file)
   expect(plain(await store.read('a'))).toEqual(plain(record))
   const proofKey = new TextEncoder().encode('key')
   await put(store, { ...record, proofKey })
   expect(Buffer.from((await store.read('a'))?.proofKey ?? []).toString()).toBe('key')
 })
+
+test('what a process of the first evertoken writes, that had the store open when it got the rest, is told to readers too', async () => {
+  const file = await closedStore()
+  asOfTheFirst(file)
+  const first = new DatabaseSync(file)
+  onTestFinished(() => first.close())
+  const pause = first.prepare('UPDATE grants SET status = ? WHERE id = ?')
+  pause.run('{"state":"active"}', 'a')
+  const store = await openedStore(file)
+  const version = store.version() as number
+  pause.run('{"state":"paused"}', 'a')
+  expect(store.version()).not.toBe(version)
+  expect(store.changedSince?.(version)).toEqual(['a'])
+})
+
+/** Takes away what later migrations brought. */
+function asOfTheFirst(file: string): void {
+  const triggers = [
+    'grant_added',
+    'grant_changed',
+    'grant_removed',
+    'grant_claimed',
+    'token_added',
+    'token_changed',
+    'token_removed',
+  ]
+  inFile(
+    file,
+    `${triggers.map((name) => `DROP TRIGGER ${name};`).join(' ')} DROP TABLE changes;
+     ALTER TABLE grants DROP COLUMN proof_key; DELETE FROM migrations WHERE number > 1`,
+  )
+}
 
 describe('a file that is not ours', () => {
   test('of a newer evertoken is refused and stays as it is', async () => {

@@ -135,4 +135,23 @@ CREATE TABLE api_keys (
     name: 'keys that tokens are bound to',
     sql: 'ALTER TABLE grants ADD COLUMN proof_key BLOB;',
   },
+  {
+    name: 'which grants changed last',
+    sql: `
+-- Every change that a reader may have to see, whoever makes it: a process of an older evertoken that has the store open knows
+-- nothing of this. Row 0 is there so that the newest change always has a row.
+CREATE TABLE changes (number INTEGER PRIMARY KEY, grant_id TEXT NOT NULL) STRICT;
+INSERT INTO changes VALUES (0, '');
+CREATE TRIGGER grant_added AFTER INSERT ON grants BEGIN INSERT INTO changes (grant_id) VALUES (NEW.id); END;
+CREATE TRIGGER grant_changed AFTER UPDATE ON grants BEGIN INSERT INTO changes (grant_id) VALUES (NEW.id); END;
+CREATE TRIGGER grant_removed AFTER DELETE ON grants BEGIN INSERT INTO changes (grant_id) VALUES (OLD.id); END;
+CREATE TRIGGER grant_claimed AFTER UPDATE OF owner ON schedule WHEN NEW.owner IS NOT NULL AND NEW.owner IS NOT OLD.owner
+  BEGIN INSERT INTO changes (grant_id) VALUES (NEW.grant_id); END;
+CREATE TRIGGER token_added AFTER INSERT ON tokens BEGIN INSERT INTO changes (grant_id) VALUES (NEW.grant_id); END;
+CREATE TRIGGER token_changed AFTER UPDATE ON tokens BEGIN INSERT INTO changes (grant_id) VALUES (NEW.grant_id); END;
+CREATE TRIGGER token_removed AFTER DELETE ON tokens BEGIN INSERT INTO changes (grant_id) VALUES (OLD.grant_id); END;
+CREATE TRIGGER changes_kept AFTER INSERT ON changes WHEN NEW.number % 1000 = 0
+  BEGIN DELETE FROM changes WHERE number < NEW.number - 10000; END;
+`,
+  },
 ]

@@ -16,6 +16,7 @@ import type {
 } from '../../grants/store.ts'
 import type { FaultPoint, HostSpool } from '../spool/spool.ts'
 import { AttachedSpool } from './attached-spool.ts'
+import { changedSince, newestChange } from './changes.ts'
 import { busyTimeout, isBusy, openDatabase, shortPause } from './database.ts'
 import { dueGrants, holders, namedOwners, nextDue, releaseFrom } from './due-grants.ts'
 import { type KeyPlace, loadKeys } from './master-keys.ts'
@@ -105,7 +106,8 @@ class SqliteStore implements GrantStore {
    * Good until another process writes; empty after a transaction that came to nothing.
    */
   readonly #underWay = new Map<string, GrantRecord>()
-  #version = 0
+  /** Undefined after a write, until somebody asks. */
+  #version: number | undefined
   #dataVersion = -1
   #open = true
 
@@ -163,15 +165,26 @@ class SqliteStore implements GrantStore {
   }
 
   version(): number {
-    const { data_version: seen } = this.#guarded(() => this.#statements.sql('PRAGMA data_version').get()) as {
+    return this.#guarded(() => {
+      this.#hear()
+      this.#version ??= newestChange(this.#statements)
+      return this.#version
+    })
+  }
+
+  changedSince(version: number) {
+    return this.#guarded(() => changedSince(this.#statements, version))
+  }
+
+  /** Whether others have written, which takes a microsecond; what they wrote is looked up by whoever wants to know. */
+  #hear(): void {
+    const { data_version: seen } = this.#statements.sql('PRAGMA data_version').get() as {
       data_version: number
     }
-    if (seen !== this.#dataVersion) {
-      this.#dataVersion = seen
-      this.#version += 1
-      this.#underWay.clear()
-    }
-    return this.#version
+    if (seen === this.#dataVersion) return
+    this.#dataVersion = seen
+    this.#version = undefined
+    this.#underWay.clear()
   }
 
   async read(id: string) {
@@ -385,13 +398,13 @@ class SqliteStore implements GrantStore {
       this.#begin(patience)
       try {
         // Others may have written since, and cannot any more.
-        this.version()
+        this.#hear()
         const result = work()
         const beaten = this.#attached?.beat()
         this.#faultPoint?.('pre_store_commit')
         this.#database.exec('COMMIT')
         this.#faultPoint?.('post_store_commit')
-        this.#version += 1
+        this.#version = undefined
         beaten?.()
         return result
       } catch (error) {
