@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
+import { newRecord } from '@evertoken/testing/store-contract'
 import { expect, onTestFinished, test } from 'vitest'
 import type { GrantRecord } from '../../src/grants/grant.ts'
 import type { GrantStore } from '../../src/grants/store.ts'
-import { newRecord } from '../../src/testing/store-contract.ts'
 import { newStoreFile, openedStore } from './sqlite-files.ts'
 
 const put = (store: GrantStore, record: GrantRecord): Promise<void> =>
