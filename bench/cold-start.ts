@@ -18,9 +18,9 @@ const importedSqlite = "import 'evertoken/sqlite' (after it)"
 
 const token = `at-1-${'x'.repeat(800)}`
 
-/** A copy of both packages built to JavaScript, so that nobody's dist folder is needed or touched. */
+/** A copy of the packages built to JavaScript, so that nobody's dist folder is needed or touched. */
 async function built(folder: string): Promise<void> {
-  for (const name of ['library', 'server'])
+  for (const name of ['library', 'testing', 'server'])
     for (const part of ['src', 'package.json', 'tsconfig.json'])
       await cp(path.join(root, name, part), path.join(folder, name, part), { recursive: true })
   await cp(path.join(root, 'tsconfig.json'), path.join(folder, 'tsconfig.json'))
@@ -30,6 +30,8 @@ async function built(folder: string): Promise<void> {
     if (!/^(\.|evertoken$|@evertoken$)/.test(name))
       await symlink(path.join(root, 'node_modules', name), path.join(modules, name))
   await symlink(path.join(folder, 'library'), path.join(modules, 'evertoken'))
+  await mkdir(path.join(modules, '@evertoken'))
+  await symlink(path.join(folder, 'testing'), path.join(modules, '@evertoken', 'testing'))
   const { status } = spawnSync(process.execPath, [path.join(root, 'scripts/build.mjs'), folder], {
     stdio: 'ignore',
   })

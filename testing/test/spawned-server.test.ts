@@ -101,7 +101,9 @@ test('of the arguments of the parent only its conditions are passed along', () =
 
 describe('the process by its command line', () => {
   const run = (...args: string[]) => {
-    const process_ = spawn(process.execPath, [entry, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const process_ = spawn(process.execPath, [...conditions(process.execArgv), entry, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
     let output = ''
     let complaint = ''
     process_.stdout?.on('data', (text) => {

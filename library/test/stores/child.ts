@@ -21,13 +21,18 @@ export interface Surroundings {
   readonly contained?: boolean
 }
 
+/** A process finds evertoken where its sources stand, also where nothing was built. */
+const fromSource = '--conditions=evertoken:source'
+
 /** Starts a TypeScript file as a process; `task` is its argument, as JSON. */
 export function startChild(script: URL, task: unknown, { limit, contained }: Surroundings = {}): Child {
   const around = (execPath: string, ...execArgv: string[]) => ({ execPath, execArgv })
   const child: ChildProcess = fork(script, [JSON.stringify(task)], {
-    execArgv: [],
-    ...(limit !== undefined && around('bash', '-c', `ulimit -f ${limit}; exec "$0" "$@"`, process.execPath)),
-    ...(contained === true && around('unshare', '--pid', '--fork', '--kill-child', process.execPath)),
+    execArgv: [fromSource],
+    ...(limit !== undefined &&
+      around('bash', '-c', `ulimit -f ${limit}; exec "$0" "$@"`, process.execPath, fromSource)),
+    ...(contained === true &&
+      around('unshare', '--pid', '--fork', '--kill-child', process.execPath, fromSource)),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const waiting: ((message: unknown) => void)[] = []

@@ -29,7 +29,8 @@ const traced = 'openat,pwrite64,write,ftruncate,fdatasync,fsync,unlink'
 /** Runs a script of ours to its end and gives back what it did to files below `folder`. */
 export function recordedCalls(script: URL, task: unknown, folder: string, record: string): Call[] {
   const options = ['-f', '-y', '-xx', '-s', '100000', '-e', `trace=${traced}`, '-o', record]
-  execFileSync('strace', [...options, process.execPath, script.pathname, JSON.stringify(task)], {
+  const program = [process.execPath, '--conditions=evertoken:source', script.pathname, JSON.stringify(task)]
+  execFileSync('strace', [...options, ...program], {
     stdio: ['ignore', 'ignore', 'pipe'],
     maxBuffer: 64 * 1024 * 1024,
   })
