@@ -12,7 +12,10 @@ async function command(): Promise<number> {
   const interruption = new AbortController()
   // Once: a second signal ends the process as signals do.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => interruption.abort(new Interruption(signal)))
+    process.once(signal, () => {
+      interruption.abort(new Interruption(signal))
+      setTimeout(tellWhatTakesTime, secondThoughts).unref()
+    })
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // Whoever read has seen enough (`evertoken list | head -1`).
@@ -20,6 +23,15 @@ async function command(): Promise<number> {
       throw error
     })
   return run(args, processEnvironment(interruption.signal, systemClock))
+}
+
+/** Milliseconds after which whoever pressed Ctrl-C wonders. */
+const secondThoughts = 1_000
+
+/** An answer that is on its way is waited for, since it may be the only one. */
+function tellWhatTakesTime(): void {
+  if (process.stderr.isTTY)
+    process.stderr.write('evertoken: a request under way is finished first; Ctrl-C again ends it at once\n')
 }
 
 if (!(await quickToken(args))) {
