@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { startPracticeServer } from '@evertoken/testing'
 import { expect, onTestFinished, test } from 'vitest'
@@ -17,27 +17,24 @@ const blocks = [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, langua
 const written = (language: string) =>
   blocks.filter((block) => block.language === language).map(({ code }) => code)
 
-/** A folder in which `evertoken` is this checkout, for imports and for npx. */
+/** A folder in which `evertoken` is this checkout, for imports and as a command. */
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'evertoken-testing-'))
   onTestFinished(() => rmSync(made, { recursive: true, force: true }))
-  mkdirSync(join(made, 'node_modules'))
+  mkdirSync(join(made, 'node_modules/.bin'), { recursive: true })
   symlinkSync(join(root, 'library'), join(made, 'node_modules/evertoken'))
   mkdirSync(join(made, 'node_modules/@evertoken'))
   symlinkSync(join(root, 'testing'), join(made, 'node_modules/@evertoken/testing'))
   writeFileSync(join(made, 'package.json'), '{"type":"module"}')
-  mkdirSync(join(made, 'bin'))
   const command = `"${process.execPath}" --conditions=evertoken:source "${join(root, 'server/src/cli/main.ts')}"`
-  writeFileSync(join(made, 'bin/npx'), `#!/bin/sh\nshift\nexec ${command} "$@"\n`)
-  chmodSync(join(made, 'bin/npx'), 0o755)
+  const linked = join(made, 'node_modules/.bin/evertoken')
+  writeFileSync(linked, `#!/bin/sh\nexec ${command} "$@"\n`)
+  chmodSync(linked, 0o755)
   return made
 }
 
 async function run(cwd: string, file: string, args: readonly string[]) {
-  const child = spawn(file, args, {
-    cwd,
-    env: { ...process.env, PATH: `${join(cwd, 'bin')}${delimiter}${process.env.PATH}` },
-  })
+  const child = spawn(file, args, { cwd })
   const [stdout, stderr, code] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

@@ -349,11 +349,18 @@ describe('with the practice server installed', () => {
   })
 })
 
-test('the command asks for the Node that the server needs', () => {
-  const { engines } = JSON.parse(fs.readFileSync(path.join(root, 'server/package.json'), 'utf8'))
-  const source = fs.readFileSync(path.join(root, 'library/src/command.ts'), 'utf8')
-  expect(engines.node).toBe(`>=${/oldestNode = '(.*)'/.exec(source)?.[1]}`)
-})
+test.each(['library/src/command.ts', 'server/src/cli/main.ts'])(
+  '%s asks for the Node that the server needs',
+  (file) => {
+    const { engines } = JSON.parse(fs.readFileSync(path.join(root, 'server/package.json'), 'utf8'))
+    const source = fs.readFileSync(path.join(root, file), 'utf8')
+    expect(engines.node).toBe(`>=${/oldestNode = '(.*)'/.exec(source)?.[1]}`)
+    // What is imported at once is loaded before anything is looked at.
+    expect(source).not.toMatch(
+      /^import .* from '(?!node:(child_process|fs|module|os|path|readline\/promises|url)')/m,
+    )
+  },
+)
 
 /** Paths in a tarball. */
 async function packedFiles(name: Folder): Promise<string[]> {

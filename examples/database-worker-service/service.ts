@@ -1,12 +1,12 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import { EvertokenError } from 'evertoken'
-import { openDatabase, setting } from './accounts.ts'
+import { end, openDatabase, setting } from './accounts.ts'
 
 // node service.ts: GET /tokens/NAME gives the freshest token with what else its answer said. Port: PORT, default any free one, on 127.0.0.1.
 
 const key = digest(`Bearer ${setting('SERVICE_KEY')}`)
-const keeper = await openDatabase()
+const keeper = await openDatabase().catch(end)
 
 function digest(text: string): Buffer {
   return hash('sha256', text, 'buffer')

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Worker } from 'evertoken'
-import { openDatabase } from './accounts.ts'
+import { end, openDatabase } from './accounts.ts'
 
 // node worker.ts [--for 2h]: renews every token before it ends. Start as many as you like, on as many machines.
 
@@ -19,7 +19,7 @@ const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 process.once('SIGTERM', () => stop.abort())
 
-const keeper = await openDatabase()
+const keeper = await openDatabase().catch(end)
 keeper.on('refreshed', ({ grant, generation, expiresAt }) =>
   console.log(`${grant} has token ${generation}, good until ${new Date(expiresAt).toISOString()}`),
 )

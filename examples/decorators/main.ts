@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { clientCredentials, tokenSource } from 'evertoken'
+import { clientCredentials, EvertokenError, tokenSource } from 'evertoken'
 import { Api } from './api.ts'
 
 // Calls both methods by turns, until it is told to end or has done so COUNT times.
@@ -16,8 +16,15 @@ await using tokens = tokenSource(
 tokens.on('refreshed', ({ generation }) => console.log(`token ${generation}`))
 const api = new Api(API_URL, tokens)
 
-for (let turn = 1; turn <= Number(COUNT); turn += 1) {
-  const { sub } = await api.user()
-  console.log(`${sub}, ${await api.secondsLeft()} s left`)
-  await sleep(Number(PAUSE))
+try {
+  for (let turn = 1; turn <= Number(COUNT); turn += 1) {
+    const { sub } = await api.user()
+    console.log(`${sub}, ${await api.secondsLeft()} s left`)
+    await sleep(Number(PAUSE))
+  }
+} catch (error) {
+  const { message, cause } = error as Error
+  const advice = error instanceof EvertokenError ? error.advice : (cause as Error | undefined)?.message
+  console.error([message, advice].filter(Boolean).join('. '))
+  process.exitCode = 1
 }

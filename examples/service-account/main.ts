@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { authorizedFetch } from 'evertoken'
+import { authorizedFetch, EvertokenError } from 'evertoken'
 import { serviceAccount } from './account.ts'
 
 // node main.ts URL [--every SECONDS]: calls an API for ever, with a token that never expires under it.
@@ -41,7 +41,9 @@ while (!stop.signal.aborted) {
     await answer.body?.cancel()
   } catch (error) {
     // A provider or a network that is away comes back; the next turn asks again.
-    console.error(error instanceof Error ? error.message : error)
+    const { message, cause } = error as Error
+    const more = error instanceof EvertokenError ? error.advice : (cause as Error | undefined)?.message
+    console.error([message, more].filter(Boolean).join('. '))
   }
   await sleep(pause, undefined, { signal: stop.signal }).catch(() => undefined)
 }

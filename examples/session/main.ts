@@ -27,6 +27,9 @@ try {
   else if (error instanceof InvalidGrantError) console.error(`this client gets no token: ${error.message}`)
   else if (error instanceof EvertokenError)
     console.error([error.message, error.advice].filter(Boolean).join('. '))
-  else console.error(error instanceof Error ? error.message : error)
+  else {
+    const { message, cause } = error as Error
+    console.error([message, (cause as Error | undefined)?.message].filter(Boolean).join('. '))
+  }
   process.exitCode = 1
 }

@@ -20,9 +20,9 @@ const {
   DATABASE = 'sessions.db',
   KEY_FILE = 'sessions.key',
 } = process.env
-if (!ISSUER || !CLIENT_ID || !CLIENT_SECRET) {
+if (!ISSUER || !CLIENT_ID) {
   console.error(
-    'usage: node main.ts, with ISSUER, CLIENT_ID and CLIENT_SECRET set; maybe PORT, URL_OF_THIS and SCOPE',
+    'usage: node main.ts, with ISSUER and CLIENT_ID set; maybe CLIENT_SECRET, PORT, URL_OF_THIS and SCOPE',
   )
   process.exit(2)
 }

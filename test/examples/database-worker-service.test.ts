@@ -238,6 +238,16 @@ describe.skipIf(missingPostgres !== undefined)(
       expect({ stderr, code }).toEqual({ stderr: usage, code: 2 })
     })
 
+    // What JSON.parse says quotes the line, and a refresh token stands in it.
+    test('a line that is no account is told by its number, and nothing of it is shown', async () => {
+      const lines = ['', '{"name":"shop-1","refresh_token":"very-secret"', '']
+      const { stderr, code } = await program(['import.ts'], lines.join('\n')).ended
+      expect({ stderr, code }).toEqual({
+        stderr: 'line 2 is no account: write {"name": …, "refresh_token": …}\n',
+        code: 1,
+      })
+    })
+
     test('a program without its environment names the variable', async () => {
       const { DATABASE_URL, ...rest } = environment
       const before = environment

@@ -99,9 +99,19 @@ test('an API that refuses every token is told once of it, and has the last word'
   const { url, seen } = await api(() => true)
   const ran = await program(server.tokenEndpoint, url)
   expect(ran.code).toBe(1)
-  expect(ran.stderr).toContain('ApiError: /api/whoami: the API answers 401')
+  expect(ran.stderr).toBe('/api/whoami: the API answers 401\n')
   expect([seen.length, tokens()]).toEqual([2, 2])
   for (const authorization of seen) expect(ran.stderr).not.toContain(authorization.split(' ')[1])
+})
+
+test('a client that its provider does not know is told what to look at', async () => {
+  const { server } = await practice()
+  const ran = await program(server.tokenEndpoint, server.issuer, { CLIENT_SECRET: 'mistyped' })
+  expect([ran.lines, ran.code]).toEqual([[], 1])
+  expect(ran.stderr).toMatch(
+    /^grant practice-service-at-127\.0\.0\.1: the provider refused the client .* Check the client id/,
+  )
+  expect(ran.stderr).not.toContain('mistyped')
 })
 
 test('without its environment the program says what it wants', async () => {

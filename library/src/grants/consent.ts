@@ -141,7 +141,7 @@ export async function finishConsent(
   if (endedSince(record, begunAt)) throw overtaken(id)
   const proofKey = provingKey(store.seal, record, definition)
   const server = await context.serverOf(definition)
-  const { code } = readCallback(server, callback, remembered.state)
+  const { code } = ofGrant(id, () => readCallback(server, callback, remembered.state))
   const askedAt = clock.now()
   const answer = await authorizationCodeGrant(
     server,
@@ -169,6 +169,15 @@ export async function finishConsent(
   const lasts = await lasting(context, id, definition, server, first)
   const brought = { definition, ...lasts, begunAt, callback: kept, otherAccount }
   return (await keepConsent(context, id, brought)) as Consented
+}
+
+/** Whoever takes a callback knows the grant by nothing but the answer: what is wrong with it names the grant too. */
+function ofGrant<T>(id: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof EvertokenError ? Object.assign(error, { grant: id }) : error
+  }
 }
 
 /** What a consent left in the store. */

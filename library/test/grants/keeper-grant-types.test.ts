@@ -144,7 +144,10 @@ describe('a consent', () => {
     await keeper.add('work', app())
     const { url } = await run(keeper.beginConsent('work', { redirectUri }))
     const callback = new URL(await consent(url, { deny: true }))
-    expect(await failure(keeper.finishConsent(callback))).toMatchObject({ code: 'consent_denied' })
+    expect(await failure(keeper.finishConsent(callback))).toMatchObject({
+      code: 'consent_denied',
+      grant: 'work',
+    })
     expect(await failure(keeper.finishConsent(new URL(redirectUri)))).toMatchObject({ code: 'state_missing' })
     expect(await failure(keeper.finishConsent(new URL(`${redirectUri}?state=x&code=y`)))).toMatchObject({
       code: 'state_unknown',

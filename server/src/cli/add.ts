@@ -52,7 +52,7 @@ async function checkFree(id: string, grants: Grants): Promise<void> {
   if (there !== undefined)
     throw new EvertokenError('grant_exists', `there is a grant ${id} already in ${grants.location}`, {
       grant: id,
-      advice: `Choose another name, or remove it first: evertoken remove ${id}`,
+      advice: `Choose another name; remove it first: evertoken remove ${id}; or give it another secret: evertoken replace ${id}`,
     })
 }
 

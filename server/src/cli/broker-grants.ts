@@ -203,8 +203,9 @@ class BrokerClient {
       return { response, text: await textOf(response) }
     } catch (error) {
       this.#signal.throwIfAborted()
-      const { cause } = error as Error
-      throw this.#unreachable((cause instanceof Error ? cause : (error as Error)).message, error)
+      // What fetch itself says is that it failed.
+      const { cause = error } = error as Error
+      throw this.#unreachable((cause as Error).message, cause)
     }
   }
 

@@ -36,7 +36,7 @@ export async function start(options: ServeOptions, environment: Environment): Pr
     environment,
   )
   const configuration = path.join(folder, 'practice.yaml')
-  const text = practiceConfiguration(`127.0.0.1:${port}`, provider.issuer, 'evertoken.db', secrets)
+  const text = practiceConfiguration(`127.0.0.1:${port}`, provider.issuer, secrets)
   writePrivately(configuration, text)
   const served = await whatToServe({ config: configuration, data: folder }, environment)
   await using service = await startService(served, environment)
@@ -105,7 +105,7 @@ async function practiceServer(
 const taken = (port: number, what: string, cause?: unknown): EvertokenError =>
   new EvertokenError('port_taken', `port ${port} is taken`, {
     cause,
-    advice: `${what}: EVERTOKEN_PORT=8420 npm start takes 8420 and 8421.`,
+    advice: `${what}: with EVERTOKEN_PORT=8420 it takes 8420 and 8421.`,
   })
 
 /** Whether anything listens on the port. */

@@ -52,6 +52,16 @@ describe('evertoken add', () => {
     expect((await add('b', '0x7f.1')).stderr).toContain('connect ECONNREFUSED 127.0.0.1:1')
   })
 
+  // It was taken for the name of a provider: "there is no provider "foo". Did you mean box?"
+  test('takes --issuer for an address, whatever it looks like', async () => {
+    const flags = ['--type', 'client_credentials', '--client-id', 'a', '--client-secret-env', 'OUR_SECRET']
+    const { code, stderr } = await evertoken(['add', 'x', '--data', folder(), ...flags, '--issuer', 'foo'], {
+      env: { OUR_SECRET: serviceSecret },
+    })
+    expect(code).toBe(2)
+    expect(stderr).toContain('client.provider.issuer: found the text "foo", expected an https URL')
+  })
+
   test('sends nothing with --no-check', async () => {
     const server = await provider()
     const flags = [...serviceFlags(server), '--client-secret-file', secretFile(serviceSecret), '--no-check']

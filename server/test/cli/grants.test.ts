@@ -99,6 +99,22 @@ describe('evertoken remove', () => {
   })
 })
 
+// It sat there silently, for as long as its provider was given to answer.
+test.skipIf(!hasTerminal)(
+  'Ctrl-C while a provider is asked says what is waited for, and once more ends it',
+  async () => {
+    const { server, data } = await billing()
+    server.fault({ kind: 'hold_answer', ms: 60_000 })
+    const asked = server.requests.length
+    const running = onTerminal(['refresh', 'billing', '--data', data])
+    await expect.poll(() => server.requests.length, { timeout: 15_000 }).toBeGreaterThan(asked)
+    running.type('\x03')
+    await running.says(/a request under way is finished first; Ctrl-C again ends it at once/, 'stdout')
+    running.type('\x03')
+    expect((await running.ended).code).toBe(130)
+  },
+)
+
 describe('evertoken remove --revoke', () => {
   /** A data folder that holds the login `work` at a provider that is told of revocations while it is `up`. */
   async function work() {

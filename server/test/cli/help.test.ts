@@ -4,7 +4,7 @@ import { exitCodeOf, exitCodes } from '../../src/cli/exit-code.ts'
 import { evertoken } from './command.ts'
 
 const commands = [
-  ...['demo', 'start', 'serve', 'worker', 'add', 'login', 'token'],
+  ...['demo', 'start', 'serve', 'worker', 'add', 'replace', 'login', 'token'],
   ...[
     'list',
     'show',
@@ -20,6 +20,22 @@ const commands = [
     'provider',
   ],
 ]
+
+// It ended in a stack of Node's: no built-in module node:sqlite.
+test.each([
+  ['24.15.0', 0],
+  ['26.0.0', 0],
+  ['24.14.9', 1],
+  ['22.20.0', 1],
+])('on Node %s the command ends with %d, and says which one it needs', async (node, exit) => {
+  const older = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${node}' } })`
+  const env = { NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(older)}"` }
+  const { code, stderr } = await evertoken(['--version'], { env })
+  expect({ code, stderr }).toEqual({
+    code: exit,
+    stderr: exit === 0 ? '' : `evertoken: the command needs Node 24.15 or newer, and this is Node ${node}.\n`,
+  })
+})
 
 describe('the command', () => {
   test('lists every command and the exit codes', async () => {

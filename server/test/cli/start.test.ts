@@ -36,6 +36,23 @@ test('the practice set-up keeps everything in --data, also where EVERTOKEN_DATA 
   expect((await running.ended).code).toBe(0)
 })
 
+// Two lines had to be taken out of the copy, or a second store was made beside it.
+test('the configuration of the practice set-up, copied to evertoken.yaml as it is, goes on with the same store', async () => {
+  const cwd = folder()
+  const running = start(['start'], { cwd, env: { EVERTOKEN_PORT: await freePair() } })
+  await running.says(/Ctrl-C ends it/, 'stdout')
+  running.child.kill('SIGINT')
+  await running.ended
+  fs.copyFileSync(path.join(cwd, '.evertoken/practice.yaml'), path.join(cwd, 'evertoken.yaml'))
+  const { stdout } = await evertoken(['list', '--json'], { cwd })
+  expect(JSON.parse(stdout).grants).toMatchObject([
+    { id: 'demo-person', state: 'active' },
+    { id: 'demo-robot' },
+    { id: 'demo-service' },
+  ])
+  expect(fs.readdirSync(cwd).sort()).toEqual(['.evertoken', 'evertoken.yaml'])
+})
+
 test('the practice set-up refuses --listen, which it could not follow', async () => {
   const { code, stderr } = await evertoken(['start', '--listen', '127.0.0.1:9'], { cwd: folder() })
   expect(code).toBe(2)

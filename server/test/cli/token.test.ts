@@ -20,6 +20,7 @@ describe('evertoken token', () => {
     const { stderr } = await evertoken(['token', 'billing', '--data', data], { env: { NODE_DEBUG: 'esm' } })
     const loaded = new Set(stderr.match(/(?<=\/(?:library|server)\/src\/)[\w/-]+\.ts/g))
     expect([...loaded].sort()).toEqual([
+      'cli/command.ts',
       'cli/main.ts',
       'cli/place.ts',
       'cli/quick-token.ts',

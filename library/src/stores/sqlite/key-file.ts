@@ -13,7 +13,6 @@ import {
 import path from 'node:path'
 import { ConfigurationError, EvertokenError } from '../../errors.ts'
 import { Secret } from '../../secret.ts'
-import { isFull } from '../spool/spool-error.ts'
 
 /**
  * Reads a file that holds one secret and nothing else. Refuses one that others may read.
@@ -87,7 +86,7 @@ function writeDraft(draft: string, secret: Secret): void {
 }
 
 function unwritable(file: string, cause: unknown): EvertokenError {
-  if (isFull(cause))
+  if ((cause as NodeJS.ErrnoException).code === 'ENOSPC')
     return new EvertokenError('disk_full', `the disk is full, and the key file ${file} cannot be written`, {
       cause,
       advice: 'Make room, and start again.',

@@ -47,17 +47,10 @@ export function practiceProvider(
 }
 
 /** An evertoken.yaml like any other: copy it, put your own provider in, and it is yours. */
-export function practiceConfiguration(
-  listen: string,
-  provider: string,
-  store: string,
-  secrets: PracticeSecrets,
-): string {
+export function practiceConfiguration(listen: string, provider: string, secrets: PracticeSecrets): string {
   const { service, robot, person } = practiceGrants
-  return `# Written by \`npm start\` each time it runs without an evertoken.yaml. Copy it to ./evertoken.yaml without the
-# next two lines, whose paths count from this folder, put your own provider in, and start again: then that is served instead.
-store: sqlite:${store}
-encryption: { keys: [{ id: k1, file: master.key }] }
+  return `# Written by evertoken start each time it runs without an evertoken.yaml. Copy it to ./evertoken.yaml, put your own
+# provider in, and start again: then that is served instead, from the same store.
 listen: ${listen}
 clients:
   service: { provider: '${provider}', client_id: demo-service, client_secret: '${secrets.clientSecret}' }
