@@ -345,6 +345,7 @@ describe('origins', () => {
     'https://API.example',
     'https://api.example/v1',
     'file://x',
+    'ftp://api.example',
     '',
   ])('%j is none', (origin) => {
     const { source } = scripted()

@@ -140,18 +140,22 @@ describe('a broker source', () => {
     expect((await source.getToken()).value).toBe('token-8')
   })
 
-  test.each(['grant_revoked', 'unknown_grant', 'forbidden', 'unauthorized', 'grant_paused'])(
-    'gives out nothing more once the broker says %s',
-    async (code) => {
-      const { source, clock, answerWith, failure } = await broker()
-      await source.getToken()
-      answerWith(json(409, { code, detail: 'no more', advice: 'Look there.' }))
-      await clock.advance(50 * minute)
-      await source.getToken()
-      await expect.poll(() => source.peekToken()).toBeUndefined()
-      expect(await failure()).toMatchObject({ code, advice: 'Look there.' })
-    },
-  )
+  test.each([
+    'grant_revoked',
+    'unknown_grant',
+    'forbidden',
+    'unauthorized',
+    'grant_paused',
+    'grant_quarantined',
+  ])('gives out nothing more once the broker says %s', async (code) => {
+    const { source, clock, answerWith, failure } = await broker()
+    await source.getToken()
+    answerWith(json(409, { code, detail: 'no more', advice: 'Look there.' }))
+    await clock.advance(50 * minute)
+    await source.getToken()
+    await expect.poll(() => source.peekToken()).toBeUndefined()
+    expect(await failure()).toMatchObject({ code, advice: 'Look there.' })
+  })
 
   test('stands under a path of a larger site', async () => {
     const { url, asked } = await broker()

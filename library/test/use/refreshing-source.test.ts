@@ -67,7 +67,22 @@ describe('a refreshing source', () => {
     await clock.advance(2 * minute)
     expect(await value()).toBe('token-1')
     await clock.advance(0)
-    expect([await value(), asked.length]).toEqual(['token-2', 2])
+    expect([await value(), asked]).toEqual(['token-2', [{}, {}]])
+  })
+
+  test('asks no more than its pauses let it while it has a token, however often that is read', async () => {
+    const { clock, value, answerWith, asked } = counted()
+    await value()
+    answerWith(unreachable)
+    await clock.advance(50 * minute)
+    for (let read = 0; read < 10; read++) {
+      expect(await value()).toBe('token-1')
+      await clock.advance(0)
+    }
+    expect(asked).toHaveLength(2)
+    await clock.advance(minute)
+    await value()
+    expect(asked).toHaveLength(3)
   })
 
   test('goes by refreshBefore', async () => {
@@ -88,6 +103,23 @@ describe('a refreshing source', () => {
     await clock.advance(59 * minute)
     const token = await clock.until(source.getToken())
     expect([token.value, clock.sleeps]).toEqual(['token-1', [2000]])
+  })
+
+  test('gives a reader whose token ends while it waits the next one, or the reason why there is none', async () => {
+    const { clock, source, value, answerWith } = counted()
+    await value()
+    const { promise, resolve } = Promise.withResolvers<IssuedToken>()
+    answerWith(() => promise)
+    await clock.advance(59.99 * minute)
+    const reading = source.getToken()
+    await clock.advance(2_000)
+    resolve({ value: 'next', expiresIn: 60 })
+    expect((await reading).value).toBe('next')
+    answerWith(() => {
+      throw new EvertokenError('grant_revoked', 'it is revoked')
+    })
+    await clock.advance(0.9 * minute)
+    await expect(clock.until(source.getToken())).rejects.toMatchObject({ code: 'grant_revoked' })
   })
 
   test('serves the present token while it lives when nobody can be asked, then says why there is none', async () => {
@@ -149,6 +181,25 @@ describe('a refreshing source', () => {
     expect(source.peekToken()).toBeUndefined()
   })
 
+  test.each<[string, unknown, RefreshingSourceOptions, string | undefined]>([
+    ['that is no error of evertoken, whatever its code', { code: 'grant_revoked' }, {}, 'token-1'],
+    ['that its user knows', 'over', { endsToken: (error) => error === 'over' }, undefined],
+    [
+      'that its user knows nothing of',
+      new EvertokenError('grant_revoked', 'it is revoked'),
+      { endsToken: (error) => error === 'over' },
+      'token-1',
+    ],
+  ])('after an error %s', async (_, error, options, left) => {
+    const { clock, source, value, answerWith } = counted(options)
+    await value()
+    answerWith(() => Promise.reject(error))
+    await clock.advance(50 * minute)
+    await value()
+    await clock.advance(0)
+    expect(source.peekToken()?.value).toBe(left)
+  })
+
   test('keeps tokens of other scopes and resources apart, however their scope is written', async () => {
     const { source, asked } = counted()
     const one = await source.getToken({ scope: 'b a' })
@@ -168,6 +219,10 @@ describe('a refreshing source', () => {
     expect(asked).toHaveLength(1)
     await clock.advance(15 * minute)
     expect(await source.getToken({ minTtl: 29 * 60 })).toMatchObject({ value: 'token-2', stale: false })
+    await source.getToken({ scope: 'a' })
+    await clock.advance(35 * minute)
+    await source.getToken({ scope: 'a', minTtl: 29 * 60 })
+    expect(asked).toEqual([{}, { minTtl: 1740 }, { scope: 'a' }, { scope: 'a', minTtl: 1740 }])
   })
 
   test('lets a reader go who gives up, and the question goes on', async () => {
@@ -181,6 +236,7 @@ describe('a refreshing source', () => {
     await expect(source.getToken({ signal: over.signal })).rejects.toThrow('no longer')
     answer({ value: 'late', expiresIn: 60 })
     expect([await value(), asked.length]).toEqual(['late', 1])
+    await expect(source.getToken({ signal: over.signal })).rejects.toThrow('no longer')
   })
 
   test.each([
@@ -224,21 +280,81 @@ describe('a token that an API refused', () => {
     expect(asked).toHaveLength(2)
   })
 
-  test('by an API that refuses each is replaced once a minute', async () => {
-    const { clock, source, asked } = counted()
+  test.each([
+    ['a minute', 3600, 60_000],
+    ['a quarter of its life', 40, 10_000],
+  ])('by an API that refuses each is replaced once in %s', async (_, lifetime, pause) => {
+    const { clock, source, asked } = counted({ refreshBefore: 0 }, lifetime)
     await source.getToken()
-    for (let second = 0; second < 120; second++) {
+    for (const [ms, count] of [
+      [0, 2],
+      [pause - 1, 2],
+      [1, 3],
+      [pause - 1, 3],
+    ] as const) {
+      await clock.advance(ms)
       await source.rejected({ generation: (await source.getToken()).generation })
-      await clock.advance(1000)
+      expect(asked).toHaveLength(count)
     }
-    expect(asked.length - 1).toBe(2)
   })
 
-  test('comes back with its generation when there is no other', async () => {
-    const { source, answerWith } = counted()
+  test('long after it was replaced is no reason to ask', async () => {
+    const { clock, source, asked } = counted()
+    await source.getToken()
+    await source.rejected({ generation: 1 })
+    await clock.advance(5 * minute)
+    expect((await source.rejected({ generation: 1 })).value).toBe('token-2')
+    expect(asked).toHaveLength(2)
+  })
+
+  test('before anybody had one is asked for as any other, for its scope and resource', async () => {
+    const { source, asked } = counted()
+    const wanted = { scope: 'read', resource: 'https://api.example' }
+    expect((await source.rejected({ generation: 7, ...wanted })).value).toBe('token-1')
+    expect((await source.rejected({ generation: 1, ...wanted })).value).toBe('token-2')
+    expect(asked).toEqual([wanted, { ...wanted, rejected: 1 }])
+  })
+
+  test('comes back with its generation when there is no other, and nobody is asked again at once', async () => {
+    const { source, answerWith, asked } = counted()
     const first = await source.getToken()
     answerWith(unreachable)
     expect(await source.rejected({ generation: 1 })).toBe(first)
+    expect(await source.rejected({ generation: 1 })).toBe(first)
+    expect(asked).toHaveLength(2)
+  })
+
+  test('comes back while the pause after a failure lasts', async () => {
+    const { clock, source, value, answerWith, asked } = counted()
+    const first = await source.getToken()
+    answerWith(unreachable)
+    await clock.advance(50 * minute)
+    await value()
+    await clock.advance(0)
+    expect(await source.rejected({ generation: 1 })).toBe(first)
+    expect(asked).toHaveLength(2)
+  })
+
+  test('comes back also where its grant turns out to be revoked, and is given to nobody after that', async () => {
+    const { source, answerWith } = counted()
+    const first = await source.getToken()
+    answerWith(() => {
+      throw new EvertokenError('grant_revoked', 'it is revoked')
+    })
+    expect(await source.rejected({ generation: 1 })).toBe(first)
+    expect(source.peekToken()).toBeUndefined()
+  })
+
+  test('is waited for as long as its caller likes', async () => {
+    const { source, answerWith, asked } = counted()
+    await source.getToken()
+    answerWith(() => new Promise(() => undefined))
+    const over = new AbortController()
+    const waiting = source.rejected({ generation: 1, signal: over.signal })
+    over.abort(new Error('no longer'))
+    await expect(waiting).rejects.toThrow('no longer')
+    await expect(source.rejected({ generation: 2, signal: over.signal })).rejects.toThrow('no longer')
+    expect(asked).toHaveLength(2)
   })
 })
 
