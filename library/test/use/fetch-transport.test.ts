@@ -62,7 +62,7 @@ describe('the transport over fetch', () => {
     const silent = await rawServer(() => undefined)
     expect(await failure(silent, { deadline: 49.5 })).toMatchObject({ sent: true, reason: 'deadline' })
     const slow = await answering((response) => response.writeHead(200).write('{'))
-    expect(await failure(slow, { deadline: 100 })).toMatchObject({
+    expect(await failure(slow, { deadline: 1_000 })).toMatchObject({
       sent: true,
       reason: 'deadline',
       status: 200,

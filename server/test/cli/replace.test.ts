@@ -68,15 +68,19 @@ describe('evertoken replace', () => {
       'takes no refresh token from elsewhere (invalid_request)',
     ],
     ['an empty one', ['--client-secret-env', 'NONE'], 2, 'is empty where a secret should be (empty_secret)'],
-  ])('refuses %s, and changes nothing', async (_, flags, exit, message) => {
-    const { data } = await billing()
-    const before = await shown(data, 'billing')
-    const env = { TOKEN: 'r', NONE: '' }
-    const { code, stderr } = await evertoken(['replace', 'billing', '--data', data, ...flags], { env })
-    expect(stderr).toContain(message)
-    expect(code).toBe(exit)
-    expect((await shown(data, 'billing')).updated_at).toBe(before.updated_at)
-  })
+  ])(
+    'refuses %s, and changes nothing',
+    async (_, flags, exit, message) => {
+      const { data } = await billing()
+      const before = await shown(data, 'billing')
+      const env = { TOKEN: 'r', NONE: '' }
+      const { code, stderr } = await evertoken(['replace', 'billing', '--data', data, ...flags], { env })
+      expect(stderr).toContain(message)
+      expect(code).toBe(exit)
+      expect((await shown(data, 'billing')).updated_at).toBe(before.updated_at)
+    },
+    60_000,
+  )
 
   test('sends nobody who has a grant of evertoken.yaml past that file', async () => {
     const cwd = folder()
