@@ -26,7 +26,9 @@ export class Looks {
   /** Resolves when it is time for whoever has waited since `began` (boot ms), or is told to stop. Never rejects. */
   async next(began: number, signal?: AbortSignal): Promise<void> {
     const share = this.#store.version() === undefined ? shareWhereDear : shareOfWait
-    const pause = Math.min(Math.max((this.#clock.boot() - began) * share, shortest), longest)
+    const waited = this.#clock.boot() - began
+    const pause = Math.min(Math.max(Math.round(waited * share), shortest), longest)
+    if (!this.#listens) return this.#clock.sleep(pause, { signal })
     const hint = this.#hinted.signal
     // A store in which much is done hints often: no look follows the one before any sooner for that.
     await this.#clock.sleep(shortest, { signal })
@@ -38,9 +40,9 @@ export class Looks {
 
   /** Whoever had to wait once hears of changes from then on; it takes a connection, which most processes never need. */
   listen(): void {
-    if (this.#listens) return
+    if (this.#listens || this.#store.onHint === undefined) return
     this.#listens = true
-    this.#store.onHint?.(() => {
+    this.#store.onHint(() => {
       this.#hinted.abort()
       this.#hinted = new AbortController()
     })
