@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, tokenKey } from './grant.ts'
+import type { Looks } from './looks.ts'
 import { refreshTooSoon, tooSoon } from './minimum-age.ts'
 import { adviceOn, failureError } from './outcome.ts'
 import { readingOf, reauthorizationRequired } from './reading.ts'
@@ -13,6 +14,7 @@ import type { AccessToken, TokenRequest } from './token.ts'
 export interface DemandContext {
   readonly clock: Clock
   readonly timing: Timing
+  readonly looks: Looks
   /** Throws `unknown_grant`. */
   readonly record: (id: string) => Promise<GrantRecord>
   readonly refresh: (id: string, why: Why) => Promise<Refreshed>
@@ -35,11 +37,12 @@ export async function newerToken(
   id: string,
   request: Pick<TokenRequest, 'scope' | 'resource' | 'signal'>,
 ): Promise<AccessToken> {
-  const { clock, timing } = context
+  const { clock, timing, looks } = context
   const key = tokenKey(request.scope, request.resource)
   const generation = findToken(await context.record(id), key)?.generation ?? 0
-  const until = clock.boot() + timing.patience
-  for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
+  const began = clock.boot()
+  const until = began + timing.patience
+  for (;;) {
     request.signal?.throwIfAborted()
     const result = await context.refresh(id, { kind: 'manual', key, generation })
     switch (result.kind) {
@@ -73,7 +76,7 @@ export async function newerToken(
             `grant ${id}: an earlier refresh is still without an answer, and sending it again now could end the login`,
             { grant: id, advice: 'Wait: it is settled by itself before the present token expires.' },
           )
-        await clock.sleep(pause, { signal: request.signal })
+        await looks.next(began, request.signal)
         break
       }
       default:
@@ -88,11 +91,12 @@ export async function replacedToken(
   id: string,
   { generation, scope, resource, signal }: RejectionReport,
 ): Promise<AccessToken> {
-  const { clock, timing } = context
+  const { clock, timing, looks } = context
   const key = tokenKey(scope, resource)
   const request: TokenRequest = { scope, resource, signal }
-  const until = clock.boot() + timing.patience
-  for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
+  const began = clock.boot()
+  const until = began + timing.patience
+  for (;;) {
     signal?.throwIfAborted()
     context.forget(id)
     const present = findToken(await context.record(id), key)
@@ -103,7 +107,7 @@ export async function replacedToken(
       const token = await context.read(id, request)
       return token.generation === generation ? token.because(reasonOf(result)) : token
     }
-    await clock.sleep(pause, { signal })
+    await looks.next(began, signal)
   }
 }
 

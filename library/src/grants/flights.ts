@@ -42,14 +42,16 @@ export class Flights {
   }
 
   /** Whoever comes while a refresh of the grant is under way takes its result, if it answers what was asked. */
-  async refresh(id: string, why: Why): Promise<Refreshed> {
+  async refresh(id: string, why: Why, looksFree = false): Promise<Refreshed> {
     const key = keyOf(why)
+    let free = looksFree
     for (let flight = this.#underWay.get(id); flight !== undefined; flight = this.#underWay.get(id)) {
       const result = await flight.result
+      free = false
       const asked = flight.key.scope === key.scope && flight.key.resource === key.resource
       if (asked && (result.kind === 'refreshed' || result.kind === 'failed')) return result
     }
-    return this.#follow(id, key, refresh(this.#context, id, why))
+    return this.#follow(id, key, refresh(this.#context, id, why, free))
   }
 
   /** Begins to refresh what is due, at most `limit` grants. */

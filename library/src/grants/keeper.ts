@@ -26,6 +26,7 @@ import {
   tokenKey,
 } from './grant.ts'
 import { checkGrantId } from './grant-id.ts'
+import { Looks } from './looks.ts'
 import type { LoginCredentials } from './password-login.ts'
 import { Reader } from './reader.ts'
 import { reauthorizationRequired, unknownGrant } from './reading.ts'
@@ -121,6 +122,7 @@ export class Keeper implements AsyncDisposable {
       faultPoint: options.faultPoint,
       serverOf: (definition) => servers.serverOf(definition),
     }
+    const looks = new Looks(store, clock)
     this.#cache = new TokenCache(store, clock.now, timing.revalidate)
     this.#flights = new Flights(this.#context, this.#listeners, (id) => this.#reader.forget(id))
     this.#consents = new Consents(this.#context, (record) => this.#consented(record))
@@ -129,11 +131,13 @@ export class Keeper implements AsyncDisposable {
       clock,
       timing,
       cache: this.#cache,
-      refresh: (id, why) => this.#flights.refresh(id, why),
+      looks,
+      refresh: (id, why, looksFree) => this.#flights.refresh(id, why, looksFree),
       trouble: (id) => this.#flights.trouble(id),
     })
     this.#demand = {
       clock,
+      looks,
       timing,
       record: (id) => this.#record(id),
       refresh: (id, why) => this.#flights.refresh(id, why),

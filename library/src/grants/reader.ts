@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { EvertokenError } from '../errors.ts'
 import type { Why } from './claim.ts'
 import { findToken, type GrantRecord, type TokenKey, type TokenRow, tokenKey } from './grant.ts'
+import type { Looks } from './looks.ts'
 import { refreshTooSoon } from './minimum-age.ts'
 import { noToken } from './no-token.ts'
 import { adviceOn, failureError, isOfRequest, mayMend } from './outcome.ts'
@@ -17,8 +18,9 @@ export interface ReaderContext {
   readonly clock: Clock
   readonly timing: Timing
   readonly cache: TokenCache
-  /** One flight per grant in this process. */
-  readonly refresh: (id: string, why: Why) => Promise<Refreshed>
+  readonly looks: Looks
+  /** One flight per grant in this process; `looksFree` as in refresh.ts. */
+  readonly refresh: (id: string, why: Why, looksFree: boolean) => Promise<Refreshed>
   /** Why a new token that is in our hands could not be stored, if that is so. */
   readonly trouble: (id: string) => unknown
 }
@@ -31,14 +33,16 @@ interface Read extends Verified {
 /** A wait for a newer token, which any number of readers share. */
 interface Renewal {
   /** Resolves once there may be a newer token, or with the reason why there is none; never rejects. */
-  readonly done: Promise<Error | undefined>
+  readonly done: Promise<Renewed>
   /** Waits that began in this turn, by patience in ms: a thousand readers who come at once need one timer. */
   readonly waits: Map<number, Wait>
   /** Ends every sleep together with the renewal. */
   readonly over: AbortController
 }
 
-type Wait = Promise<Error | 'late' | undefined>
+/** The row with the newer token, where it was seen. */
+type Renewed = Read | Error | undefined
+type Wait = Promise<Renewed | 'late'>
 
 /**
  * Milliseconds beyond its patience that a reader without a token waits for a request which began with the wait, and whose deadline
@@ -49,6 +53,9 @@ const hearsOut = 2_000
 const refusalRemembered = 60_000
 /** Refusals kept in memory; the oldest go first. */
 const mostRefusals = 1_000
+
+/** How long another process is waited for, in ms, before it is asked whether that process is still alive. */
+const lookAlive = 100
 
 /** Tokens that come expired are asked for once more, since a machine may have slept meanwhile, and then no more. */
 const mostRenewals = 2
@@ -74,25 +81,28 @@ export class Reader {
     const known = cache.at(id, key) ?? cache.revalidated(id, key)
     if (known !== undefined && known.expiresAt - clock.now() > minTtl) return known
     let renewals = 0
+    let renewed: Read | undefined
     for (let first = true; ; first = false) {
       request.signal?.throwIfAborted()
-      const { record, ...verified } = await this.#read(id)
+      const { record, ...verified } = renewed ?? (await this.#read(id))
+      renewed = undefined
       const reading = readingOf(record, key, minTtl, clock.now())
       switch (reading.kind) {
         case 'refuse':
           throw reading.error
         case 'serve':
-          if (reading.soon) this.#renewBehind(id, key, reading.row)
+          if (reading.soon) this.#renewBehind(record, key, reading.row)
           return this.#served(record, reading.row, verified, reading.stale)
         case 'renew': {
           // At most one refresh for one read: what is not better then is the best there is.
           if (!first && reading.row !== undefined) return this.#served(record, reading.row, verified, true)
           if (renewals >= mostRenewals) throw bornExpired(id)
           const patience = reading.row === undefined ? timing.patience + hearsOut : timing.mandatoryWait
-          const renewal = this.#renew(id, key, reading.generation)
-          const error = await this.#inTime(renewal, patience, request.signal)
-          if (error === undefined) {
+          const renewal = this.#renew(record, key, reading.generation)
+          const outcome = await this.#inTime(renewal, patience, request.signal)
+          if (outcome !== 'late' && !(outcome instanceof Error)) {
             renewals += 1
+            renewed = outcome
             break
           }
           if (reading.row !== undefined && reading.row.expiresAt > clock.now()) {
@@ -104,8 +114,8 @@ export class Reader {
             if (reading.row.expiresAt > clock.now()) return this.#served(record, reading.row, verified, true)
           }
           // Its token ended while it waited: from here on it waits like a reader that came without one.
-          if (error === 'late' && reading.row !== undefined) break
-          throw error === 'late' ? await this.#unavailable(id) : error
+          if (outcome === 'late' && reading.row !== undefined) break
+          throw outcome === 'late' ? await this.#unavailable(id) : outcome
         }
         default:
           return reading satisfies never
@@ -146,18 +156,18 @@ export class Reader {
     return stale ? token.markedStale() : token
   }
 
-  #renewBehind(id: string, key: TokenKey, row: TokenRow): void {
+  #renewBehind(record: GrantRecord, key: TokenKey, row: TokenRow): void {
     // A reader with a good token is not told of a failure here: it is stored, and every status shows it.
-    this.#renew(id, key, row.generation)
+    this.#renew(record, key, row.generation)
   }
 
-  /** Begins to wait for a newer token than `generation`, or joins those who do. */
-  #renew(id: string, key: TokenKey, generation: number): Renewal {
+  /** Begins to wait for a newer token than `generation`, or joins those who do. `record`: as it was read just now. */
+  #renew({ id, lease }: GrantRecord, key: TokenKey, generation: number): Renewal {
     const place = placeOf(id, key)
     const waiting = this.#renewals.get(place)
     if (waiting !== undefined) return waiting
     const over = new AbortController()
-    const done = this.#renewal(id, key, generation)
+    const done = this.#renewal(id, key, generation, lease === undefined)
       // A store that takes no writes keeps nobody from a token that is still good.
       .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
       .finally(() => {
@@ -184,16 +194,19 @@ export class Reader {
     return wait
   }
 
-  async #renewal(id: string, key: TokenKey, generation: number): Promise<EvertokenError | undefined> {
-    const { clock, store, refresh, timing } = this.#context
+  async #renewal(id: string, key: TokenKey, generation: number, looksFree: boolean): Promise<Renewed> {
+    const { clock, store, refresh, timing, looks } = this.#context
     const refusal = this.#refusals.get(placeOf(id, key))
     if (refusal !== undefined && clock.boot() < refusal.until) return refusal.error
-    const until = clock.boot() + timing.patience
-    for (let pause = 5; ; pause = Math.min(pause * 2, 100)) {
-      const result = await refresh(id, { kind: 'wanted', key, generation })
+    const began = clock.boot()
+    const until = began + timing.patience
+    for (let free = looksFree; ; free = false) {
+      const result = await refresh(id, { kind: 'wanted', key, generation }, free)
       const left = until - clock.boot()
       switch (result.kind) {
         case 'refreshed':
+          // As this process has stored it, so not older than the request.
+          return { record: result.record, version: undefined, at: result.token.obtainedAt }
         case 'fresh':
         case 'dead':
         case 'revocation':
@@ -206,10 +219,13 @@ export class Reader {
           if (isOfRequest(failure.code, key)) this.#remember(placeOf(id, key), error)
           return error
         }
-        case 'held':
+        case 'held': {
           if (left <= 0) return this.#unavailable(id)
-          await this.#whileHeld(id, key, generation, Math.min(left, 100), pause)
+          const renewed = await this.#whileHeld(id, key, generation, began, Math.min(left, lookAlive))
+          looks.listen()
+          if (renewed !== undefined) return renewed
           break
+        }
         case 'backoff': {
           const wait = result.until - store.time().at
           if (wait > left && result.notBefore !== undefined) return refreshTooSoon(id, result.notBefore)
@@ -238,22 +254,30 @@ export class Reader {
     this.#refusals.set(place, { error, until: this.#context.clock.boot() + refusalRemembered })
   }
 
-  /** Another process is at it: looks at the row, which locks nobody out, until it is done or `longest` has passed. */
+  /**
+   * Another process is at it: looks at the row, which locks nobody out. Gives the row with the newer token; nothing when the lease is
+   * gone without one, or `longest` has passed.
+   */
   async #whileHeld(
     id: string,
     key: TokenKey,
     generation: number,
+    began: number,
     longest: number,
-    pause: number,
-  ): Promise<void> {
-    const { clock, store } = this.#context
+  ): Promise<Read | undefined> {
+    const { clock, store, looks } = this.#context
     const until = clock.boot() + longest
+    let version: number | undefined
     do {
-      await clock.sleep(pause)
-      const record = await store.read(id)
-      const row = record === undefined ? undefined : findToken(record, key)
-      if (record?.lease === undefined || (row?.generation ?? 0) > generation) return
+      await looks.next(began)
+      const unchanged = version
+      version = store.version()
+      if (version !== undefined && version === unchanged) continue
+      const read = await this.#read(id)
+      if ((findToken(read.record, key)?.generation ?? 0) > generation) return read
+      if (read.record.lease === undefined) return undefined
     } while (clock.boot() < until)
+    return undefined
   }
 
   /** `opens`: store time before which nothing is sent. */

@@ -11,7 +11,7 @@ import type { GrantRecord, TokenRow } from './grant.ts'
 import type { Notice } from './notice.ts'
 import { adviceFor, type FailedOutcome } from './outcome.ts'
 import { spend } from './spend.ts'
-import type { GrantStore } from './store.ts'
+import type { GrantStore, Moment } from './store.ts'
 import { effectiveClass, type Timing } from './timing.ts'
 
 /** What came of asking for a refresh. `record` is the row as this process left it. */
@@ -60,13 +60,26 @@ export interface RefreshContext {
  * The only way by which a refresh token is spent, and by which tokens are minted for grants without one. Worker, readers,
  * rejections and people all come here, or to {@link refreshDue}; see attempt.ts and claim.ts for the steps and why each is
  * a transaction.
+ *
+ * A closed door is seen without a lock: those who wait for another's refresh are not to keep it from being stored. `looksFree`: whoever
+ * asks has read the row just now and nobody was at work on it, so a look of our own would only be one more.
  */
-export async function refresh(context: RefreshContext, id: string, why: Why): Promise<Refreshed> {
+export async function refresh(
+  context: RefreshContext,
+  id: string,
+  why: Why,
+  looksFree = false,
+): Promise<Refreshed> {
   const refusal = await ready(context)
   if (refusal !== undefined) return refusal
-  const began = context.clock.boot()
+  const { store } = context
   const by = claimant(context, why)
-  const claimed = await context.store.update(id, (record, moment) => claim(record, why, by(), moment))
+  if (!looksFree) {
+    const seen = claim(await store.read(id), why, by(), momentOf(store))
+    if (seen.record === undefined && seen.result.kind !== 'claimed') return seen.result
+  }
+  const began = context.clock.boot()
+  const claimed = await store.update(id, (record, moment) => claim(record, why, by(), moment))
   context.faultPoint?.('post_intent')
   if (claimed.kind === 'backoff' && claimed.notice !== undefined) context.noticed(id, claimed.notice)
   return claimed.kind === 'claimed' ? spend(context, claimed, why, began) : claimed
@@ -132,6 +145,12 @@ async function ready(context: RefreshContext): Promise<Extract<Refreshed, { kind
   context.faultPoint?.('pre_intent')
   return undefined
 }
+
+/** What a decision has to go on outside of a transaction. */
+const momentOf = (store: GrantStore): Moment => ({
+  time: store.time(),
+  isGone: (owner) => store.spool?.isGone(owner) === true,
+})
 
 /** Whoever claims: a fresh attempt id for each grant, and what is known of its provider. */
 function claimant({ store, clock, timing, circuits }: RefreshContext, why: Why): () => Claimant {

@@ -23,6 +23,8 @@ export interface OwnConnection extends Omit<Connection, 'release'> {
   readonly processID?: number | null
   connect(): Promise<unknown>
   end(): Promise<void>
+  /** It keeps the process alive no longer. */
+  unref(): void
   on(event: 'notification', listener: (message: { payload?: string | undefined }) => void): unknown
   on(event: 'error' | 'end', listener: () => void): unknown
 }

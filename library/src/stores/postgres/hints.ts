@@ -28,6 +28,8 @@ export class Hints {
   #pooled = false
   #failures = 0
   #retry: NodeJS.Timeout | undefined
+  /** Of the monotonic clock, ms. */
+  #toldAt = Number.NEGATIVE_INFINITY
   #telling: NodeJS.Timeout | undefined
 
   constructor(options: HintsOptions) {
@@ -36,14 +38,9 @@ export class Hints {
 
   tell(): void {
     if (this.#closed || this.#telling !== undefined) return
-    const { transactions, schema } = this.#options
-    this.#telling = setTimeout(() => {
-      this.#telling = undefined
-      transactions
-        .query({ text: 'SELECT pg_notify($1, $2)', values: [schema, this.#self] })
-        .catch(() => undefined)
-    }, rest)
-    this.#telling.unref()
+    const soon = this.#toldAt + rest - performance.now()
+    if (soon <= 0) this.#notify()
+    else this.#telling = setTimeout(() => this.#notify(), soon).unref()
   }
 
   listen(listener: () => void): () => void {
@@ -59,6 +56,15 @@ export class Hints {
     this.#closed = true
     clearTimeout(this.#telling)
     await this.#disconnect()
+  }
+
+  #notify(): void {
+    const { transactions, schema } = this.#options
+    this.#telling = undefined
+    this.#toldAt = performance.now()
+    transactions
+      .query({ text: 'SELECT pg_notify($1, $2)', values: [schema, this.#self] })
+      .catch(() => undefined)
   }
 
   async #connect(): Promise<void> {
@@ -77,15 +83,19 @@ export class Hints {
       // Behind a transaction pooler the session that listens would not stay ours; there polling is all there is.
       const { rows } = await connection.query({ text: 'SELECT pg_backend_pid()', rowMode: 'array' })
       this.#pooled = connection.processID !== rows[0]?.[0]
-      if (!this.#pooled && !this.#closed && this.#listeners.size > 0) {
+      if (!this.#pooled) {
         connection.on('notification', ({ payload }) => {
           if (payload !== this.#self) for (const listener of this.#listeners) listener()
         })
         connection.on('end', lost)
         await connection.query({ text: `LISTEN "${schema}"`, rowMode: 'array' })
-        this.#connection = connection
-        this.#failures = 0
-      } else await connection.end()
+      }
+      // The store may have been closed meanwhile.
+      if (this.#pooled || this.#closed || this.#listeners.size === 0) return await connection.end()
+      // Whoever only listens may end.
+      connection.unref()
+      this.#connection = connection
+      this.#failures = 0
     } catch {
       lost()
     } finally {

@@ -98,9 +98,16 @@ export class SpoolFile {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new EvertokenError('closed', `the spool ${this.#options.folder} is closed`)
       this.#waiting.push({ id, frame, resolve, reject })
-      // A turn later, so that what is appended in one turn is written at once.
-      this.#running ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.#run())
+      this.#runSoon()
     })
+  }
+
+  /**
+   * A turn later, so that what is appended in one turn is written at once, and whoever was waiting for the store has the token
+   * before anything is tidied up: to empty a file waits for other writes to the disk.
+   */
+  #runSoon(): void {
+    this.#running ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.#run())
   }
 
   settle(id: string): void {
@@ -108,7 +115,7 @@ export class SpoolFile {
     // The store was faster: there is nothing left to make durable.
     if (index >= 0) this.#waiting.splice(index, 1)[0]?.resolve()
     for (const segment of this.#segments()) if (segment.live.delete(id)) this.#unsaid.push(id)
-    if (this.#running === undefined) this.#tidy()
+    this.#runSoon()
   }
 
   /** Whether there is an answer that the store may not have. */
@@ -139,6 +146,7 @@ export class SpoolFile {
   }
 
   async #run(): Promise<void> {
+    this.#tidy()
     while (this.#waiting.length > 0) {
       const batch = this.#waiting
       this.#waiting = []

@@ -145,7 +145,7 @@ INSERT INTO changes VALUES (0, '');
 CREATE TRIGGER grant_added AFTER INSERT ON grants BEGIN INSERT INTO changes (grant_id) VALUES (NEW.id); END;
 CREATE TRIGGER grant_changed AFTER UPDATE ON grants BEGIN INSERT INTO changes (grant_id) VALUES (NEW.id); END;
 CREATE TRIGGER grant_removed AFTER DELETE ON grants BEGIN INSERT INTO changes (grant_id) VALUES (OLD.id); END;
-CREATE TRIGGER grant_claimed AFTER UPDATE OF owner ON schedule WHEN NEW.owner IS NOT NULL AND NEW.owner IS NOT OLD.owner
+CREATE TRIGGER grant_claimed AFTER UPDATE OF owner ON schedule WHEN NEW.owner IS NOT OLD.owner
   BEGIN INSERT INTO changes (grant_id) VALUES (NEW.grant_id); END;
 CREATE TRIGGER token_added AFTER INSERT ON tokens BEGIN INSERT INTO changes (grant_id) VALUES (NEW.grant_id); END;
 CREATE TRIGGER token_changed AFTER UPDATE ON tokens BEGIN INSERT INTO changes (grant_id) VALUES (NEW.grant_id); END;
