@@ -4,11 +4,11 @@ import type { GrantRecord } from './grant.ts'
 export function loginAdvice({ id, grantType }: Pick<GrantRecord, 'id' | 'grantType'>): string {
   switch (grantType) {
     case 'authorization_code':
-      return `A person has to consent: evertoken login ${id}, POST /v1/grants/${id}/connect on the broker, or beginConsent in a program.`
+      return `Consent to it by evertoken login ${id}, POST /v1/grants/${id}/connect on the broker, or beginConsent in a program.`
     case 'password':
-      return `A person has to log in: evertoken login ${id}, or keeper.login in a program.`
+      return `Log in to it by evertoken login ${id}, or keeper.login in a program.`
     case 'refresh_token':
-      return `Hand in the refresh token of a new login: evertoken replace ${id}, or keeper.replace or a new tokenSource in a program.${besideText({ id, grantType })}`
+      return `Hand in the refresh token of a new login by evertoken replace ${id}, or keeper.replace or a new tokenSource in a program.${besideText({ id, grantType })}`
     case 'client_credentials':
     case 'jwt_bearer':
     case 'token_exchange':

@@ -122,7 +122,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
   // Only a name that is one: an id out of a request may be anything.
   const named = isGrantId(grant) ? { grant } : {}
   const detail = inside ? title : code === 'unknown_grant' ? unknownGrant(grant) : error.message
-  const advice = inside ? logged : code === 'unknown_grant' ? undefined : error.advice
+  const advice = inside ? logged : code === 'unknown_grant' ? listed : error.advice
   return {
     type: typeOf(code),
     title,
@@ -149,7 +149,9 @@ function providerOf(thrown: EvertokenError): Pick<Problem, 'provider'> {
   }
 }
 
-/** The library's sentence names the store's path. */
+/** The library's sentence names the store's path, and its advice the command. */
+const listed = 'GET /v1/grants lists the names there are.'
+
 const unknownGrant = (grant: string | undefined): string =>
   isGrantId(grant) ? `there is no grant ${grant}` : 'there is no such grant'
 

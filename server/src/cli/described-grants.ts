@@ -13,10 +13,12 @@ const correctable: ReadonlySet<ErrorCode> = new Set([
   'insecure_http',
   'invalid_client',
   'invalid_configuration',
+  'invalid_grant',
   'invalid_scope',
   'issuer_mismatch',
   'private_address',
   'provider_unreachable',
+  'reauthorization_required',
 ])
 
 /** Grants of a local store, which say what the evertoken.yaml that names it describes, and take nothing from there. */

@@ -54,7 +54,8 @@ function checkDescribed(id: string, { described }: Grants): void {
   if (described?.().includes(id) !== true) return
   throw new EvertokenError('invalid_request', `evertoken.yaml describes ${id}, and its secrets with it`, {
     grant: id,
-    advice: 'Put the new one there; evertoken serve and evertoken worker take it when they start.',
+    advice:
+      'Put the new one there: evertoken serve and worker take it when they start, evertoken token when the old one is refused.',
   })
 }
 

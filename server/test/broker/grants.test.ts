@@ -76,6 +76,7 @@ describe('GET /v1/grants/{id}', () => {
       detail: 'there is no grant nobody',
       code: 'unknown_grant',
       request_id: expect.any(String),
+      advice: 'GET /v1/grants lists the names there are.',
       grant: 'nobody',
     })
     expect(answer.body).not.toContain(keeper.store.location)

@@ -434,7 +434,7 @@ describe('a grant', () => {
       {
         error: 'temporarily_unavailable',
         error_description: expect.stringMatching(
-          /^grant work waits for a person's consent\. A person has to consent: evertoken login work, .*\(request .+\)$/,
+          /^grant work waits for a person's consent\. Consent to it by evertoken login work, .*\(request .+\)$/,
         ),
       },
     ])

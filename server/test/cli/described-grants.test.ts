@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { login } from '@evertoken/testing'
 import { describe, expect, test } from 'vitest'
 import { evertoken, folder } from './command.ts'
 import { provider, serviceSecret } from './practice.ts'
@@ -110,6 +111,27 @@ describe('a description that is corrected', () => {
     const { code, stderr } = await evertoken(['token', 'billing'], { cwd })
     expect(code).toBe(1)
     expect(stderr).toContain('(invalid_client)')
+  })
+
+  // Only the next start of evertoken serve took it over.
+  test('holds for a login that was handed in and is over, once another refresh token stands there', async () => {
+    const server = await provider()
+    const cwd = folder()
+    const token = path.join(cwd, 'refresh-token')
+    const write = (text: string) => fs.writeFileSync(token, text, { mode: 0o600 })
+    const newLogin = async () => (await login(server.issuer, { subject: 'ann' })).refreshToken
+    write('spent-elsewhere')
+    fs.writeFileSync(
+      path.join(cwd, 'evertoken.yaml'),
+      [
+        `clients: { app: { provider: '${server.issuer}', client_id: practice-app } }`,
+        'grants: { crm: { client: app, grant_type: refresh_token, refresh_token_file: refresh-token } }',
+      ].join('\n'),
+    )
+    const over = await evertoken(['token', 'crm'], { cwd })
+    expect(over.stderr).toContain('(invalid_grant)')
+    write(await newLogin())
+    expect((await evertoken(['token', 'crm'], { cwd })).stdout).toMatch(/^practice_access_\S+\n$/)
   })
 
   test('holds for a login that nobody has finished yet', async () => {
