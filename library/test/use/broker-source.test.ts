@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { InvalidScopeError, ReauthorizationRequiredError } from '../../src/errors.ts'
 import { type BrokerSourceOptions, brokerSource } from '../../src/use/broker-source.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
-import { httpServer } from '../oauth/servers.ts'
+import { closedPort, httpServer } from '../oauth/servers.ts'
 
 const minute = 60_000
 const key = 'evt_very-secret-key'
@@ -266,9 +266,11 @@ describe('what a broker says is told by its code', () => {
   })
 
   test('nobody there', async () => {
-    const source = brokerSource({ url: 'http://127.0.0.1:1', key, grant: 'billing' })
+    const { origin } = new URL(await closedPort())
+    const source = brokerSource({ url: `${origin}?of=nobody#there`, key, grant: 'billing' })
     await expect(source.getToken()).rejects.toMatchObject({
       code: 'broker_unreachable',
+      message: `the broker at ${origin}/ does not answer as one: ECONNREFUSED`,
       advice: expect.stringContaining('evertoken serve'),
     })
   })
