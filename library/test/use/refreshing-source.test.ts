@@ -451,7 +451,10 @@ describe('wrappers', () => {
     await clock.advance(30 * minute)
     expect(await source.getToken()).toBe(token)
     expect((await source.rejected({ generation: 7 })).generation).toBe(8)
-    expect(asked).toEqual([{}, { generation: 7 }])
+    await source.getToken({ scope: 'read' })
+    expect((await source.rejected({ generation: 8, scope: 'read' })).generation).toBe(9)
+    expect(asked).toEqual([{}, { generation: 7 }, { scope: 'read' }, { generation: 8, scope: 'read' }])
+    expect(() => cachedSource({} as TokenSource)).toThrow('cachedSource takes a token source')
   })
 
   test('a narrowed source asks for its scope and resource whatever its reader wants', async () => {
@@ -459,8 +462,13 @@ describe('wrappers', () => {
     const narrow = narrowedSource(source, { scope: 'read', resource: 'https://api.example' })
     const fixed = { scope: 'read', resource: 'https://api.example' }
     await narrow.getToken({ scope: 'write' })
-    expect((await narrow.rejected({ generation: 1 })).generation).toBe(2)
+    expect((await narrow.rejected({ generation: 1, scope: 'write' })).generation).toBe(2)
     expect(asked).toEqual([fixed, { ...fixed, rejected: 1 }])
+    const there = narrowedSource(source, { resource: 'https://other.example' })
+    expect(await there.getToken({ minTtl: 3600 })).toMatchObject({ value: 'token-3', stale: false })
+    const over = AbortSignal.abort(new Error('no longer'))
+    await expect(there.getToken({ signal: over })).rejects.toThrow('no longer')
+    expect(asked[2]).toEqual({ resource: 'https://other.example' })
     expect(() => narrowedSource(source, {})).toThrow('neither scope nor resource')
     expect(() => narrowedSource({} as TokenSource, fixed)).toThrow(TypeError)
   })
