@@ -193,6 +193,28 @@ describe.skipIf(missingPostgres !== undefined)(
       expect(quartile.refused).toEqual([])
     })
 
+    test('a renewal of seconds is waited for, and where none comes nobody gets a token that may have ended', {
+      timeout: 60_000,
+    }, async () => {
+      quartile.lifetimes.set('away', 12)
+      expect((await imported('slow', 'away')).code).toBe(0)
+      await Promise.all(['slow', 'away'].map((name) => freshestToken(service, serviceKey, name)))
+      // Longer than readers elsewhere wait.
+      quartile.latencies.set('slow', 3_000)
+      quartile.troubled.add('away')
+      const renewed = keeper.refresh('slow')
+      await expect.poll(() => quartile.livesOf('slow').length).toBe(2)
+      const waited = await ask(`${service}/tokens/slow`)
+      expect([waited.status, await waited.json()]).toMatchObject([200, { access_token: 'access-slow-2' }])
+      await renewed
+      const said = async () => {
+        const answer = await ask(`${service}/tokens/away`)
+        return [answer.status, answer.headers.get('retry-after'), await answer.json()]
+      }
+      await expect.poll(said).toEqual([503, '1', { error: 'the token is being renewed' }])
+      expect((await keeper.show('away')).expiresAt).toBeGreaterThan(Date.now())
+    })
+
     test('a worker ends by itself after its time', async () => {
       const began = performance.now()
       const { code, stdout, stderr } = await program(['worker.ts', '--for', '1s']).ended

@@ -27,6 +27,8 @@ export class Quartile {
   readonly lifetimes = new Map<string, number>()
   /** Milliseconds until an answer leaves, by account. The tokens have changed before that. */
   readonly latencies = new Map<string, number>()
+  /** Accounts whose renewals it answers with 500, and leaves as they are. */
+  readonly troubled = new Set<string>()
   readonly subscription = 'k3y0'.repeat(8)
   readonly #server = createServer((request, response) => {
     let text = ''
@@ -37,6 +39,10 @@ export class Quartile {
       const { token } = JSON.parse(text) as { token: string }
       const [, name = ''] = /^refresh-(.*)-\d+$/.exec(token) ?? []
       const known = request.headers['subscription-key'] === this.subscription
+      if (this.troubled.has(name)) {
+        response.writeHead(500).end()
+        return
+      }
       const body = known && request.url === '/auth/v2/refresh' ? this.#renew(name, token) : undefined
       await new Promise((resolve) => setTimeout(resolve, this.latencies.get(name) ?? 0))
       response.writeHead(body === undefined ? 401 : 201, { 'content-type': 'application/json' })

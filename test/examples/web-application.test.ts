@@ -8,6 +8,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SessionStore } from '../../examples/web-application/session-store.ts'
 import { installedChromium, openChromium } from '../browser/chromium.ts'
 import { consentInBrowser } from '../oidc-provider/browser.ts'
 import { type OidcProvider, startOidcProvider } from '../oidc-provider/provider-process.ts'
@@ -133,6 +134,9 @@ describe.skipIf(missing !== undefined)('a person with a browser', () => {
     expect(await heading()).toBe('Your login')
     expect(await page.textContent('dl')).toMatch(/Bearer, ends in \d+ s/)
     expect((await cookies())[0]?.value).not.toBe(before[0]?.value)
+    // The session before the log-in is over: whoever planted its cookie is a stranger.
+    const old = await fetch(origin, { headers: { cookie: `session=${before[0]?.value}` } })
+    expect(old.headers.getSetCookie()).toHaveLength(1)
     await picture('menu')
   }, 60_000)
 
@@ -209,6 +213,29 @@ describe.skipIf(missing !== undefined)('a person with a browser', () => {
     })
     expect([kept.status, kept.headers.get('location')]).toEqual([303, '/'])
   })
+})
+
+test('a form that another site sends is refused, though it holds what the page holds', async () => {
+  const visited = await fetch(origin)
+  const cookie = visited.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+  const body = `form_token=${/name="form_token" value="([^"]+)"/.exec(await visited.text())?.[1]}`
+  expect((await post('/login', { origin: 'https://evil.example', cookie }, body)).status).toBe(403)
+  expect((await post('/login', { cookie }, body)).status).toBe(403)
+  expect((await post('/login', { origin, cookie }, body)).status).toBe(303)
+})
+
+test('a session is over after twelve hours without a request, and its row goes', () => {
+  const file = path.join(data, 'idle.db')
+  using sessions = new SessionStore(file, new Uint8Array(32))
+  const hours = 3_600_000
+  const { cookie, session } = sessions.begin(0)
+  expect(sessions.find(cookie, 12 * hours)).toEqual(session)
+  expect(sessions.find(cookie, 24 * hours)).toEqual(session)
+  expect(sessions.find(cookie, 36 * hours + 1)).toBeUndefined()
+  sessions.begin(36 * hours + 1)
+  // With the clock set back it would be found, if it were there.
+  expect(sessions.find(cookie, 24 * hours)).toBeUndefined()
+  expect(() => new SessionStore(file, new Uint8Array(16))).toThrow('the key of the sessions has 32 bytes')
 })
 
 test('a form of another site, and one without what the page holds, is refused', async () => {

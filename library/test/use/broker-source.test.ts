@@ -1,10 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { InvalidScopeError, ReauthorizationRequiredError } from '../../src/errors.ts'
 import { type BrokerSourceOptions, brokerSource } from '../../src/use/broker-source.ts'
 import { ControlledClock } from '../grants/controlled-clock.ts'
-import { httpServer } from '../oauth/servers.ts'
+import { closedPort, httpServer } from '../oauth/servers.ts'
 
 const minute = 60_000
 const key = 'evt_very-secret-key'
@@ -29,6 +29,9 @@ const tokenOf = (generation: number, more: object = {}): Answer =>
     generation,
     ...more,
   })
+
+/** What a browser makes of a redirect that is not to be followed. */
+const hidden = Object.defineProperty(Response.error(), 'type', { value: 'opaqueredirect' })
 
 /** A broker that answers as the test says, and what it was asked. */
 async function broker(options: Partial<BrokerSourceOptions> = {}) {
@@ -83,9 +86,26 @@ describe('a broker source', () => {
   })
 
   test('asks for scope and resource as they are wanted', async () => {
-    const { source, asked } = await broker()
-    await source.getToken({ scope: ['a', 'b'], resource: 'https://api.example/' })
-    expect(asked[0]?.at).toBe('GET /v1/grants/billing/token?scope=a+b&resource=https%3A%2F%2Fapi.example%2F')
+    const { source, asked, answerWith } = await broker()
+    const wanted = { scope: ['a', 'b'], resource: 'https://api.example/' }
+    await source.getToken(wanted)
+    await source.getToken({ scope: 'a' })
+    const report = json(200, {})
+    let heard: IncomingHttpHeaders = {}
+    answerWith((request, response) => {
+      heard = request.headers
+      report(request, response)
+    })
+    await source.rejected({ generation: 7, ...wanted })
+    expect(asked.map(({ at, body }) => [at, body])).toEqual([
+      ['GET /v1/grants/billing/token?scope=a+b&resource=https%3A%2F%2Fapi.example%2F', ''],
+      ['GET /v1/grants/billing/token?scope=a', ''],
+      [
+        'POST /v1/grants/billing/token/rejected',
+        '{"generation":7,"scope":"a b","resource":"https://api.example/"}',
+      ],
+    ])
+    expect(heard).toMatchObject({ accept: 'application/json', 'content-type': 'application/json' })
   })
 
   test('asks for a token that lives longer where a reader needs one', async () => {
@@ -100,14 +120,35 @@ describe('a broker source', () => {
     ])
   })
 
-  test('passes on how the API wants the token, and what else may be known of it', async () => {
-    const { source, answerWith } = await broker()
-    answerWith(
-      tokenOf(7, { header: 'X-Shop-Token', scheme: '', metadata: { instance_url: 'https://eu.example' } }),
-    )
-    const token = await source.getToken()
-    expect(token.presentation).toEqual({ header: 'X-Shop-Token', scheme: '' })
-    expect(token.metadata).toEqual({ instance_url: 'https://eu.example' })
+  test.each<[object, object]>([
+    [{}, { type: 'Bearer', presentation: undefined, metadata: {} }],
+    [{ token_type: 'MAC' }, { type: 'MAC' }],
+    [{ header: 'X-Shop-Token', scheme: '' }, { presentation: { header: 'X-Shop-Token', scheme: '' } }],
+    [{ header: 'X-Shop-Token' }, { presentation: { header: 'X-Shop-Token' } }],
+    [{ scheme: 'OAuth' }, { presentation: { scheme: 'OAuth' } }],
+    [
+      { metadata: { instance_url: 'https://eu.example' } },
+      { metadata: { instance_url: 'https://eu.example' } },
+    ],
+    [{ metadata: ['a'] }, { metadata: {} }],
+  ])(
+    'passes on how the API wants the token, and what else may be known of it: %j',
+    async (said, expected) => {
+      const { source, answerWith } = await broker()
+      answerWith(tokenOf(7, said))
+      const { type, presentation, metadata } = await source.getToken()
+      expect({ type, presentation, metadata }).toMatchObject(expected)
+    },
+  )
+
+  test('is sent by whatever it is told to', async () => {
+    const source = brokerSource({
+      url: 'https://tokens.example',
+      key,
+      grant: 'billing',
+      fetch: async (url) => Response.json({ access_token: String(url), expires_in: 60, generation: 1 }),
+    })
+    expect((await source.getToken()).value).toBe('https://tokens.example/v1/grants/billing/token')
   })
 
   test('reports a refused generation once for all, and gives them the newer token', async () => {
@@ -226,6 +267,18 @@ describe('what a broker says is told by its code', () => {
       /no token/,
     ],
     [
+      'a token without its lifetime',
+      json(200, { access_token: 'x', generation: 1 }),
+      'broker_unreachable',
+      /no token/,
+    ],
+    [
+      'a page of whatever stands before it',
+      (_, response) => response.writeHead(502).end('<html>'),
+      'broker_unreachable',
+      /^it answered 502 \(broker 127\.0\.0\.1:\d+\)$/,
+    ],
+    [
       'more than is bearable',
       json(200, { access_token: 'x'.repeat(300_000) }),
       'broker_unreachable',
@@ -265,11 +318,27 @@ describe('what a broker says is told by its code', () => {
     expect((await source.getToken()).value).toBe('token-7')
   })
 
-  test('nobody there', async () => {
-    const source = brokerSource({ url: 'http://127.0.0.1:1', key, grant: 'billing' })
+  test.each<[string, () => Promise<Response>, string]>([
+    ['a redirect that a browser hides', async () => hidden, 'it redirects, which is never followed'],
+    ['an error without a code', () => Promise.reject(new Error('very-secret')), 'the request failed'],
+  ])('%s', async (_, send, said) => {
+    const source = brokerSource({ url: 'https://tokens.example', key, grant: 'billing', fetch: send })
     await expect(source.getToken()).rejects.toMatchObject({
       code: 'broker_unreachable',
+<<<<<<< HEAD
       grant: 'billing',
+=======
+      message: `the broker at https://tokens.example/ does not answer as one: ${said}`,
+    })
+  })
+
+  test('nobody there', async () => {
+    const { origin } = new URL(await closedPort())
+    const source = brokerSource({ url: `${origin}?of=nobody#there`, key, grant: 'billing' })
+    await expect(source.getToken()).rejects.toMatchObject({
+      code: 'broker_unreachable',
+      message: `the broker at ${origin}/ does not answer as one: ECONNREFUSED`,
+>>>>>>> 624f02e3b3be57d208b467f6615c9a6bb03dab78
       advice: expect.stringContaining('evertoken serve'),
     })
   })

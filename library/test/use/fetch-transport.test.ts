@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { WireError } from '../../src/oauth/transport.ts'
 import { fetchTransport } from '../../src/use/fetch-transport.ts'
 import { closedPort, httpServer, post, rawServer } from '../oauth/servers.ts'
@@ -56,6 +56,58 @@ describe('the transport over fetch', () => {
     const odd = fetchTransport({ fetch: () => Promise.reject(new Error('very-secret')) })
     const error = await odd(post('https://provider.example/')).catch((caught: unknown) => caught as WireError)
     expect(error).toMatchObject({ sent: true, reason: 'reset', message: 'no answer from provider.example' })
+  })
+
+  test.each([
+    ['ECONNREFUSED', 'refused'],
+    ['EHOSTUNREACH', 'refused'],
+    ['ENETUNREACH', 'refused'],
+    ['ENOTFOUND', 'name_not_found'],
+    ['EAI_AGAIN', 'name_not_found'],
+    ['UND_ERR_CONNECT_TIMEOUT', 'deadline'],
+  ])('knows from %s that nothing was sent, unless there was an answer', async (code, reason) => {
+    const failed = Object.assign(new TypeError('very-secret'), { cause: { code } })
+    const url = 'https://provider.example/'
+    const told = (send: typeof fetch) =>
+      fetchTransport({ fetch: send })(post(url)).catch((error: unknown) => error)
+    expect(await told(() => Promise.reject(failed))).toMatchObject({
+      sent: false,
+      reason,
+      message: `${code} provider.example`,
+    })
+    const broken = new ReadableStream({ pull: () => Promise.reject(failed) })
+    expect(await told(async () => new Response(broken))).toMatchObject({
+      sent: true,
+      reason: 'cut',
+      status: 200,
+      message: `the answer ends too early from provider.example (${code})`,
+    })
+  })
+
+  test('sends nothing of a page along, and keeps nothing there', async () => {
+    vi.stubGlobal('document', {})
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const sent: RequestInit[] = []
+    const send = fetchTransport({
+      fetch: async (_, init) => {
+        sent.push(init ?? {})
+        return new Response('')
+      },
+    })
+    const headers = { 'user-agent': 'evertoken', accept: 'application/json' }
+    await send(post('https://provider.example/', { headers, body: 'a=1' }))
+    vi.unstubAllGlobals()
+    await send(post('https://provider.example/', { headers }))
+    expect(sent[0]).toMatchObject({
+      method: 'POST',
+      body: 'a=1',
+      redirect: 'manual',
+      credentials: 'omit',
+      cache: 'no-store',
+      referrerPolicy: 'no-referrer',
+    })
+    expect([sent[0]?.headers, sent[1]?.headers]).toEqual([{ accept: 'application/json' }, headers])
+    expect([sent[1]?.credentials, sent[1]?.cache]).toEqual([undefined, undefined])
   })
 
   test('ends at the deadline, also in the middle of a body', async () => {

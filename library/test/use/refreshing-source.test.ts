@@ -106,12 +106,13 @@ describe('a refreshing source', () => {
   })
 
   test('gives a reader whose token ends while it waits the next one, or the reason why there is none', async () => {
-    const { clock, source, value, answerWith } = counted()
-    await value()
+    const { clock, source, answerWith, asked } = counted()
+    const request = { scope: 'read' }
+    await source.getToken(request)
     const { promise, resolve } = Promise.withResolvers<IssuedToken>()
     answerWith(() => promise)
     await clock.advance(59.99 * minute)
-    const reading = source.getToken()
+    const reading = source.getToken(request)
     await clock.advance(2_000)
     resolve({ value: 'next', expiresIn: 60 })
     expect((await reading).value).toBe('next')
@@ -119,7 +120,8 @@ describe('a refreshing source', () => {
       throw new EvertokenError('grant_revoked', 'it is revoked')
     })
     await clock.advance(0.9 * minute)
-    await expect(clock.until(source.getToken())).rejects.toMatchObject({ code: 'grant_revoked' })
+    await expect(clock.until(source.getToken(request))).rejects.toMatchObject({ code: 'grant_revoked' })
+    expect(asked).toEqual([request, request, request])
   })
 
   test('serves the present token while it lives when nobody can be asked, then says why there is none', async () => {
@@ -152,6 +154,42 @@ describe('a refreshing source', () => {
       await expect(source.getToken()).rejects.toThrow('no answer')
       expect(asked).toHaveLength(count)
     }
+    // After a success it begins with the shortest again.
+    answerWith(() => ({ value: 'back', expiresIn: 1 }))
+    await clock.advance(4_000)
+    expect((await source.getToken()).value).toBe('back')
+    answerWith(unreachable)
+    await clock.advance(1_000)
+    for (const [ms, count] of [
+      [0, 5],
+      [999, 5],
+      [1, 6],
+    ] as const) {
+      await clock.advance(ms)
+      await expect(source.getToken()).rejects.toThrow('no answer')
+      expect(asked).toHaveLength(count)
+    }
+  })
+
+  test('tells nobody of a failure for which nobody waits any more', async () => {
+    const { source, answerWith } = counted()
+    const { promise, reject } = Promise.withResolvers<IssuedToken>()
+    answerWith(() => promise)
+    const over = new AbortController()
+    const reading = source.getToken({ signal: over.signal })
+    over.abort(new Error('no longer'))
+    await expect(reading).rejects.toThrow('no longer')
+    reject(new Error('no answer'))
+    await expect(source.getToken()).rejects.toThrow('no answer')
+  })
+
+  test('keeps a thousand scopes in memory, and forgets the oldest', async () => {
+    const { source, asked } = counted()
+    for (let scope = 0; scope <= 1_000; scope++) await source.getToken({ scope: `scope-${scope}` })
+    await source.getToken({ scope: 'scope-1000' })
+    expect(asked).toHaveLength(1_001)
+    await source.getToken({ scope: 'scope-0' })
+    expect(asked).toHaveLength(1_002)
   })
 
   test('waits as long as it was asked to', async () => {
@@ -343,6 +381,7 @@ describe('a token that an API refused', () => {
     })
     expect(await source.rejected({ generation: 1 })).toBe(first)
     expect(source.peekToken()).toBeUndefined()
+    await expect(source.getToken()).rejects.toMatchObject({ code: 'grant_revoked' })
   })
 
   test('is waited for as long as its caller likes', async () => {
@@ -412,7 +451,10 @@ describe('wrappers', () => {
     await clock.advance(30 * minute)
     expect(await source.getToken()).toBe(token)
     expect((await source.rejected({ generation: 7 })).generation).toBe(8)
-    expect(asked).toEqual([{}, { generation: 7 }])
+    await source.getToken({ scope: 'read' })
+    expect((await source.rejected({ generation: 8, scope: 'read' })).generation).toBe(9)
+    expect(asked).toEqual([{}, { generation: 7 }, { scope: 'read' }, { generation: 8, scope: 'read' }])
+    expect(() => cachedSource({} as TokenSource)).toThrow('cachedSource takes a token source')
   })
 
   test('a narrowed source asks for its scope and resource whatever its reader wants', async () => {
@@ -420,8 +462,13 @@ describe('wrappers', () => {
     const narrow = narrowedSource(source, { scope: 'read', resource: 'https://api.example' })
     const fixed = { scope: 'read', resource: 'https://api.example' }
     await narrow.getToken({ scope: 'write' })
-    expect((await narrow.rejected({ generation: 1 })).generation).toBe(2)
+    expect((await narrow.rejected({ generation: 1, scope: 'write' })).generation).toBe(2)
     expect(asked).toEqual([fixed, { ...fixed, rejected: 1 }])
+    const there = narrowedSource(source, { resource: 'https://other.example' })
+    expect(await there.getToken({ minTtl: 3600 })).toMatchObject({ value: 'token-3', stale: false })
+    const over = AbortSignal.abort(new Error('no longer'))
+    await expect(there.getToken({ signal: over })).rejects.toThrow('no longer')
+    expect(asked[2]).toEqual({ resource: 'https://other.example' })
     expect(() => narrowedSource(source, {})).toThrow('neither scope nor resource')
     expect(() => narrowedSource({} as TokenSource, fixed)).toThrow(TypeError)
   })

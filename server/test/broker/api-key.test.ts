@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { crc32 } from 'node:zlib'
 import { type GrantStore, memoryStore } from 'evertoken'
 import { sqliteStore } from 'evertoken/sqlite'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -117,15 +118,36 @@ describe('verifying', () => {
     expect(clock.asked).toBe(0)
   })
 
+  /** A key of its own making: whoever knows an id can work out a checksum. */
+  const forged = (id: string, secret: string): string => {
+    const text = `evt_${id}_${secret}`
+    return `${text}_${crc32(text).toString(16).padStart(8, '0')}`
+  }
+
   test('a wrong secret does not make a key known, nor a right one unknown', async () => {
     const { store, clock, keys } = await verified()
     const text = (await createApiKey(store, admin)).reveal()
     const other = (await createApiKey(store, admin)).reveal()
-    expect(await keys.verify(text.slice(0, 21) + other.slice(21))).toBeUndefined()
+    const wrong = forged(text.slice(4, 20), other.slice(21, 64))
+    expect(await keys.verify(wrong)).toBeUndefined()
     expect(await keys.verify(text)).toMatchObject({ rights: 'administer' })
     clock.at += 10
+    // From memory, as a right one is.
+    expect(keys.verify(wrong)).toBeUndefined()
+    expect(keys.verify(wrong.slice(0, 64) + text.slice(64))).toBeUndefined()
     expect(keys.verify(`${text.slice(0, -8)}00000000`)).toBeUndefined()
+    expect(keys.verify(`evT${text.slice(3)}`)).toBeUndefined()
+    expect(keys.verify(`${text.slice(0, 20)}-${text.slice(21)}`)).toBeUndefined()
     expect(keys.verify(text)).toMatchObject({ rights: 'administer' })
+  })
+
+  test('an id that there is not opens nothing, nor does a hash in the store that is none', async () => {
+    const { store, keys } = await verified()
+    const text = (await createApiKey(store, admin)).reveal()
+    const [id, secret] = [text.slice(4, 20), text.slice(21, 64)]
+    expect(await keys.verify(forged('0123456789abcdef', secret))).toBeUndefined()
+    await store.putApiKey({ ...admin, id, hash: 'ab', createdAt: 0 })
+    expect(await keys.verify(text)).toBeUndefined()
   })
 })
 
