@@ -325,9 +325,7 @@ describe('what a broker says is told by its code', () => {
     const source = brokerSource({ url: 'https://tokens.example', key, grant: 'billing', fetch: send })
     await expect(source.getToken()).rejects.toMatchObject({
       code: 'broker_unreachable',
-<<<<<<< HEAD
       grant: 'billing',
-=======
       message: `the broker at https://tokens.example/ does not answer as one: ${said}`,
     })
   })
@@ -338,7 +336,7 @@ describe('what a broker says is told by its code', () => {
     await expect(source.getToken()).rejects.toMatchObject({
       code: 'broker_unreachable',
       message: `the broker at ${origin}/ does not answer as one: ECONNREFUSED`,
->>>>>>> 624f02e3b3be57d208b467f6615c9a6bb03dab78
+      grant: 'billing',
       advice: expect.stringContaining('evertoken serve'),
     })
   })
