@@ -6,6 +6,8 @@ import { missingPostgres, onBothStores, usePostgres } from './stores.ts'
 import { hour, newWorld, type WorldOptions } from './world.ts'
 
 const callers = 1_000
+/** As many as it may take until a second process is the first to claim. */
+const mostRounds = 20
 /** The login's own scope, and a narrower one: each has a token of its own, and they share the refresh token. */
 const scopes = [undefined, 'read'] as const
 
@@ -35,7 +37,11 @@ async function herd(store: WorldOptions, processes: number, rounds: number): Pro
   // On each host one of them does not wait for readers.
   for (const child of children.slice(0, 2)) await child.call({ do: 'work' })
 
-  for (let round = 1; round <= rounds; round += 1) {
+  const senders = () => new Set(world.sends('work').map(({ sender }) => sender)).size
+  let round = 0
+  // Had one process done it all, the others would have proved nothing.
+  while (round < rounds || (senders() === 1 && round < mostRounds)) {
+    round += 1
     world.pass(hour)
     const { values, errors } = await readers(children)
     expect(errors).toEqual([])
@@ -45,10 +51,9 @@ async function herd(store: WorldOptions, processes: number, rounds: number): Pro
   }
 
   const sends = world.sends('work')
-  expect(sends.map(({ outcome }) => outcome)).toEqual(Array(rounds * scopes.length).fill('issued'))
+  expect(sends.map(({ outcome }) => outcome)).toEqual(Array(round * scopes.length).fill('issued'))
   expect(overlaps(world.history('work'))).toEqual([])
-  // Had one process done it all, the others would have proved nothing.
-  expect(new Set(sends.map(({ sender }) => sender)).size).toBeGreaterThan(1)
+  expect(senders()).toBeGreaterThan(1)
   expect(await world.verdict(keeper, 'work')).toMatchObject({ state: 'alive', familyKill: undefined })
   expect(await keeper.show('work')).toMatchObject({ state: 'active', unresolved: false, notices: [] })
   await Promise.all(children.map((child) => child.call({ do: 'close' })))
