@@ -3,7 +3,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
-import { newMasterKey, writeKeyFile } from '../../src/stores/sqlite/store.ts'
+import { newMasterKey, sqliteStore, writeKeyFile } from '../../src/stores/sqlite/store.ts'
 import { storeError } from '../../src/stores/sqlite/store-error.ts'
 import { newStoreFile, temporaryFolder } from './sqlite-files.ts'
 
@@ -45,6 +45,16 @@ test('a key file that cannot be written says why, and leaves nothing behind', ({
   expect(readdirSync(disk)).toEqual(['filler'])
   rmSync(filler)
   expect(writeKeyFile(key, newMasterKey())).toBe(true)
+})
+
+test('a store that is a folder, or nothing at all, says so', async () => {
+  const folder = temporaryFolder()
+  await expect(sqliteStore(folder).open()).rejects.toMatchObject({
+    code: 'store_unavailable',
+    message: `the store ${folder} cannot be opened: unable to open database file`,
+    advice: expect.stringContaining('the path is that of a file'),
+  })
+  expect(() => sqliteStore(undefined as never)).toThrow("the path of a file: sqliteStore('tokens.db')")
 })
 
 test('a store that may only be read says what to look at', () => {

@@ -22,6 +22,11 @@ export function storeError(error: unknown, file: string): unknown {
         advice:
           'Check who may write the file and its folder, and that the disk is not mounted read-only. Tokens in the store are still served.',
       })
+    case 14:
+      return new EvertokenError('store_unavailable', `the store ${file} cannot be opened: ${message}`, {
+        cause: error,
+        advice: 'Check that the path is that of a file, and who may read and write there.',
+      })
     case 11:
     case 26:
       return new EvertokenError('store_damaged', `${file} is not a sound SQLite database: ${message}`, {

@@ -59,6 +59,8 @@ export interface SqliteStoreOptions {
  * `store_unavailable`: this one also on a network file system.
  */
 export function sqliteStore(file: string, options: SqliteStoreOptions = {}): StoreOpener {
+  if (typeof file !== 'string')
+    throw new TypeError("sqliteStore takes the path of a file: sqliteStore('tokens.db')")
   return { open: async () => openSqlite(path.resolve(file), options) }
 }
 
