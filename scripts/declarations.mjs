@@ -52,8 +52,10 @@ export function writeDeclarations(emitted, entries, folder) {
     const target = path.join(folder, file)
     fs.mkdirSync(path.dirname(target), { recursive: true })
     // Where a file says so, what it does not export is not exported.
-    const text = [...statements.map(keptText), 'export {};']
-    fs.writeFileSync(target, text.filter(Boolean).join('\n').concat('\n'))
+    const text = [...statements.map(keptText), 'export {};'].filter(Boolean).join('\n')
+    // Four blanks a level, as tsc writes them, would be a tenth of what is published.
+    const indented = text.replace(/^(?: {4})+/gm, (blanks) => '\t'.repeat(blanks.length / 4))
+    fs.writeFileSync(target, `${indented}\n`)
   }
 }
 

@@ -16,8 +16,8 @@ import {
   noRefreshToken,
   refreshes,
 } from './grant.ts'
-import { rehanded, sameButMetadata } from './metadata.ts'
 import { newProofKey } from './proof-key.ts'
+import { rehanded, sameButMetadata } from './rehanding.ts'
 import type { GrantStore, Moment } from './store.ts'
 
 export interface RegistrationOptions {

@@ -6,6 +6,7 @@ import { adviceOn, type FailedOutcome, failureError, judge } from '../grants/out
 import { defaultTiming } from '../grants/timing.ts'
 import { checkFacts } from '../grants/timing-check.ts'
 import { sendTokenMessage } from '../grants/token-message.ts'
+import type { TokenPayload } from '../grants/token-payload.ts'
 import type { ServerMetadata } from '../oauth/client.ts'
 import type { TokenResponse } from '../oauth/token-answer.ts'
 import type { Transport } from '../oauth/transport.ts'
@@ -96,6 +97,8 @@ class Login {
   readonly #transport: Transport
   readonly #save: LightTokenSourceOptions['save']
   #held: Secret | undefined
+  /** What the last answer brought, of which the next may leave out what has not changed. */
+  #before: TokenPayload | undefined
   /** Bought and not saved yet: nobody has it. */
   #unsaved: { readonly key: string; readonly token: IssuedToken; readonly saved: SavedTokens } | undefined
   #server: { readonly metadata: ServerMetadata; readonly until: number } | undefined
@@ -128,6 +131,8 @@ class Login {
     }
     if (this.#over !== undefined) throw this.#over
     const askedAt = this.#clock.now()
+    // Before anything is sent: an answer whose reading had to be fetched first could be lost.
+    const metadata = await import('../grants/metadata.ts')
     const answer = await sendTokenMessage(
       {
         server: await this.#serverOf(askedAt),
@@ -141,7 +146,7 @@ class Login {
     const outcome = judge(answer, this.#definition.facts.replayClass)
     if (outcome.verdict !== 'ok') throw this.#failure(outcome)
     this.#refusals = 0
-    const token = this.#issued(outcome.response, key.scope, askedAt)
+    const token = this.#issued(outcome.response, key.scope, askedAt, metadata)
     this.#held = outcome.response.refreshToken ?? this.#held
     const bought = { key: name, token, saved: this.#savedOf(token, askedAt) }
     this.#unsaved = bought
@@ -149,14 +154,22 @@ class Login {
     return token
   }
 
-  #issued(response: TokenResponse, asked: string, askedAt: number): IssuedToken {
-    const { accessToken, tokenType, expiresIn, jwtExpiresAt, scope, metadata } = response
+  #issued(
+    response: TokenResponse,
+    asked: string,
+    askedAt: number,
+    { besideToken }: typeof import('../grants/metadata.ts'),
+  ): IssuedToken {
+    const { accessToken, tokenType, expiresIn, jwtExpiresAt, scope } = response
     const { scope: own, assumedLifetime, facts } = this.#definition
     const fromJwt = jwtExpiresAt === undefined ? 0 : jwtExpiresAt * 1000 - askedAt
     const assumed = assumedLifetime === undefined ? defaultTiming.assumedLifetime : assumedLifetime * 1000
     const lifetime = expiresIn !== undefined ? expiresIn * 1000 : fromJwt > 0 ? fromJwt : assumed
+    const value = accessToken.reveal()
+    const { metadata } = besideToken(this.#definition, response, this.#held, this.#before)
+    this.#before = { value, metadata }
     return {
-      value: accessToken.reveal(),
+      value,
       type: tokenType,
       expiresAt: askedAt + lifetime,
       scope: scope ?? (asked === '' ? own : asked),

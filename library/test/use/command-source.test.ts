@@ -28,6 +28,24 @@ describe('a command', () => {
       { expiresAt: 1_800_000_060_000 },
     ],
     [
+      'a token response in camel case',
+      '{"accessToken":"abc","tokenType":"MAC","expiresIn":60}',
+      {},
+      { value: 'abc', type: 'MAC', expiresAt: 1_800_000_060_000 },
+    ],
+    [
+      'a moment with underscores',
+      '{"token":"abc","token_type":5,"expires_at":"2027-01-15T08:01:00Z"}',
+      {},
+      { type: 'Bearer', expiresAt: 1_800_000_060_000 },
+    ],
+    [
+      'a moment in camel case',
+      '{"token":"abc","expiresAt":"2027-01-15T08:01:00Z"}',
+      {},
+      { expiresAt: 1_800_000_060_000 },
+    ],
+    [
       'an exec credential',
       '{"status":{"token":"abc","expirationTimestamp":"2027-01-15T08:01:00Z"}}',
       {},
@@ -57,6 +75,18 @@ describe('a command', () => {
     expect((await read(argv)).value).toBe('17x')
   })
 
+  test('runs where it is told to, and nobody answers what it asks', async () => {
+    const asking = 'process.stdin.on("end", () => process.stdout.write(process.cwd())).resume()'
+    expect((await read(program(asking), { cwd: '/' })).value).toBe('/')
+  })
+
+  test('goes by the clock of the machine unless it is given another', async () => {
+    const before = Date.now()
+    const { expiresAt } = await commandSource(printing('{"token":"abc","expires_in":60}')).getToken()
+    expect(expiresAt).toBeGreaterThanOrEqual(before + 60_000)
+    expect(expiresAt).toBeLessThanOrEqual(Date.now() + 60_000)
+  })
+
   test('runs once for all who wait, and again ahead of expiry', async () => {
     const clock = new ControlledClock()
     const source = commandSource(program('process.stdout.write(String(process.pid))'), {
@@ -84,12 +114,24 @@ describe('a command', () => {
     ['prints a sentence', printing(`please log in ${secret}`), {}, 'prints no token'],
     ['prints half of JSON', printing(`{"token":"${secret}"`), {}, 'prints something that begins like JSON'],
     ['prints JSON without a token', printing(`{"secret":"${secret}"}`), {}, 'prints JSON without a token'],
+    [
+      'prints JSON with an empty one',
+      printing(`{"token":"","of":"${secret}"}`),
+      {},
+      'prints JSON without a token',
+    ],
     ['prints too much', program(`process.stdout.write('x'.repeat(200000))`), {}, 'prints more than 64 KiB'],
     [
       'takes too long',
       program('setInterval(() => {}, 1000)'),
       { deadline: 0.1995 },
       'was not done within 0.2 s',
+    ],
+    [
+      'will not end when it is asked to',
+      program('process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'),
+      { deadline: 1 },
+      'was not done within 1 s',
     ],
     ['ends itself', program('process.kill(process.pid, "SIGTERM")'), {}, 'was ended by SIGTERM'],
   ])('that %s is told of, without what it said', async (_name, argv, options, said) => {
