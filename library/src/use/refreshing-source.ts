@@ -165,21 +165,19 @@ class RefreshingSource implements PeekableTokenSource {
     const longer = enough ? wanted : { ...wanted, minTtl }
     const newer = mayAsk ? this.#renew(place, longer).catch(() => undefined) : undefined
     if (near !== 'mandatory' && enough) return marked(token, left, minTtl)
-    const best = await untilAborted(this.#inTime(newer), signal)
-    // Gone meanwhile: revoked, or at its end.
-    const present = best ?? place.token
+    await untilAborted(this.#inTime(newer), signal)
+    // The newer one by now, or the same; gone where it was revoked or is at its end.
+    const present = place.token
     if (present === undefined || present.expiresAt <= this.#clock.now())
       return this.#read({ minTtl, signal, ...wanted })
     return marked(present, present.expiresAt - this.#clock.now(), minTtl)
   }
 
-  async #inTime(newer: Promise<AccessToken | undefined> | undefined): Promise<AccessToken | undefined> {
-    if (newer === undefined) return undefined
+  async #inTime(newer: Promise<unknown> | undefined): Promise<void> {
+    if (newer === undefined) return
     const over = new AbortController()
-    const late = this.#clock.sleep(mandatoryWait, { signal: over.signal }).then(() => undefined)
-    const first = await Promise.race([newer, late])
+    await Promise.race([newer, this.#clock.sleep(mandatoryWait, { signal: over.signal })])
     over.abort()
-    return first
   }
 
   /** Asks for a newer token, or joins those who do. */

@@ -65,6 +65,32 @@ describe('a token source', () => {
     expect(told).toEqual(['kept', 'kept'])
   })
 
+  test('a listener from before anything happened can be taken off afterwards', async () => {
+    const { source, run } = await sourced((at) => at.service())
+    const told: number[] = []
+    const off = source.on('refreshed', ({ generation }) => told.push(generation))
+    await run(source.getToken())
+    off()
+    await run(source.refresh())
+    expect(told).toEqual([1])
+  })
+
+  test('sends by the transport that it is given, and waits by the times', async () => {
+    const deadlines: number[] = []
+    const at = await practised()
+    const source = tokenSource(at.service(), {
+      clock: at.clock,
+      transport: (request) => {
+        deadlines.push(request.deadline)
+        return at.transport(request)
+      },
+      timing: { deadline: 7_000 },
+    })
+    onTestFinished(() => at.run(source.close()))
+    await at.run(source.getToken())
+    expect(deadlines).toEqual([7_000])
+  })
+
   test('that is closed gives no more new tokens', async () => {
     const { source, run, failure, clock } = await sourced((at) => at.service())
     await run(source.getToken())
@@ -179,6 +205,24 @@ describe('save', () => {
       },
     ])
     expect(server.introspect(saved[0]?.refreshToken ?? '')).toMatchObject({ active: true })
+  })
+
+  test('is given the tokens of a service, which has no refresh token, and it goes on from them', async () => {
+    const saved: SavedTokens[] = []
+    const save = async (tokens: SavedTokens): Promise<void> => void saved.push(tokens)
+    const { source, run, clock, transport, service, tokenRequests } = await sourced((at) => at.service(), {
+      save,
+    })
+    await run(source.getToken())
+    const second = await run(source.refresh())
+    expect(saved).toMatchObject([
+      { refreshToken: undefined },
+      { refreshToken: undefined, accessToken: second.value },
+    ])
+    const again = tokenSource(service(), { clock, transport, save, saved: saved[1] })
+    onTestFinished(() => run(again.close()))
+    expect((await run(again.getToken())).value).toBe(second.value)
+    expect(tokenRequests()).toHaveLength(2)
   })
 
   test('is called once a refresh: not for claims, failures and refused tokens', async () => {
