@@ -59,7 +59,8 @@ async function fill(file: string, ids: readonly string[]): Promise<void> {
 }
 
 function limits(ids: readonly string[], ms: number, long: number): Contender[] {
-  const newEntry = () => ({ token: { value: text }, expiresAt: Date.now() + hour })
+  // Each its own text, as tokens are: one that all share stays in the processor's cache, however many grants there are.
+  const newEntry = () => ({ token: { value: Buffer.from(text).toString() }, expiresAt: Date.now() + hour })
   const expired = (): never => {
     throw new Error('the token of the limit has expired')
   }

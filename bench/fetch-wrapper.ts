@@ -20,6 +20,7 @@ const stubRequest = 'limit: the stub with a new Request'
 const newHeaders = 'limit: new Headers by hand, Request'
 const plain = 'evertoken authorizedFetch, plain object'
 const bare = 'evertoken authorizedFetch, no init'
+const bounded = 'evertoken authorizedFetch with origins, plain object with a signal'
 const request = 'evertoken authorizedFetch, Request'
 const kept = 'evertoken authorizedFetch of a Keeper on SQLite, plain object'
 const badgatewayPlain = '@badgateway OAuth2Fetch, plain object'
@@ -61,6 +62,7 @@ async function run({ rounds, quick, progress }: BenchOptions): Promise<Report> {
     )
     const contenders = measured(ms, size, {
       unstored: authorizedFetch(source, { fetch: stubbed }),
+      limited: authorizedFetch(source, { fetch: stubbed, origins: [new URL(url).origin] }),
       kept: authorizedFetch(keeper.source('billing'), { fetch: stubbed }),
     })
     await refresher.refreshes()
@@ -136,8 +138,13 @@ const oursFor: Readonly<Record<string, string>> = {
 function measured(
   ms: number,
   size: number,
-  { unstored: ours, kept: oursKept }: Readonly<Record<'unstored' | 'kept', typeof fetch>>,
+  {
+    unstored: ours,
+    limited: oursLimited,
+    kept: oursKept,
+  }: Readonly<Record<'unstored' | 'limited' | 'kept', typeof fetch>>,
 ): Contender[] {
+  const { signal } = new AbortController()
   const entry = { token: { value: text }, expiresAt: Date.now() + hour }
   const cached = async () => {
     if (Date.now() < entry.expiresAt) return entry.token
@@ -234,6 +241,17 @@ function measured(
         timed(
           async (n) => {
             for (let i = 0; i < n; i++) await ours(url)
+          },
+          ms,
+          size,
+        ),
+    },
+    {
+      name: bounded,
+      run: () =>
+        timed(
+          async (n) => {
+            for (let i = 0; i < n; i++) await oursLimited(url, { ...init(), signal })
           },
           ms,
           size,

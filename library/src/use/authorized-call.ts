@@ -128,23 +128,27 @@ const isRepeatable = (input: Input, init: RequestInit | undefined): boolean => {
 export function authorized(
   input: Input,
   init: RequestInit | undefined,
-  { name, value }: Authorization,
+  authorization: Authorization,
   redirect: 'manual' | undefined,
 ): RequestInit {
+  const { name, value } = authorization
   const own = init?.headers ?? (input instanceof Request ? input.headers : undefined)
   let headers: Record<string, string> | [string, string][]
   if (own === undefined) headers = { [name]: value }
-  else if (Symbol.iterator in own) {
-    // Pairs in whatever holds them: a list, a Map, the Headers of this or another fetch.
-    headers = [...(own as Iterable<[string, string]>)].filter(([key]) => key.toLowerCase() !== name)
-    headers.push([name, value])
-  } else {
+  else if (Symbol.iterator in own) headers = pairs(own as Iterable<[string, string]>, authorization)
+  else {
     headers = { ...(own as Record<string, string>), [name]: value }
     for (const key in headers)
       if (key.length === name.length && key !== name && key.toLowerCase() === name) delete headers[key]
   }
   return redirect === undefined ? { ...init, headers } : { ...init, headers, redirect }
 }
+
+/** Of whatever holds pairs: a list, a Map, the Headers of this or another fetch. */
+const pairs = (own: Iterable<[string, string]>, { name, value }: Authorization): [string, string][] => [
+  ...[...own].filter(([key]) => key.toLowerCase() !== name),
+  [name, value],
+]
 
 /** Read no further; its connection is free for the next request. */
 const discard = async (response: Response): Promise<void> => {
