@@ -16,10 +16,10 @@ async function freePair(): Promise<number> {
     await once(first, 'listening')
     const { port } = first.address() as { port: number }
     const second = createServer().listen(port + 1, '127.0.0.1')
-    const free = await Promise.race([
-      once(second, 'listening').then(() => true),
-      once(second, 'error').then(() => false),
-    ])
+    const free = await once(second, 'listening').then(
+      () => true,
+      () => false,
+    )
     first.close()
     second.close()
     if (free && port < 65_535) return port
