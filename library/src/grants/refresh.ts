@@ -61,8 +61,9 @@ export interface RefreshContext {
  * rejections and people all come here, or to {@link refreshDue}; see attempt.ts and claim.ts for the steps and why each is
  * a transaction.
  *
- * A closed door is seen without a lock: those who wait for another's refresh are not to keep it from being stored. `looksFree`: whoever
- * asks has read the row just now and nobody was at work on it, so a look of our own would only be one more.
+ * A closed door is seen without a lock: those who wait for another's refresh are not to keep it from being stored. Who asks for what is
+ * due is told by the store's own time, inside: one that is guessed outside may be a moment early, and nobody would come again.
+ * `looksFree`: whoever asks has read the row just now and nobody was at work on it, so a look of our own would only be one more.
  */
 export async function refresh(
   context: RefreshContext,
@@ -74,7 +75,7 @@ export async function refresh(
   if (refusal !== undefined) return refusal
   const { store } = context
   const by = claimant(context, why)
-  if (!looksFree) {
+  if (!looksFree && why.kind !== 'due') {
     const seen = claim(await store.read(id), why, by(), momentOf(store))
     if (seen.record === undefined && seen.result.kind !== 'claimed') return seen.result
   }

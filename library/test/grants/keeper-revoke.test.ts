@@ -33,6 +33,32 @@ describe('a login that is revoked', () => {
     expect(record).toMatchObject({ refreshToken: undefined, previousRefreshToken: undefined, tokens: [] })
   })
 
+  test('is told of at once where the store’s time, as this process knows it, is a moment behind', async () => {
+    // Whether the revocation was due was looked up by that time first, and found to be due in a moment: the provider heard of it minutes later.
+    const file = newStoreFile()
+    const at = await practised({
+      store: (clock) => {
+        const opener = sqliteStore(file, { clock })
+        return {
+          async open() {
+            const store = await opener.open()
+            const behind = () => ({ ...store.time(), at: store.time().at - 5 })
+            return new Proxy(store, {
+              get(_, name) {
+                if (name === 'time') return behind
+                const member = Reflect.get(store, name)
+                return typeof member === 'function' ? member.bind(store) : member
+              },
+            })
+          },
+        }
+      },
+    })
+    await at.keeper.add('work', await at.imported({ revocationUrl: `${at.server.issuer}/revoke` }))
+    await at.run(at.keeper.getToken('work'))
+    expect(await at.run(at.keeper.revoke('work'))).toMatchObject({ state: 'revoked', upstream: 'revoked' })
+  })
+
   test('is told of later when the provider cannot be reached, and is served to nobody meanwhile', async () => {
     const { keeper, clock, run, failure, answerWith, told } = await revocable()
     answerWith(({ path }) => (path === '/revoke' ? { status: 503 } : undefined))
