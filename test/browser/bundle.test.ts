@@ -24,11 +24,11 @@ describe.each([
     expect(sizeOf(loadedAtOnce(chunks))).toBeLessThan(40_000)
   })
 
-  test('is under 80 KB with everything that such a program ever loads unless it signs', async () => {
+  test('is under 85 KB with everything that such a program ever loads unless it signs', async () => {
     const chunks = loadedEver(await bundled(sources))
     const unsigned = chunks.filter(({ name }) => !name.startsWith('signing'))
     expect(chunks.length - unsigned.length).toBeGreaterThan(0)
-    expect(sizeOf(unsigned)).toBeLessThan(80_000)
+    expect(sizeOf(unsigned)).toBeLessThan(85_000)
     expect(gzipSync(unsigned.map(({ code }) => code).join('\n')).length).toBeLessThan(30_000)
   })
 
